@@ -1,0 +1,100 @@
+"""Undo and redo. An edit is the items it puts in place of others, so that one kind of edit serves every action."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from eclips_app.core.signal import Signal
+from eclips_app.model.items import Item
+from eclips_app.model.project import Project
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Changes by item id (None takes the item out), with the words shown in the history.
+
+    Consecutive edits with the same non-empty `merge_key` are one step of undo: the drag of a line, say.
+    """
+
+    text: str
+    changes: Mapping[str, Item | None]
+    merge_key: str = ""
+
+
+@dataclass(frozen=True)
+class _Done:
+    text: str
+    before: Mapping[str, Item | None]
+    after: Mapping[str, Item | None]
+    merge_key: str
+
+
+class History:
+    """The edits done to a project and taken back. Frozen items share their arrays, so a step costs no copy."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.changed: Signal[[]] = Signal()
+        self._done: list[_Done] = []
+        self._position = 0
+        self._saved_at: int | None = 0
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The words of all steps, those taken back included."""
+        return tuple(step.text for step in self._done)
+
+    @property
+    def position(self) -> int:
+        """How many of the steps are in force."""
+        return self._position
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether the project is as it was last saved."""
+        return self._saved_at == self._position
+
+    def do(self, edit: Edit) -> None:
+        """Apply an edit; what had been taken back is dropped."""
+        before = self.project.apply(edit.changes)
+        if self._saved_at is not None and self._saved_at > self._position:
+            self._saved_at = None
+        del self._done[self._position :]
+        last = self._done[-1] if self._done else None
+        if last and edit.merge_key and last.merge_key == edit.merge_key and self._saved_at != self._position:
+            merged = _Done(edit.text, {**before, **last.before}, {**last.after, **edit.changes}, edit.merge_key)
+            self._done[-1] = merged
+        else:
+            self._done.append(_Done(edit.text, before, dict(edit.changes), edit.merge_key))
+            self._position += 1
+        self.changed.emit()
+
+    def go_to(self, position: int) -> None:
+        """Undo or redo until `position` steps are in force."""
+        while self._position > max(0, position):
+            self._position -= 1
+            self.project.apply(self._done[self._position].before)
+        while self._position < min(position, len(self._done)):
+            self.project.apply(self._done[self._position].after)
+            self._position += 1
+        self.changed.emit()
+
+    def undo(self) -> None:
+        """Take back the last step; nothing happens if there is none."""
+        self.go_to(self._position - 1)
+
+    def redo(self) -> None:
+        """Do again what was taken back last; nothing happens if there is none."""
+        self.go_to(self._position + 1)
+
+    def end_merge(self) -> None:
+        """Let the next edit be a step of its own (at the end of a drag)."""
+        if self._done and self._position == len(self._done):
+            last = self._done[-1]
+            self._done[-1] = _Done(last.text, last.before, last.after, "")
+
+    def mark_saved(self) -> None:
+        """Remember that the project is saved as it is now."""
+        self._saved_at = self._position
+        self.changed.emit()

@@ -1,0 +1,167 @@
+"""The registry of steps: every long computation, named by a string, with its parameters.
+
+A step is a function ``step(inputs, params, context) -> StepResult`` in `engine`, `metrology` or `io`. It is named here by
+text, so that the window can submit it without importing what computes it. The engine process, the command line and
+the replay of a project all call `run_step`; equal inputs and parameters give equal bits.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
+
+from eclips_app.core.context import Context
+from eclips_app.core.detector import Detector
+from eclips_app.core.schema import choice, quantity
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What a step gives back: arrays by name, and small facts that fit JSON."""
+
+    arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
+    info: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ReadSegments:
+    """Read segment images. Gives arrays ``image/0`` … in the order found, and ``info["images"]`` (see `io.segments`)."""
+
+    paths: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ReadHeightMap:
+    """Read an AFM or other height map. Gives ``height`` [row, col] in nm, ``info["pixel_size_nm"]`` (x, y), ``info["name"]``."""
+
+    path: str = ""
+    channel: str = ""
+
+
+@dataclass(frozen=True)
+class Register:
+    """Register segments scanned one after another. Input ``segments`` [k, row, col].
+
+    Gives ``info["shifts_px"]`` (rows, columns to move each segment by), ``info["quality"]`` (0 to 1 each) and, with `drift`,
+    array ``drift_px`` [k, row, 2].
+    """
+
+    reference: int = quantity(0, label="Reference segment", low=0, high=63)
+    max_shift_px: float = quantity(64.0, label="Largest shift", unit="px", low=0, high=4096)
+    drift: bool = False
+
+
+@dataclass(frozen=True)
+class Reconstruct:
+    """Linear reconstruction. Inputs ``segments`` [k, row, col] as read, optional ``exclude`` [row, col] (True: not used).
+
+    Gives ``height`` and ``height_std`` (float32, nm), ``normals`` [3, row, col], ``rho``, ``residual`` [k, row, col] (measured
+    minus model, grey values), ``chi2`` and ``mask`` (True where the height rests on data), all of the crop's size.
+    """
+
+    detector: Detector = field(default_factory=Detector)
+    pixel_size_nm: float = quantity(1.0, label="Pixel size", unit="nm", low=1e-3, high=1e6)
+    crop: tuple[int, int, int, int] = (0, 0, 0, 0)  #: first row, first column, end row, end column; zeros: all
+    shifts_px: tuple[tuple[float, float], ...] = ()  #: rows, columns to move each segment by; empty: none
+    clip_low: float | None = None  #: grey values at or below count as clipped
+    clip_high: float | None = None  #: grey values at or above count as clipped
+    balance: str = choice(
+        "file", "file", "level", label="Segment gains",
+        help="file: gains and offsets of the detector file. level: gains that make the median of the image level.",
+    )  # fmt: skip
+    scan_parallax: bool = (
+        True  #: correct the slope that grows across the field because the beam leaves the detector's axis
+    )
+    device: str = choice("auto", "auto", "cpu", "cuda", label="Device")
+
+
+@dataclass(frozen=True)
+class Simulate:
+    """Render segment images of a known surface. Input ``height`` [row, col] in nm, optional ``rho``.
+
+    Gives ``segments`` [k, row, col]: float32 electrons without `dose`, else uint16 grey values.
+    """
+
+    detector: Detector = field(default_factory=Detector)
+    pixel_size_nm: float = quantity(1.0, label="Pixel size", unit="nm", low=1e-3, high=1e6)
+    dose: float | None = quantity(None, label="Electrons per pixel and segment on a flat", low=0.1, high=1e9)
+    grey_per_electron: float = quantity(1.0, label="Grey values per electron", low=1e-9, high=1e9)
+    read_noise_electrons: float = quantity(0.0, label="Read-out noise", unit="electrons", low=0, high=1e6)
+    azimuths: int = quantity(64, label="Azimuths", low=8, high=1024)
+    subpixels: int = quantity(1, label="Height samples per pixel edge", low=1, high=8)
+    seed: int = quantity(0, label="Seed", low=0, high=2**31)
+
+
+@dataclass(frozen=True)
+class SaveProject:
+    """Write a project. Inputs: its arrays by key; `state` is `model.snapshot`'s JSON. Gives ``info["path"]``."""
+
+    path: str = ""
+    state: dict[str, Any] = field(default_factory=dict)
+    keep: int = quantity(3, label="Earlier versions kept", low=0, high=20)
+
+
+@dataclass(frozen=True)
+class LoadProject:
+    """Read a project. Gives its arrays by key and ``info["state"]``."""
+
+    path: str = ""
+
+
+@dataclass(frozen=True)
+class Export:
+    """Write a height map to a file. Inputs ``height`` (nm), optional ``normals``, ``height_std``, ``texture``. Format by suffix."""
+
+    path: str = ""
+    pixel_size_nm: float = quantity(1.0, label="Pixel size", unit="nm", low=1e-3, high=1e6)
+    title: str = "height"
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A registered step."""
+
+    name: str
+    version: int
+    function: str  #: "package.module:function"
+    params: type
+
+
+_ALL = (
+    Step("read-segments", 1, "eclips_app.io.segments:read_step", ReadSegments),
+    Step("read-height-map", 1, "eclips_app.io.height_maps:read_step", ReadHeightMap),
+    Step("register", 1, "eclips_app.engine.register:register_step", Register),
+    Step("reconstruct-linear", 1, "eclips_app.engine.linear:reconstruct_step", Reconstruct),
+    Step("simulate", 1, "eclips_app.engine.simulate:simulate_step", Simulate),
+    Step("save-project", 1, "eclips_app.io.project_file:save_step", SaveProject),
+    Step("load-project", 1, "eclips_app.io.project_file:load_step", LoadProject),
+    Step("export", 1, "eclips_app.io.export:export_step", Export),
+)
+STEPS: dict[str, Step] = {step.name: step for step in _ALL}
+
+
+def step_function(name: str) -> Callable[[Arrays, Any, Context], StepResult]:
+    """Import the function of a step; only the engine process and the command line call this."""
+    module, _, function = STEPS[name].function.partition(":")
+    found: Callable[[Arrays, Any, Context], StepResult] = getattr(importlib.import_module(module), function)
+    return found
+
+
+def run_step(name: str, inputs: Arrays, params: Any, context: Context) -> StepResult:
+    """Run a step in this process.
+
+    Raises
+    ------
+    EclipsError
+        What the step found wrong with its inputs or parameters.
+    Cancelled
+        If the context asked to stop.
+    """
+    return step_function(name)(inputs, params, context)

@@ -1,0 +1,1 @@
+"""Measuring on height maps, with numpy and scipy alone."""

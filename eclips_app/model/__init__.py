@@ -1,0 +1,1 @@
+"""The document: frozen items in one mutable project, known to views by their ids."""

@@ -1,0 +1,165 @@
+"""The things a project holds. All are frozen: an edit replaces an item by a changed copy with the same id.
+
+Pixel coordinates (col, row) count from the centre of the top-left pixel of the *uncropped* image, so that a line drawn on
+one image lies at the same place on every image, height map and frame of the same set.
+"""
+
+from __future__ import annotations
+
+import math
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
+
+from eclips_app.core.detector import Detector
+
+
+def new_id() -> str:
+    """Give a fresh item id."""
+    return uuid.uuid4().hex[:12]
+
+
+@dataclass(frozen=True)
+class Acquisition:
+    """What the microscope wrote about an image; None where it wrote nothing."""
+
+    instrument: str | None = None
+    detector: str | None = None
+    segment: str | None = None
+    pixel_size_nm: float | None = None
+    energy_kev: float | None = None
+    working_distance_mm: float | None = None
+    scan_rotation_deg: float | None = None
+    magnification: float | None = None
+    contrast: float | None = None
+    brightness: float | None = None
+    gain: float | None = None
+    offset: float | None = None
+    dwell_us: float | None = None
+    date: str | None = None
+
+
+@dataclass(frozen=True)
+class SegmentImage:
+    """One segment's image as read; `data` is [row, col] in its original type and read-only."""
+
+    name: str
+    data: NDArray[Any]
+    acquisition: Acquisition = field(default_factory=Acquisition)
+    source: str = ""
+    page: int = 0
+    sha256: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SegmentSet:
+    """The images of one scan, in the order of the detector's segments."""
+
+    id: str
+    name: str
+    images: tuple[SegmentImage, ...]
+    pixel_size_nm: float | None = None
+    pixel_size_source: str = ""  #: "metadata", "scale bar", "typed"; empty while it is not known
+    crop: tuple[int, int, int, int] = (0, 0, 0, 0)  #: first row, first column, end row, end column
+    shifts_px: tuple[tuple[float, float], ...] = ()  #: rows, columns to move each segment by
+    registration_quality: tuple[float, ...] = ()
+    exclude: NDArray[Any] | None = None  #: bool [row, col] of the uncropped image, True where not used
+    clip_low: float | None = None
+    clip_high: float | None = None
+    time_s: float | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the uncropped images."""
+        rows, columns = self.images[0].data.shape
+        return rows, columns
+
+
+@dataclass(frozen=True)
+class DetectorItem:
+    """The detector in use."""
+
+    id: str
+    detector: Detector
+    path: str = ""  #: file it was loaded from or saved to
+
+
+@dataclass(frozen=True)
+class Run:
+    """A reconstruction with everything that made it. Arrays are read-only; names as in `core.steps.Reconstruct`."""
+
+    id: str
+    name: str
+    set_id: str
+    step: str
+    step_version: int
+    params: dict[str, Any]
+    arrays: dict[str, NDArray[Any]]
+    info: dict[str, Any]
+    input_sha256: tuple[str, ...]
+    created: str  #: ISO 8601, UTC
+    duration_s: float
+    starred: bool = False
+
+    @property
+    def pixel_size_nm(self) -> float:
+        """Pixel size in nm."""
+        return float(self.params["pixel_size_nm"])
+
+    @property
+    def origin_px(self) -> tuple[int, int]:
+        """Row and column of the height map's first pixel in the uncropped image."""
+        return int(self.params["crop"][0]), int(self.params["crop"][1])
+
+
+@dataclass(frozen=True)
+class HeightMap:
+    """A height map from elsewhere (AFM, profilometer); `height` [row, col] in nm, NaN where nothing was measured.
+
+    Its centre lies at `center_px` (col, row) of the images, turned by `rotation_deg` counter-clockwise as seen.
+    """
+
+    id: str
+    name: str
+    height: NDArray[Any]
+    pixel_size_nm: tuple[float, float]  #: x, y
+    source: str = ""
+    sha256: str = ""
+    center_px: tuple[float, float] = (0.0, 0.0)
+    rotation_deg: float = 0.0
+    z_offset_nm: float = 0.0
+
+
+@dataclass(frozen=True)
+class ProfileLine:
+    """A straight line from `start_px` to `end_px` (col, row), averaged over `width_px` across it."""
+
+    id: str
+    name: str
+    start_px: tuple[float, float]
+    end_px: tuple[float, float]
+    width_px: float = 1.0
+    color: str = "#e6550d"
+
+    @property
+    def length_px(self) -> float:
+        """Length in pixels."""
+        return math.dist(self.start_px, self.end_px)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A row of the results table: values read from a profile or image, with where they came from."""
+
+    id: str
+    name: str
+    source: str  #: what it was measured on, in words
+    line_id: str
+    run_id: str
+    values: dict[str, dict[str, Any]]  #: name -> {"value", "std", "unit"}
+
+
+Item = SegmentSet | DetectorItem | Run | HeightMap | ProfileLine | Measurement

@@ -1,0 +1,1 @@
+"""Surfaces in VTK, drawn off screen. No Qt."""
