@@ -116,7 +116,10 @@ class LoadProject:
 
 @dataclass(frozen=True)
 class Export:
-    """Write a height map to a file. Inputs ``height`` (nm), optional ``normals``, ``height_std``, ``texture``. Format by suffix."""
+    """Write a height map to a file; the suffix says how.
+
+    Inputs ``height`` (nm), optional ``normals``, ``height_std``, ``texture``.
+    """
 
     path: str = ""
     pixel_size_nm: float = quantity(1.0, label="Pixel size", unit="nm", low=1e-3, high=1e6)

@@ -1,0 +1,28 @@
+"""Fixtures for all tests. Qt draws off screen unless the caller chose otherwise."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+#: Real instrument files and reference cases; they are not part of the repository.
+SHARED = Path(os.environ.get("ECLIPS_SHARED", Path(__file__).resolve().parents[2] / "shared"))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out tests on real files where the files are not present, and say how many."""
+    if SHARED.is_dir():
+        return
+    kept = [item for item in items if "shared_data" not in getattr(item, "fixturenames", ())]
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder with `data` (real files) and `cases` (images with known truth)."""
+    return SHARED
