@@ -1,0 +1,44 @@
+"""The panels, named by text so that each is imported when it is first shown."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from eclips_app.gui.qt import QtWidgets
+    from eclips_app.gui.session import Session
+
+
+@dataclass(frozen=True)
+class PanelInfo:
+    """A panel: `factory` is "package.module:Class", called with the session; `area` is "main" or "side"."""
+
+    key: str
+    title: str
+    icon: str
+    shortcut: str
+    factory: str
+    area: str = "main"
+    help: str = ""
+
+    def create(self, session: Session) -> QtWidgets.QWidget:
+        """Import and make the panel."""
+        module, _, name = self.factory.partition(":")
+        widget: QtWidgets.QWidget = getattr(importlib.import_module(module), name)(session)
+        return widget
+
+
+_P = "eclips_app.gui.panels"
+PANELS = (
+    PanelInfo("start", "Start", "start", "Ctrl+1", "eclips_app.gui.shell.start_page:StartPage", help="Open, examples, recent"),
+    PanelInfo("images", "Images", "images", "Ctrl+2", f"{_P}.images.view:ImagesPanel", help="Segment images and their order"),
+    PanelInfo("detector", "Detector", "detector", "Ctrl+3", f"{_P}.detector.view:DetectorPanel", help="Detector geometry"),
+    PanelInfo("surface3d", "3D", "surface", "Ctrl+4", f"{_P}.surface3d.view:Surface3DPanel", help="The surface in 3D"),
+    PanelInfo("profile", "Profile", "profile", "Ctrl+5", f"{_P}.profile.view:ProfilePanel", help="Line profiles"),
+    PanelInfo("series", "Series", "series", "Ctrl+6", f"{_P}.series.view:SeriesPanel", help="Frames over time"),
+    PanelInfo(
+        "reconstruct", "Reconstruct", "run", "Ctrl+7", f"{_P}.reconstruct.view:ReconstructPanel", "side", "From images to height"
+    ),
+)

@@ -1,0 +1,136 @@
+"""Long work as the window sees it: what runs, how far it is, how to stop it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from eclips_app.core.steps import Arrays, StepResult
+from eclips_app.gui.jobs_qt import JobHandle, QtJobs
+from eclips_app.gui.messages import Message, Messages
+from eclips_app.gui.qt import QtCore, Signal
+
+Done = Callable[["Task", StepResult], object]
+Preview = Callable[[str, Any, dict[str, Any]], object]
+
+
+class Task(QtCore.QObject):
+    """One running or finished piece of work; `data` is whatever its starter wants to find again at the end."""
+
+    changed = Signal()
+    finished = Signal(str)  #: "done", "failed", "cancelled" or "lost"
+
+    def __init__(self, text: str, on_done: Done, on_preview: Preview | None, data: Any, parent: QtCore.QObject) -> None:
+        super().__init__(parent)
+        self.text = text
+        self.data = data
+        self.fraction = 0.0
+        self.detail = ""
+        self.seconds_left: float | None = None
+        self.on_done = on_done
+        self.on_preview = on_preview
+        self.job: JobHandle | None = None
+
+    def cancel(self) -> None:
+        """Ask the work to stop; the engine process is ended if it does not."""
+        if self.job is not None:
+            self.detail = "stopping"
+            self.changed.emit()
+            self.job.cancel()
+
+
+class Tasks(QtCore.QObject):
+    """Starts work in the engine process and keeps the list of what runs."""
+
+    changed = Signal()  #: a task came, went or moved on
+
+    def __init__(self, jobs: QtJobs, messages: Messages, parent: QtCore.QObject | None = None) -> None:
+        super().__init__(parent)
+        self._jobs = jobs
+        self._messages = messages
+        self.running: list[Task] = []
+
+    def run(
+        self,
+        step: str,
+        params: Any,
+        inputs: Arrays,
+        text: str,
+        on_done: Done,
+        *,
+        on_preview: Preview | None = None,
+        data: Any = None,
+        key: str = "",
+        priority: str = "foreground",
+    ) -> Task:
+        """Start a step.
+
+        Parameters
+        ----------
+        step, params, inputs
+            As for `core.steps.run_step`.
+        text : str
+            What the user reads while it runs ("Reading images").
+        on_done : callable
+            Called with the task and the `StepResult` in the GUI thread, if the step succeeds.
+        on_preview : callable, optional
+            Called with the preview's name, its array and its facts.
+        data : Any
+            Kept in the task.
+        key : str
+            With a key, a newer task replaces an older one of the same key.
+        priority : str
+            "preview", "foreground" or "batch".
+        """
+        task = Task(text, on_done, on_preview, data, self)
+        self.running.append(task)
+        task.job = self._jobs.submit(step, params, inputs, receiver=_Receiver(self, task), key=key, priority=priority)
+        self.changed.emit()
+        return task
+
+    def cancel_all(self) -> None:
+        """Stop everything."""
+        for task in tuple(self.running):
+            task.cancel()
+
+    def end(self, task: Task, outcome: str, message: Message | None = None) -> None:
+        """Take a task off the list."""
+        if task in self.running:
+            self.running.remove(task)
+        if message is not None:
+            self._messages.add(message)
+        task.finished.emit(outcome)
+        self.changed.emit()
+        task.deleteLater()
+
+
+class _Receiver:
+    """Hears the events of one job, in the GUI thread."""
+
+    def __init__(self, tasks: Tasks, task: Task) -> None:
+        self._tasks = tasks
+        self._task = task
+
+    def on_progress(self, fraction: float, text: str, seconds_left: float | None) -> None:
+        task = self._task
+        task.fraction, task.detail, task.seconds_left = fraction, text, seconds_left
+        task.changed.emit()
+        self._tasks.changed.emit()
+
+    def on_preview(self, name: str, array: Any, info: dict[str, Any]) -> None:
+        if self._task.on_preview is not None:
+            self._task.on_preview(name, array, info)
+
+    def on_done(self, result: StepResult, duration_s: float) -> None:
+        result.info.setdefault("duration_s", duration_s)
+        self._task.on_done(self._task, result)
+        self._tasks.end(self._task, "done")
+
+    def on_failed(self, text: str, details: str) -> None:
+        self._tasks.end(self._task, "failed", Message(f"{self._task.text}: {text}", "error", details))
+
+    def on_cancelled(self) -> None:
+        self._tasks.end(self._task, "cancelled", Message(f"{self._task.text}: stopped.", "info"))
+
+    def on_lost(self, text: str) -> None:
+        self._tasks.end(self._task, "lost", Message(text, "error"))
