@@ -62,7 +62,7 @@ class History:
             self._saved_at = None
         del self._done[self._position :]
         last = self._done[-1] if self._done else None
-        if last and edit.merge_key and last.merge_key == edit.merge_key and self._saved_at != self._position:
+        if last and edit.merge_key and last.merge_key == edit.merge_key:
             merged = _Done(edit.text, {**before, **last.before}, {**last.after, **edit.changes}, edit.merge_key)
             self._done[-1] = merged
         else:
@@ -94,7 +94,24 @@ class History:
             last = self._done[-1]
             self._done[-1] = _Done(last.text, last.before, last.after, "")
 
-    def mark_saved(self) -> None:
-        """Remember that the project is saved as it is now."""
-        self._saved_at = self._position
+    def mark(self) -> int:
+        """Give a number for the present state, for `mark_saved` when the saving is done; later edits do not merge into it."""
+        self.end_merge()
+        return self._position
+
+    def mark_saved(self, mark: int) -> None:
+        """Remember that the project was saved as it was at `mark`."""
+        self._saved_at = mark
+        self.changed.emit()
+
+    def mark_changed(self) -> None:
+        """Remember that the project as it is now is saved nowhere."""
+        self._saved_at = None
+        self.changed.emit()
+
+    def clear(self) -> None:
+        """Forget all steps: another project has been opened, as it is saved."""
+        self._done.clear()
+        self._position = 0
+        self._saved_at = 0
         self.changed.emit()

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from eclips_app.commands.history import Edit, History
 from eclips_app.gui.actions import ActionRegistry
+from eclips_app.gui.flows.files import FilesFlow
 from eclips_app.gui.jobs_qt import QtJobs
 from eclips_app.gui.messages import Message, Messages
 from eclips_app.gui.qt import QtCore, QtWidgets, Signal
 from eclips_app.gui.settings import Settings
 from eclips_app.gui.tasks import Tasks
 from eclips_app.gui.theme import Theme
-from eclips_app.model.project import Project
+from eclips_app.io import autosave
+from eclips_app.model.items import Item
+from eclips_app.model.project import Project, Selection
 
 
 class Session(QtCore.QObject):
@@ -24,6 +28,8 @@ class Session(QtCore.QObject):
 
     path_changed = Signal()
     panel_asked = Signal(str)  #: a panel should come to the front; its key
+    images_offered = Signal(list)  #: paths of image files that the user dropped
+    height_map_offered = Signal(object)  #: path of a height map that the user dropped
 
     def __init__(self, settings: Settings | None = None, jobs: QtJobs | None = None) -> None:
         super().__init__()
@@ -36,10 +42,21 @@ class Session(QtCore.QObject):
         self.tasks = Tasks(self.jobs, self.messages, self)
         self.actions = ActionRegistry(self.theme, self)
         self.path: Path | None = None
+        self.files = FilesFlow(self)
 
     def do(self, edit: Edit) -> None:
         """Apply an undoable edit."""
         self.history.do(edit)
+
+    def replace_project(self, items: Iterable[Item], selection: Selection | None) -> None:
+        """Put another project in the place of the present one; its history starts anew."""
+        self.tasks.cancel_all()
+        gone: dict[str, Item | None] = {item.id: None for item in self.project}
+        self.project.apply({**gone, **{item.id: item for item in items}})
+        if selection is not None:
+            self.project.select(**dataclasses.asdict(selection))
+        self.history.clear()
+        self.set_path(None)
 
     def notify(
         self,
@@ -56,6 +73,11 @@ class Session(QtCore.QObject):
     def show_panel(self, key: str) -> None:
         """Bring a panel to the front."""
         self.panel_asked.emit(key)
+
+    def close(self) -> None:
+        """End the engine; the safety copy is not needed any more."""
+        autosave.discard_own()
+        self.jobs.shutdown()
 
     def set_path(self, path: Path | None) -> None:
         """Remember the project's file."""

@@ -132,7 +132,11 @@ class ImagePane(pg.GraphicsView):
         painter.setBrush(QtGui.QColor("white"))
         painter.drawRect(bar)
         metrics = painter.fontMetrics()
-        draw_label(painter, QtCore.QPointF(bar.right() - metrics.horizontalAdvance(text) - 8, bar.top() - metrics.height() - 8), text)
+        draw_label(
+            painter,
+            QtCore.QPointF(bar.right() - metrics.horizontalAdvance(text) - 8, bar.top() - metrics.height() - 8),
+            text,
+        )
 
     def _use_theme(self) -> None:
         self.setBackground(self._theme.colors.base)

@@ -98,7 +98,9 @@ def _plain_number(text: str, unit: str) -> float:
     try:
         value = float(bare)
     except ValueError as error:
-        raise EclipsError(f"'{text}' is not a number", hint=f"Write a number{f' in {unit}' if unit else ''}.") from error
+        raise EclipsError(
+            f"'{text}' is not a number", hint=f"Write a number{f' in {unit}' if unit else ''}."
+        ) from error
     if not math.isfinite(value):
         raise EclipsError(f"'{text}' is not a finite number", hint="Write a number.")
     return value

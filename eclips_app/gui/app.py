@@ -1,0 +1,61 @@
+"""Starts the window."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from eclips_app.gui.flows import files, help, images, measure, reconstruct
+from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
+from eclips_app.gui.session import Session
+from eclips_app.gui.shell.main_window import MainWindow
+from eclips_app.version import VERSION
+
+
+def make_application(arguments: Sequence[str] = ()) -> QtWidgets.QApplication:
+    """Give the application object with its names set."""
+    QtGui.QGuiApplication.setHighDpiScaleFactorRoundingPolicy(Qt.HighDpiScaleFactorRoundingPolicy.PassThrough)
+    app = QtWidgets.QApplication([*sys.argv[:1], *arguments])
+    app.setApplicationName("eclips")
+    app.setApplicationDisplayName("ECLIPS")
+    app.setApplicationVersion(VERSION)
+    app.setDesktopFileName("eclips")
+    return app
+
+
+def make_window(session: Session) -> MainWindow:
+    """Register all commands and make the main window."""
+    session.theme.apply()
+    for flow in (files, images, reconstruct, measure, help):
+        flow.register(session)
+    return MainWindow(session)
+
+
+def main(paths: Sequence[Path] = (), example: str = "") -> int:
+    """Open the window, with files or an example if given, and run until it is closed; gives the exit status."""
+    app = make_application()
+    session = Session()
+    window = make_window(session)
+    window.show()
+    start = _Start(session, list(paths), example)
+    QtCore.QTimer.singleShot(0, start.run)  # after the first paint
+    return app.exec()
+
+
+class _Start(QtCore.QObject):
+    """What happens once the window is visible: the engine warms up and files are opened."""
+
+    def __init__(self, session: Session, paths: list[Path], example: str) -> None:
+        super().__init__(session)
+        self._session, self._paths, self._example = session, paths, example
+
+    def run(self) -> None:
+        self._session.jobs.start()
+        if self._example:
+            self._session.files.open_example(self._example)
+        if self._paths:
+            self._session.files.open_files(self._paths)
+
+
+__all__ = ["main", "make_application", "make_window"]
