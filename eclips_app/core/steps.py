@@ -99,6 +99,24 @@ class Simulate:
 
 
 @dataclass(frozen=True)
+class Specimen:
+    """Make a synthetic surface. Gives ``height`` [row, col] in nm, float64."""
+
+    kind: str = choice("vickers", "vickers", "steps", "particles", "sphere", "rough", "spiral", label="Surface")
+    rows: int = quantity(512, label="Rows", unit="px", low=16, high=16384)
+    columns: int = quantity(512, label="Columns", unit="px", low=16, high=16384)
+    pixel_size_nm: float = quantity(1.0, label="Pixel size", unit="nm", low=1e-3, high=1e6)
+    seed: int = quantity(0, label="Seed", low=0, high=2**31)
+
+
+@dataclass(frozen=True)
+class Example:
+    """Make a built-in example: specimen, noisy images, reconstruction. Gives what `LoadProject` gives."""
+
+    name: str = "vickers"
+
+
+@dataclass(frozen=True)
 class SaveProject:
     """Write a project. Inputs: its arrays by key; `state` is `model.snapshot`'s JSON. Gives ``info["path"]``."""
 
@@ -143,6 +161,8 @@ _ALL = (
     Step("register", 1, "eclips_app.engine.register:register_step", Register),
     Step("reconstruct-linear", 1, "eclips_app.engine.linear:reconstruct_step", Reconstruct),
     Step("simulate", 1, "eclips_app.engine.simulate:simulate_step", Simulate),
+    Step("specimen", 1, "eclips_app.engine.specimen:specimen_step", Specimen),
+    Step("example", 1, "eclips_app.io.examples:example_step", Example),
     Step("save-project", 1, "eclips_app.io.project_file:save_step", SaveProject),
     Step("load-project", 1, "eclips_app.io.project_file:load_step", LoadProject),
     Step("export", 1, "eclips_app.io.export:export_step", Export),
