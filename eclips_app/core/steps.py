@@ -38,10 +38,15 @@ class ReadSegments:
 
 @dataclass(frozen=True)
 class ReadHeightMap:
-    """Read an AFM or other height map. Gives ``height`` [row, col] in nm, ``info["pixel_size_nm"]`` (x, y), ``info["name"]``."""
+    """Read an AFM or other height map. Gives ``height`` [row, col] in nm, ``info["pixel_size_nm"]`` (x, y), ``info["name"]``.
+
+    `unit` and `pixel_size_nm` are used only where the file itself does not say them.
+    """
 
     path: str = ""
-    channel: str = ""
+    channel: str = ""  #: as in ``info["channels"]``; empty: the first height channel
+    unit: str = choice("", "", "pm", "Å", "nm", "µm", "mm", "m", label="Unit of the heights")
+    pixel_size_nm: tuple[float, float] | None = quantity(None, label="Pixel size (x, y)", unit="nm", low=1e-3, high=1e7)
 
 
 @dataclass(frozen=True)
