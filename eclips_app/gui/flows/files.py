@@ -126,9 +126,8 @@ class FilesFlow(QtCore.QObject):
     def _save(self, path: Path) -> None:
         state, arrays = to_state(self._session.project)
         data = (path, self._session.history.mark())
-        self._session.tasks.run(
-            "save-project", SaveProject(str(path), state), arrays, f"Saving {path.name}", self._on_saved, data=data
-        )
+        params = SaveProject(str(path), state)
+        self._session.tasks.run("save-project", params, arrays, f"Saving {path.name}", self._on_saved, data=data)
 
     def _on_saved(self, task: Task, _: StepResult) -> None:
         path, mark = task.data

@@ -15,6 +15,9 @@ from eclips_app.gui.shell.status import StatusArea
 
 _LAYOUT_VERSION = 1
 _MENUS = ("File", "Edit", "Images", "Reconstruct", "Profile", "Series", "View", "Help")
+_TOOL_BAR = (
+    "images.open", "file.open", "file.save", "", "edit.undo", "edit.redo", "", "reconstruct.run", "", "file.export",
+)  # fmt: skip
 _SEPARATED = {"file.export", "file.quit", "view.theme_system", "view.reset_layout", "images.register"}
 
 

@@ -55,10 +55,8 @@ class QuantityEdit(QtWidgets.QLineEdit):
                 return None
             raise EclipsError("A value is needed", hint=f"Give {self.rule.range_text}.")
         unit = self.rule.unit
-        if unit in _LENGTHS:
-            value = parse_length_nm(text, default_unit=unit) / _LENGTHS[unit]
-        else:
-            value = _plain_number(text, unit)
+        is_length = unit in _LENGTHS
+        value = parse_length_nm(text, default_unit=unit) / _LENGTHS[unit] if is_length else _plain_number(text, unit)
         if self._whole and value != round(value):
             raise EclipsError(f"{text} is not a whole number", hint=f"Give {self.rule.range_text}.")
         if not self.rule.low <= value <= self.rule.high:

@@ -1,0 +1,91 @@
+"""Pictures of every panel in both looks: for the manual, and for whoever changed a panel and should look at it.
+
+``python -m eclips_app.gui.screenshots FOLDER [--size 1360x860] [--example vickers] [--files IMAGE ...]``
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from eclips_app.gui.app import make_application, make_window
+from eclips_app.gui.panels import PANELS
+from eclips_app.gui.qt import QtCore, QtWidgets
+from eclips_app.gui.session import Session
+from eclips_app.gui.settings import Settings
+
+
+def wait_until(condition: Callable[[], bool], timeout_ms: int = 60_000) -> bool:
+    """Run the event loop until a condition holds; False if it does not in time."""
+    loop = QtCore.QEventLoop()
+    poll = QtCore.QTimer()
+    end = QtCore.QTimer()
+    end.setSingleShot(True)
+
+    def look() -> None:
+        if condition():
+            loop.quit()
+
+    poll.timeout.connect(look)
+    end.timeout.connect(loop.quit)
+    poll.start(20)
+    end.start(timeout_ms)
+    if not condition():
+        loop.exec()
+    return condition()
+
+
+def settle(milliseconds: int) -> None:
+    """Run the event loop for a while, so that deferred drawing is done."""
+    loop = QtCore.QEventLoop()
+    QtCore.QTimer.singleShot(milliseconds, loop.quit)
+    loop.exec()
+
+
+def main() -> int:
+    """Write the pictures; gives the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--size", default="1360x860")
+    parser.add_argument("--example", default="vickers")
+    parser.add_argument("--files", nargs="*", type=Path, default=[])
+    parser.add_argument("--panels", nargs="*", default=[info.key for info in PANELS])
+    parser.add_argument("--looks", nargs="*", default=["light", "dark"])
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    app = make_application()
+    with tempfile.TemporaryDirectory() as folder:
+        session = Session(Settings(Path(folder) / "settings.ini"))
+        window = make_window(session)
+        width, height = map(int, options.size.split("x"))
+        window.resize(width, height)
+        window.show()
+        session.jobs.start()
+        if options.files:
+            session.files.open_files(options.files)
+            wait_until(lambda: len(session.project) > 0 and not session.tasks.running)
+            session.actions.action("reconstruct.run").trigger()
+        else:
+            session.files.open_example(options.example)
+        wait_until(lambda: session.project.run is not None and not session.tasks.running)
+        for look in options.looks:
+            session.theme.set_mode(look)
+            for key in options.panels:
+                session.show_panel(key)
+                settle(1200)
+                _grab(window, options.folder / f"{key}-{look}-{options.size}.png")
+        session.history.mark_saved(session.history.mark())
+        window.close()
+    del app
+    return 0
+
+
+def _grab(window: QtWidgets.QWidget, path: Path) -> None:
+    window.grab().save(str(path))
+    print(path)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
