@@ -143,6 +143,7 @@ class ProfileLine:
     end_px: tuple[float, float]
     width_px: float = 1.0
     color: str = "#e6550d"
+    visible: bool = True
 
     @property
     def length_px(self) -> float:

@@ -1,0 +1,265 @@
+"""Lines, cursors, results and height maps from elsewhere: what is measured, whichever panel shows it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from eclips_app.commands import edits
+from eclips_app.commands.history import Edit
+from eclips_app.core.errors import EclipsError
+from eclips_app.core.steps import ReadHeightMap, StepResult
+from eclips_app.gui.actions import ActionInfo
+from eclips_app.gui.flows.sampling import (
+    Sampled,
+    as_csv,
+    image_shape,
+    offset_to_match,
+    pixel_size_nm,
+    read_cursors,
+    sample_all,
+)
+from eclips_app.gui.qt import QtCore, QtGui, Signal
+from eclips_app.gui.session import Session
+from eclips_app.gui.tasks import Task
+from eclips_app.model.items import HeightMap, Measurement, ProfileLine, new_id
+
+_MAPS = (
+    "Height maps (*.spm *.ibw *.gwy *.nid *.sxm *.jpk *.jpk-qi-image *.mi *.tif *.tiff *.x3p *.sdf *.sur *.plu *.al3d "
+    "*.opd *.top *.xyz *.txt *.asc *.csv *.dat *.0* *.stp);;All files (*)"
+)
+_COLORS = ("#ff7f0e", "#17becf", "#e377c2", "#bcbd22", "#d62728", "#9edae5", "#2ca02c", "#c5b0d5")
+Point = tuple[float, float]
+
+
+class MeasureFlow(QtCore.QObject):
+    """Makes and changes lines, keeps the cursors of each, adds results, reads and writes."""
+
+    cursors_changed = Signal(str)  #: id of the line
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._session = session
+        self._cursors: dict[str, tuple[float, float]] = {}
+        session.height_map_offered.connect(self.load_height_map)
+
+    # Lines
+
+    def new_line(self, start: Point, end: Point, merge_key: str = "") -> str:
+        """Add a line of its own colour and select it; gives its id."""
+        lines = self._session.project.of_kind(ProfileLine)
+        names, colors = {line.name for line in lines}, [line.color for line in lines]
+        name = next(name for i in range(1, len(lines) + 2) if (name := f"Line {i}") not in names)
+        color = min(_COLORS, key=colors.count)
+        width = lines[-1].width_px if lines else 1.0
+        line = ProfileLine(new_id(), name, start, end, width, color)
+        self._session.do(Edit(f"Draw {name}", {line.id: line}, merge_key))
+        self._session.project.select(line_id=line.id)
+        return line.id
+
+    def add_line(self) -> None:
+        """Add a line across the middle of the image, for those who do not draw."""
+        shape = image_shape(self._session.project)
+        if shape is not None:
+            row = (shape[0] - 1) / 2 + 12.0 * len(self._session.project.of_kind(ProfileLine))
+            row = min(row, shape[0] - 1.0)
+            self.new_line((0.2 * (shape[1] - 1), row), (0.8 * (shape[1] - 1), row))
+
+    def move_line(self, line_id: str, start: Point, end: Point, merge_key: str = "") -> None:
+        """Put a line's ends elsewhere."""
+        line = self._session.project.get(ProfileLine, line_id)
+        if line is not None and (start, end) != (line.start_px, line.end_px):
+            # Without its own key a nudge merges with the nudges before it, as a drag does.
+            key = merge_key or f"line:{line_id}"
+            self._session.do(edits.change(f"Move {line.name}", line, key, start_px=start, end_px=end))
+
+    def set_width(self, line_id: str, width_px: float) -> None:
+        """Average a line's profile over another width."""
+        line = self._session.project.get(ProfileLine, line_id)
+        if line is not None and width_px != line.width_px:
+            self._session.do(edits.change(f"Width of {line.name}", line, f"width:{line_id}", width_px=width_px))
+
+    def delete_line(self) -> None:
+        """Take out the selected line and select its neighbour."""
+        project = self._session.project
+        line = project.line
+        if line is not None:
+            lines = project.of_kind(ProfileLine)
+            others = [each for each in lines if each.id != line.id]
+            place = min(lines.index(line), len(others) - 1)
+            self._session.do(edits.remove(f"Delete {line.name}", [line]))
+            project.select(line_id=others[place].id if others else "")
+
+    def next_line(self) -> None:
+        """Select the next line."""
+        project = self._session.project
+        lines = project.of_kind(ProfileLine)
+        if lines:
+            place = lines.index(project.line) + 1 if project.line in lines else 0
+            project.select(line_id=lines[place % len(lines)].id)
+
+    # Cursors and results
+
+    def cursors_nm(self, line: ProfileLine) -> tuple[float, float]:
+        """Give both cursors of a line in nm from its start; before they are moved, at a quarter and three quarters."""
+        length = line.length_px * (pixel_size_nm(self._session.project) or 1.0)
+        first, second = self._cursors.get(line.id, (0.25 * length, 0.75 * length))
+        return min(max(first, 0.0), length), min(max(second, 0.0), length)
+
+    def set_cursors(self, line_id: str, first_nm: float, second_nm: float) -> None:
+        """Move both cursors of a line."""
+        if self._cursors.get(line_id) != (first_nm, second_nm):
+            self._cursors[line_id] = (first_nm, second_nm)
+            self.cursors_changed.emit(line_id)
+
+    def sampled(self) -> tuple[Sampled, ...]:
+        """Give all profiles along the selected line; empty without one."""
+        line = self._session.project.line
+        return sample_all(self._session.project, line) if line is not None else ()
+
+    def add_result(self) -> None:
+        """Put what the cursors show on every curve of the selected line into the results table."""
+        line = self._session.project.line
+        sampled = self.sampled()
+        if line is None or not sampled:
+            return
+        set_name = self._session.project.segment_set.name if self._session.project.segment_set else ""
+        rows = []
+        for each in sampled:
+            reading = read_cursors(each, *self.cursors_nm(line))
+            values = {name: quantity.to_json() for name, quantity in reading.values.items()}
+            source = each.name if each.role == "map" else f"{set_name}, {each.name}"
+            run_id = "" if each.role == "map" else each.source_id
+            rows.append(Measurement(new_id(), line.name, source, line.id, run_id, values))
+        self._session.do(edits.add(f"Measure {line.name}", *rows))
+        self._session.notify(f"{line.name} is in the results table.", "good")
+
+    # Height maps
+
+    def ask_height_map(self) -> None:
+        """Let the user choose a height map and read it."""
+        for path in self._session.ask_open_files("Load height map", "maps", _MAPS):
+            self.load_height_map(path)
+
+    def load_height_map(self, path: Path) -> None:
+        """Read an AFM or other height map; it is placed at the middle of the image."""
+        params = ReadHeightMap(str(path))
+        self._session.tasks.run("read-height-map", params, {}, f"Reading {path.name}", self._keep_map, data=path)
+
+    def place_map(self, text: str, merge_key: str, **fields: object) -> None:
+        """Move, turn or lift the selected height map; keywords are fields of `HeightMap`."""
+        placed = self._session.project.get(HeightMap, self._session.project.selection.map_id)
+        if placed is not None:
+            self._session.do(edits.change(text, placed, merge_key, **fields))
+
+    def match_map(self) -> None:
+        """Lift the map so that its profile lies on that of run A along the selected line."""
+        placed = self._session.project.get(HeightMap, self._session.project.selection.map_id)
+        by_role = {each.role: each.profile for each in self.sampled()}
+        if placed is None or "A" not in by_role or "map" not in by_role:
+            return
+        try:
+            offset = offset_to_match(placed, by_role["map"], by_role["A"])
+        except EclipsError as error:
+            self._session.notify(str(error), "warning")
+            return
+        self.place_map("Match heights", "", z_offset_nm=offset)
+
+    def _keep_map(self, task: Task, result: StepResult) -> None:
+        path: Path = task.data
+        height, sizes = result.arrays["height"], result.info["pixel_size_nm"]
+        height.setflags(write=False)
+        shape = image_shape(self._session.project)
+        center = ((shape[1] - 1) / 2, (shape[0] - 1) / 2) if shape else (0.0, 0.0)
+        placed = HeightMap(
+            id=new_id(),
+            name=str(result.info.get("name") or path.stem),
+            height=height,
+            pixel_size_nm=(float(sizes[0]), float(sizes[1])),
+            source=str(path),
+            sha256=str(result.info.get("sha256", "")),
+            center_px=center,
+        )
+        self._session.do(edits.add(f"Load {placed.name}", placed))
+        self._session.project.select(map_id=placed.id)
+        self._session.show_panel("profile")
+        self._session.notify(f"{placed.name} is loaded. Place it by hand in the Profile panel.", "good")
+
+    # Taking profiles elsewhere
+
+    def copy_profile(self) -> None:
+        """Put the selected line's profiles on the clipboard, ready for a spreadsheet."""
+        line = self._session.project.line
+        if line is not None and (sampled := self.sampled()):
+            QtGui.QGuiApplication.clipboard().setText(as_csv(line, sampled, "\t"))
+            self._session.notify(f"The profile of {line.name} is on the clipboard.", "info")
+
+    def export_csv(self) -> None:
+        """Write the profiles of all visible lines to a CSV file."""
+        path = self._session.ask_save_file("Export profiles", "exports", "CSV (*.csv)", "profiles.csv")
+        if path is not None:
+            self.write_csv(path if path.suffix else path.with_suffix(".csv"))
+
+    def write_csv(self, path: Path) -> None:
+        """Write the profiles of all visible lines; a failure is told and leaves no half file."""
+        from eclips_app.io.atomic import whole_file  # late: nothing else here writes
+
+        project = self._session.project
+        parts = [as_csv(line, sample_all(project, line)) for line in project.of_kind(ProfileLine) if line.visible]
+        text = "".join([*parts[:1], *(part.partition("\n")[2] for part in parts[1:])])
+        try:
+            with whole_file(path) as temporary:
+                temporary.write_text(text, encoding="utf-8")
+        except EclipsError as error:
+            self._session.notify(str(error), "error")
+        else:
+            self._session.notify(f"Profiles written to {path}.", "good")
+
+    def has_line(self) -> bool:
+        """Whether a line is selected."""
+        return self._session.project.line is not None
+
+    def has_images(self) -> bool:
+        """Whether there is something to draw on."""
+        return image_shape(self._session.project) is not None
+
+
+def flow_of(session: Session) -> MeasureFlow:
+    """Give the session's flow, made at the first call."""
+    found = session.findChild(MeasureFlow)
+    return found if isinstance(found, MeasureFlow) else MeasureFlow(session)
+
+
+def register(session: Session) -> None:
+    """Add the commands of this flow."""
+    flow = flow_of(session)
+    for info in (
+        ActionInfo(
+            "measure.load_height_map", "Load height map…", "Profile", flow.ask_height_map, "", "import", None,
+            "Read an AFM or other height map to lay it over the image.",
+        ),
+        ActionInfo(
+            "measure.add_line", "Add line", "Profile", flow.add_line, "Ctrl+L", "add", flow.has_images,
+            "Add a profile line across the middle of the image.",
+        ),
+        ActionInfo(
+            "measure.next_line", "Next line", "Profile", flow.next_line, "", "next", flow.has_line,
+            "Select the next profile line.",
+        ),
+        ActionInfo(
+            "measure.delete_line", "Delete line", "Profile", flow.delete_line, "", "delete", flow.has_line,
+            "Take out the selected profile line.",
+        ),
+        ActionInfo(
+            "measure.add_result", "Add to results", "Profile", flow.add_result, "Ctrl+R", "results", flow.has_line,
+            "Put what the cursors show into the results table.",
+        ),
+        ActionInfo(
+            "measure.copy_profile", "Copy profile", "Profile", flow.copy_profile, "Ctrl+Shift+C", "copy", flow.has_line,
+            "Copy the selected line's profile for a spreadsheet.",
+        ),
+        ActionInfo(
+            "measure.export_csv", "Export profiles as CSV…", "Profile", flow.export_csv, "", "export", flow.has_line,
+            "Write the profiles of all visible lines to a file.",
+        ),
+    ):  # fmt: skip
+        session.actions.add(info)

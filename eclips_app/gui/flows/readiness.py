@@ -1,0 +1,193 @@
+"""What a reconstruction still needs, told in one line each, and the parameters that it would get."""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from eclips_app.core import schema
+from eclips_app.core.detector import Detector, presets
+from eclips_app.core.steps import Reconstruct
+from eclips_app.core.units import format_length
+from eclips_app.model.items import Run, SegmentImage, SegmentSet
+from eclips_app.model.project import Project
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the checklist; `state` is "good", "warning" or "error", `panel` the panel that mends it."""
+
+    key: str
+    state: str
+    text: str
+    panel: str
+    link: str
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user chooses for a reconstruction beside the images and the detector."""
+
+    balance: str = "file"
+    scan_parallax: bool = True
+    device: str = "auto"
+
+
+def checklist(project: Project, segment_set: SegmentSet | None) -> tuple[Check, ...]:
+    """Give the state of everything that a reconstruction of a set rests on."""
+    detector = project.detector
+    checks = [_images(segment_set, detector), _detector(project)]
+    if segment_set is not None:
+        checks.insert(1, _pixel_size(segment_set))
+        if detector is not None and len(segment_set.images) == len(detector.quadrants):
+            checks.append(_order(segment_set, detector))
+        checks.append(_registration(segment_set))
+    return tuple(checks)
+
+
+def is_ready(project: Project, segment_set: SegmentSet | None) -> bool:
+    """Whether nothing stands against a reconstruction."""
+    return all(check.state != "error" for check in checklist(project, segment_set))
+
+
+def parameters(segment_set: SegmentSet, detector: Detector, options: Options) -> Reconstruct:
+    """Give the parameters of the step; the pixel size must be known."""
+    assert segment_set.pixel_size_nm is not None
+    return Reconstruct(
+        detector=detector,
+        pixel_size_nm=segment_set.pixel_size_nm,
+        crop=segment_set.crop,
+        shifts_px=segment_set.shifts_px,
+        clip_low=segment_set.clip_low,
+        clip_high=segment_set.clip_high,
+        balance=options.balance,
+        scan_parallax=options.scan_parallax,
+        device=options.device,
+    )
+
+
+def slope_limit_deg(detector: Detector) -> float:
+    """Give the steepest tilt in degrees below which no facet turns away from any part of the detector.
+
+    It is 90° minus the highest polar angle at which the beam's footprint sees the detector's rim, offset and tilt included.
+    """
+    tx, ty = (math.radians(angle) for angle in detector.tilt_deg)
+    highest = 0.0
+    for segment in detector.quadrants:
+        _, outer = detector.radii_mm(segment)
+        half = segment.span_deg / 2
+        f = np.radians(np.linspace(segment.azimuth_deg - half, segment.azimuth_deg + half, 91))
+        x, y = outer * np.cos(f), outer * np.sin(f)
+        # Turned about x, then about y.
+        y, z = y * math.cos(tx), y * math.sin(tx)
+        x, z = x * math.cos(ty) + z * math.sin(ty), z * math.cos(ty) - x * math.sin(ty)
+        lateral = np.hypot(x + detector.center_mm[0], y + detector.center_mm[1])
+        highest = max(highest, float(np.degrees(np.arctan2(lateral, z + detector.distance_mm)).max()))
+    return 90.0 - highest
+
+
+def inputs_record(segment_set: SegmentSet) -> list[dict[str, Any]]:
+    """Say which images went into a run, in their order."""
+    return [_image_record(image) for image in segment_set.images]
+
+
+def changed_since(run: Run, project: Project) -> list[str]:
+    """Name what of the set or the detector is no longer as it was when a run was made."""
+    segment_set, detector = project.get(SegmentSet, run.set_id), project.detector
+    if segment_set is None or detector is None:
+        return ["images"] if segment_set is None else ["detector"]
+    changed = []
+    if "inputs" in run.info and run.info["inputs"] != inputs_record(segment_set):
+        changed.append("images")
+    if run.params.get("detector") != schema.dump(detector):
+        changed.append("detector")
+    words = {"pixel_size_nm": "pixel size", "crop": "crop", "shifts_px": "registration", "clip_low": "clip levels"}
+    words["clip_high"] = words["clip_low"]
+    now = {name: schema.dump(getattr(segment_set, name)) for name in words}
+    for name, word in words.items():
+        if _plain(run.params.get(name)) != _plain(now[name]) and word not in changed:
+            changed.append(word)
+    if run.info.get("exclude_sha256", "") != exclude_hash(segment_set):
+        changed.append("excluded areas")
+    return changed
+
+
+def exclude_hash(segment_set: SegmentSet) -> str:
+    """Give the SHA-256 of the excluded areas, packed to bits; empty if there are none."""
+    import hashlib  # late: only needed once there are runs
+
+    if segment_set.exclude is None:
+        return ""
+    return hashlib.sha256(np.packbits(segment_set.exclude).tobytes()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    return schema.dump(value) or None  # an empty list and a key that was left out mean the same
+
+
+def _image_record(image: SegmentImage) -> dict[str, Any]:
+    return {"name": image.name, "source": image.source, "page": image.page, "sha256": image.sha256}
+
+
+def _images(segment_set: SegmentSet | None, detector: Detector | None) -> Check:
+    if segment_set is None:
+        return Check("images", "error", "No images yet", "images", "Open images")
+    count, needed = len(segment_set.images), len(detector.quadrants) if detector else 0
+    rows, columns = segment_set.shape
+    if detector and count != needed:
+        text = f"{count} images, but the detector has {needed} segments"
+        return Check("images", "error", text, "images", "Show images")
+    return Check("images", "good", f"{count} images, {columns} × {rows} px", "images", "Show images")
+
+
+def _pixel_size(segment_set: SegmentSet) -> Check:
+    size = segment_set.pixel_size_nm
+    if size is None:
+        return Check("pixel size", "error", "Pixel size not known", "images", "Enter pixel size")
+    source = f", {segment_set.pixel_size_source}" if segment_set.pixel_size_source else ""
+    return Check("pixel size", "good", f"Pixel size {format_length(size)}{source}", "images", "Change")
+
+
+def _detector(project: Project) -> Check:
+    item = project.detector_item
+    if item is None:
+        return Check("detector", "error", "No detector chosen", "detector", "Choose a detector")
+    detector = item.detector
+    if detector.calibration:
+        return Check("detector", "good", f"Detector “{detector.name}”, calibrated", "detector", "Show detector")
+    if not item.path and detector in _presets():
+        text = f"Detector “{detector.name}”: typical dimensions, not measured"
+        return Check("detector", "warning", text, "detector", "Enter dimensions")
+    return Check("detector", "good", f"Detector “{detector.name}”", "detector", "Show detector")
+
+
+def _order(segment_set: SegmentSet, detector: Detector) -> Check:
+    pairs = list(zip(segment_set.images, detector.quadrants, strict=True))
+    told = [image.acquisition.segment or "" for image, _ in pairs]
+    if all(name and name.casefold() == segment.name.casefold() for name, (_, segment) in zip(told, pairs, strict=True)):
+        text = "Order agrees with the files: " + ", ".join(segment.name for _, segment in pairs)
+        return Check("order", "good", text, "images", "Show order")
+    text = "Order as set: " + ", ".join(f"{image.name} → {segment.name}" for image, segment in pairs[:8])
+    return Check("order", "warning" if len(set(told)) > 1 else "good", text, "images", "Check order")
+
+
+def _registration(segment_set: SegmentSet) -> Check:
+    shifts = segment_set.shifts_px
+    if not shifts:
+        text = "Not registered: fine if all segments were scanned at once"
+        return Check("registration", "warning", text, "images", "Register")
+    largest = max(math.hypot(*shift) for shift in shifts)
+    quality = min(segment_set.registration_quality, default=1.0)
+    text = f"Registered, largest shift {largest:.2g} px"
+    if quality < 0.5:
+        return Check("registration", "warning", f"{text}; one match is weak", "images", "Check shifts")
+    return Check("registration", "good", text, "images", "Show shifts")
+
+
+@functools.cache
+def _presets() -> tuple[Detector, ...]:
+    return tuple(presets().values())

@@ -1,0 +1,220 @@
+"""From images to height: checks, starts and keeps reconstructions, one set or a whole series."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from eclips_app.commands import edits
+from eclips_app.core import schema
+from eclips_app.core.steps import STEPS, Reconstruct, StepResult
+from eclips_app.gui.actions import ActionInfo
+from eclips_app.gui.flows.readiness import (
+    Check,
+    Options,
+    checklist,
+    exclude_hash,
+    inputs_record,
+    is_ready,
+    parameters,
+)
+from eclips_app.gui.qt import QtCore, Signal
+from eclips_app.gui.session import Session
+from eclips_app.gui.tasks import Task
+from eclips_app.jobs.scratch import ArrayInput
+from eclips_app.model.items import ProfileLine, Run, SegmentSet, new_id
+from eclips_app.model.project import Selection
+
+STEP = "reconstruct-linear"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a running reconstruction was started with; its result belongs to this set, whatever is shown by then."""
+
+    set_id: str
+    params: Reconstruct
+    inputs: list[dict[str, Any]]
+    exclude_sha256: str
+
+
+class ReconstructFlow(QtCore.QObject):
+    """Runs one reconstruction at a time; the sets that wait are in `queue`."""
+
+    changed = Signal()  #: readiness, options, queue, progress or the running task
+    previewed = Signal(object, dict)  #: unfinished heights [row, col] in nm, and facts
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._session = session
+        self.options = Options()
+        self.task: Task | None = None
+        self.queue: list[str] = []
+        self._batch_size = 0
+        session.project.changed.connect(self._on_project)
+        session.project.selection_changed.connect(self._on_selection)
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """The checklist of the selected set."""
+        project = self._session.project
+        return checklist(project, project.segment_set)
+
+    def set_options(self, options: Options) -> None:
+        """Choose options for the next reconstruction."""
+        self.options = options
+        self.changed.emit()
+
+    def can_run(self) -> bool:
+        """Whether the selected set can be reconstructed now."""
+        return self.task is None and is_ready(self._session.project, self._session.project.segment_set)
+
+    def can_run_all(self) -> bool:
+        """Whether there are several sets and none is in work."""
+        return self.task is None and len(self._session.project.of_kind(SegmentSet)) > 1
+
+    def run(self) -> None:
+        """Reconstruct the selected set, or say what is missing."""
+        segment_set = self._session.project.segment_set
+        missing = next((check for check in self.checks if check.state == "error"), None)
+        if missing is not None:
+            self._session.notify(f"{missing.text}.", "warning")
+            self._session.show_panel(missing.panel)
+        elif segment_set is not None and self.task is None:
+            self._batch_size = 0
+            self._start(segment_set)
+
+    def run_all(self) -> None:
+        """Reconstruct all sets one after another; sets that are not ready are named and left out."""
+        project = self._session.project
+        sets = project.of_kind(SegmentSet)
+        ready = [each for each in sets if is_ready(project, each)]
+        for each in sets:
+            if each not in ready:
+                problem = next(check.text for check in checklist(project, each) if check.state == "error")
+                self._session.notify(f"{each.name} is left out: {problem}.", "warning")
+        self.queue = [each.id for each in ready]
+        self._batch_size = len(ready)
+        self._next()
+
+    def stop(self) -> None:
+        """Stop the running reconstruction and forget the sets that wait."""
+        self.queue.clear()
+        if self.task is not None:
+            self.task.cancel()
+
+    def _next(self) -> None:
+        while self.queue and self.task is None:
+            segment_set = self._session.project.get(SegmentSet, self.queue.pop(0))
+            if segment_set is not None and is_ready(self._session.project, segment_set):
+                self._start(segment_set)
+        self.changed.emit()
+
+    def _start(self, segment_set: SegmentSet) -> None:
+        detector = self._session.project.detector
+        assert detector is not None  # a set without one is not ready
+        params = parameters(segment_set, detector, self.options)
+        request = Request(segment_set.id, params, inputs_record(segment_set), exclude_hash(segment_set))
+        text = f"Reconstructing {segment_set.name}"
+        if self._batch_size:
+            text += f" ({self._batch_size - len(self.queue)} of {self._batch_size})"
+        task = self._session.tasks.run(
+            STEP, params, _arrays(segment_set), text, self._keep, on_preview=self._show_preview, data=request,
+            priority="batch" if self._batch_size else "foreground",
+        )  # fmt: skip
+        self.task = task
+        task.changed.connect(self.changed)
+        task.finished.connect(self._on_finished)
+        self._session.show_panel("reconstruct")
+        self.changed.emit()
+
+    def _show_preview(self, name: str, array: NDArray[Any], info: dict[str, Any]) -> None:
+        if name == "height":
+            self.previewed.emit(array, info)
+
+    def _keep(self, task: Task, result: StepResult) -> None:
+        request: Request = task.data
+        project = self._session.project
+        segment_set = project.get(SegmentSet, request.set_id)
+        if segment_set is None:
+            self._session.notify("The images were removed meanwhile; the reconstruction was dropped.", "warning")
+            return
+        run = _make_run(request, result, _free_name(project.runs_of(segment_set.id)))
+        self._session.do(edits.add(f"Reconstruct {segment_set.name}", run))
+        if project.selection.set_id == segment_set.id:
+            project.select(run_id=run.id)
+        for warning in run.info.get("warnings", ()):
+            self._session.notify(f"{segment_set.name}, {run.name}: {warning}", "warning")
+
+    def _on_finished(self, outcome: str) -> None:
+        self.task = None
+        if outcome in ("cancelled", "lost"):
+            self.queue.clear()
+        self._next()
+        self._session.actions.update_enabled()
+
+    def _on_project(self, ids: frozenset[str]) -> None:
+        if any(self._session.project.get(ProfileLine, item_id) is None for item_id in ids):  # lines move all the time
+            self.changed.emit()
+
+    def _on_selection(self, selection: Selection) -> None:
+        self.changed.emit()
+
+
+def flow_of(session: Session) -> ReconstructFlow:
+    """Give the session's flow, made at the first call."""
+    found = session.findChild(ReconstructFlow)
+    return found if isinstance(found, ReconstructFlow) else ReconstructFlow(session)
+
+
+def register(session: Session) -> None:
+    """Add the commands of this flow."""
+    flow = flow_of(session)
+    run_help = "Compute the height map of the selected images."
+    for info in (
+        ActionInfo("reconstruct.run", "Reconstruct", "Reconstruct", flow.run, "F5", "run", flow.can_run, run_help),
+        ActionInfo(
+            "reconstruct.run_all", "Reconstruct all frames", "Reconstruct", flow.run_all, "Shift+F5", "series",
+            flow.can_run_all, "Compute the height maps of all frames, one after another.",
+        ),
+        ActionInfo(
+            "reconstruct.stop", "Stop reconstruction", "Reconstruct", flow.stop, "", "stop",
+            lambda: flow.task is not None, "Stop the reconstruction that runs.",
+        ),
+    ):  # fmt: skip
+        session.actions.add(info)
+
+
+def _arrays(segment_set: SegmentSet) -> dict[str, ArrayInput]:
+    """Give the images; they are stacked while they are copied for the engine process, so only once."""
+    arrays: dict[str, ArrayInput] = {"segments": [image.data for image in segment_set.images]}
+    if segment_set.exclude is not None:
+        arrays["exclude"] = segment_set.exclude
+    return arrays
+
+
+def _make_run(request: Request, result: StepResult, name: str) -> Run:
+    for array in result.arrays.values():
+        array.setflags(write=False)
+    info = {**result.info, "inputs": request.inputs, "exclude_sha256": request.exclude_sha256}
+    return Run(
+        id=new_id(),
+        name=name,
+        set_id=request.set_id,
+        step=STEP,
+        step_version=STEPS[STEP].version,
+        params=schema.dump(request.params),
+        arrays=result.arrays,
+        info=info,
+        input_sha256=tuple(image["sha256"] for image in request.inputs),
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        duration_s=float(result.info.get("duration_s", 0.0)),
+    )
+
+
+def _free_name(runs: tuple[Run, ...]) -> str:
+    taken = {run.name for run in runs}
+    return next(name for i in range(1, len(runs) + 2) if (name := f"Run {i}") not in taken)

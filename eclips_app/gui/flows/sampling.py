@@ -1,0 +1,124 @@
+"""What a profile line meets: the heights of the runs A and B and of a placed map, sampled along it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from eclips_app.core.errors import EclipsError
+from eclips_app.core.units import Quantity
+from eclips_app.metrology.cursors import Slope, between, fit_slope
+from eclips_app.metrology.profile import Profile, sample, sample_map
+from eclips_app.model.items import HeightMap, ProfileLine, Run, SegmentSet
+from eclips_app.model.project import Project
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """A profile and what it was sampled on; `role` is "A", "B", "map" or "held"."""
+
+    role: str
+    name: str
+    source_id: str
+    profile: Profile
+
+
+@dataclass(frozen=True)
+class CursorReading:
+    """What two cursors show on one profile; `fit` is None where the stretch holds too few points."""
+
+    sampled: Sampled
+    values: dict[str, Quantity]
+    fit: Slope | None
+
+
+def sample_run(run: Run, line: ProfileLine) -> Profile:
+    """Sample a run's height along a line; raises `EclipsError` for a line without length."""
+    return sample(
+        run.arrays["height"],
+        line.start_px,
+        line.end_px,
+        pixel_size_nm=run.pixel_size_nm,
+        width_px=line.width_px,
+        origin_px=run.origin_px,
+        mask=run.arrays.get("mask"),
+        std=run.arrays.get("height_std"),
+    )
+
+
+def sample_all(project: Project, line: ProfileLine) -> tuple[Sampled, ...]:
+    """Sample all that is shown along a line: run A, run B of a comparison, and the selected height map."""
+    found = []
+    compared = project.get(Run, project.selection.compared_run_id)
+    for role, run in (("A", project.run), ("B", compared)):
+        if run is not None and "height" in run.arrays and (role == "A" or run is not project.run):
+            found.append(Sampled(role, run.name, run.id, sample_run(run, line)))
+    placed, pixel_size = project.get(HeightMap, project.selection.map_id), pixel_size_nm(project)
+    if placed is not None and pixel_size is not None:
+        profile = sample_map(placed, line.start_px, line.end_px, pixel_size_nm=pixel_size, width_px=line.width_px)
+        found.append(Sampled("map", placed.name, placed.id, profile))
+    return tuple(found)
+
+
+def pixel_size_nm(project: Project) -> float | None:
+    """Give the pixel size of what is shown: the run's, else the set's; None while it is not known."""
+    if project.run is not None:
+        return project.run.pixel_size_nm
+    return project.segment_set.pixel_size_nm if project.segment_set is not None else None
+
+
+def image_shape(project: Project) -> tuple[int, int] | None:
+    """Give rows and columns of the selected set's uncropped images."""
+    segment_set: SegmentSet | None = project.segment_set
+    return segment_set.shape if segment_set is not None and segment_set.images else None
+
+
+def read_cursors(sampled: Sampled, first_nm: float, second_nm: float) -> CursorReading:
+    """Read distance, height difference and angle between two cursors, and the straight line fitted between them."""
+    reading = between(sampled.profile, first_nm, second_nm)
+    values = {"Distance": reading.dx_nm, "Height difference": reading.dz_nm, "Angle": reading.angle_deg}
+    try:
+        fit = fit_slope(sampled.profile, (first_nm, second_nm))
+    except EclipsError:  # the cursors stand too close together, or on a hole
+        return CursorReading(sampled, values, None)
+    return CursorReading(sampled, {**values, "Fitted angle": fit.angle_deg, "Fit rms": fit.rms_nm}, fit)
+
+
+def offset_to_match(placed: HeightMap, map_profile: Profile, profile: Profile) -> float:
+    """Give the z offset in nm at which the middle (median) of a map's profile lies on that of the reconstruction.
+
+    Raises
+    ------
+    EclipsError
+        If they share no measured stretch.
+    """
+    height = np.interp(map_profile.distance_nm, profile.distance_nm, profile.height_nm, left=np.nan, right=np.nan)
+    difference = (height - map_profile.height_nm)[np.isfinite(height) & np.isfinite(map_profile.height_nm)]
+    if not difference.size:
+        raise EclipsError("The line meets no place where both are measured", hint="Draw it across the map.")
+    return placed.z_offset_nm + float(np.median(difference))
+
+
+def as_csv(line: ProfileLine, profiles: Sequence[Sampled], separator: str = ",") -> str:
+    """Write profiles as a table, one row for each point: distance, height, spread, standard deviation, place."""
+    out = io.StringIO()
+    writer = csv.writer(out, delimiter=separator, lineterminator="\n")
+    writer.writerow([
+        "line", "curve", "source", "source id", "distance (nm)", "height (nm)", "spread (nm)", "std (nm)",
+        "column (px)", "row (px)",
+    ])  # fmt: skip
+    for each in profiles:
+        p = each.profile
+        std = p.std_nm if p.std_nm is not None else np.full(len(p), np.nan)
+        for row in zip(p.distance_nm, p.height_nm, p.spread_nm, std, p.x_px, p.y_px, strict=True):
+            writer.writerow([line.name, each.role, each.name, each.source_id, *(_cell(float(v)) for v in row)])
+    return out.getvalue()
+
+
+def _cell(value: float) -> str:
+    return f"{value:.9g}" if math.isfinite(value) else ""

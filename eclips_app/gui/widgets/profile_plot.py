@@ -1,0 +1,229 @@
+"""The plot of height over distance, with spread band and two cursors; made to follow the mouse."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyqtgraph as pg
+from numpy.typing import NDArray
+
+from eclips_app.gui.qt import Qt, QtCore, QtGui, Signal
+from eclips_app.gui.theme import Theme
+from eclips_app.metrology.profile import Profile
+
+_METRE = 1e-9  #: the axes choose nm or µm themselves from metres
+_SLACK = 0.08  #: free room above and below the curves, as a part of their range
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One curve; `dash` is "solid", "dash" or "dot", and `band` asks for the spread across the width."""
+
+    key: str
+    name: str
+    profile: Profile
+    color: str
+    dash: str = "solid"
+    band: bool = False
+
+
+class ProfilePlot(pg.PlotWidget):
+    """Height over distance in nm. The cursors are distances in nm from the line's start."""
+
+    cursors_moved = Signal()
+
+    def __init__(self, theme: Theme) -> None:
+        self._axes = {side: pg.AxisItem(side) for side in ("bottom", "left")}
+        super().__init__(axisItems=self._axes, enableMenu=False)
+        self._theme = theme
+        self._curves: dict[str, pg.PlotCurveItem] = {}
+        self._shown: tuple[Curve, ...] = ()
+        self._band = _Band()
+        self._fit = pg.PlotCurveItem()
+        self._free = True  # the ranges follow the curves until the user zooms
+        self._equal = False
+        self._range: tuple[float, float, float, float] | None = None
+        self.cursors = tuple(self._make_cursor(i) for i in (1, 2))
+        for item in (self._band, self._fit, *self.cursors):
+            self.addItem(item)
+        for side, text in (("bottom", "Distance"), ("left", "Height")):
+            self.setLabel(side, text, units="m")
+            self._axes[side].setScale(_METRE)
+        self._axes["left"].setWidth(72)  # a fixed width: no new layout when the labels change
+        self.hideButtons()
+        self.setMinimumSize(200, 140)
+        self.setAccessibleName("Height profile")
+        self.getViewBox().sigRangeChangedManually.connect(self._on_zoom)
+        theme.changed.connect(self._use_theme)
+        self._use_theme()
+
+    def set_curves(self, curves: Sequence[Curve]) -> None:
+        """Show these curves in the place of the earlier ones."""
+        self._shown = tuple(curves)
+        for key in self._curves.keys() - {curve.key for curve in curves}:
+            self.removeItem(self._curves.pop(key))
+        banded = None
+        for curve in curves:
+            item = self._curves.get(curve.key)
+            if item is None:
+                item = self._curves[curve.key] = pg.PlotCurveItem(antialias=True)
+                self.addItem(item)
+            # Holes are gaps: NaN ends the line, which `connect="finite"` needs.
+            item.setData(curve.profile.distance_nm, curve.profile.height_nm, connect="finite")
+            item.setPen(_pen(curve))
+            banded = curve if curve.band else banded
+        self._band.set_curve(banded)
+        self._follow()
+
+    def set_fit(self, points: tuple[tuple[float, float], tuple[float, float]] | None) -> None:
+        """Show the straight line fitted between the cursors: its two ends (distance, height) in nm."""
+        if points is None:
+            self._fit.clear()
+        else:
+            (x0, z0), (x1, z1) = points
+            self._fit.setData(np.array([x0, x1]), np.array([z0, z1]))
+
+    @property
+    def cursor_positions_nm(self) -> tuple[float, float]:
+        """Where the cursors are."""
+        return float(self.cursors[0].value()), float(self.cursors[1].value())
+
+    def set_cursors(self, first_nm: float, second_nm: float) -> None:
+        """Move both cursors and tell it once."""
+        for cursor, place in zip(self.cursors, (first_nm, second_nm), strict=True):
+            cursor.blockSignals(True)
+            cursor.setValue(place)
+            cursor.blockSignals(False)
+        self.cursors_moved.emit()
+
+    def set_equal_aspect(self, equal: bool) -> None:
+        """Draw height and distance to the same scale, so that angles look as they are."""
+        self._equal = equal
+        self.getViewBox().setAspectLocked(equal, ratio=1.0)
+        self.fit()
+
+    def fit(self) -> None:
+        """Show everything and follow the curves again."""
+        self._free, self._range = True, None
+        self._follow()
+
+    def mouseDoubleClickEvent(self, event: QtGui.QMouseEvent) -> None:
+        """Show everything again."""
+        self.fit()
+        event.accept()
+
+    def keyPressEvent(self, event: QtGui.QKeyEvent) -> None:
+        """Move the second cursor with left and right, the first with Ctrl; Shift takes ten times the step; 0 fits."""
+        side = {Qt.Key.Key_Left: -1.0, Qt.Key.Key_Right: 1.0}.get(Qt.Key(event.key()))
+        if side is not None and self._shown:
+            profile = self._shown[0].profile
+            step = side * float(profile.distance_nm[1] if len(profile) > 1 else 1.0)
+            step *= 10.0 if event.modifiers() & Qt.KeyboardModifier.ShiftModifier else 1.0
+            first = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
+            cursor = self.cursors[0 if first else 1]
+            cursor.setValue(cursor.value() + step)
+        elif event.key() == Qt.Key.Key_0:
+            self.fit()
+        else:
+            event.ignore()
+
+    def _make_cursor(self, number: int) -> pg.InfiniteLine:
+        cursor = pg.InfiniteLine(0.0, angle=90, movable=True, label=str(number), labelOpts={"position": 0.94})
+        cursor.setZValue(20)
+        cursor.sigPositionChanged.connect(self._on_cursor)
+        return cursor
+
+    def _on_cursor(self, _: object) -> None:
+        self.cursors_moved.emit()
+
+    def _on_zoom(self, _: object) -> None:
+        self._free = False
+
+    def _follow(self) -> None:
+        """Fit the ranges to the curves, but only when they no longer suit: new axis labels cost more than the curve."""
+        if not self._free or not self._shown:
+            return
+        right = max(float(curve.profile.distance_nm[-1]) for curve in self._shown)
+        ends = [_height_range(curve.profile) for curve in self._shown]
+        low, high = min(e[0] for e in ends), max(e[1] for e in ends)
+        if not math.isfinite(low + high):
+            low, high = 0.0, 1.0
+        span = max(high - low, right * 1e-5, 1e-3)
+        old = self._range
+        fits = old is not None and old[0] <= low and high <= old[1] and (old[1] - old[0]) < 2.0 * span
+        bottom, top = (old[0], old[1]) if fits and old else (low - _SLACK * span * 2, high + _SLACK * span * 2)
+        if old is None or (bottom, top, right) != old[:3]:
+            self._range = (bottom, top, right, span)
+            for cursor in self.cursors:
+                cursor.setBounds((0.0, right))
+            self.getViewBox().setRange(xRange=(0.0, right), yRange=(bottom, top), padding=0.0, disableAutoRange=True)
+
+    def _use_theme(self) -> None:
+        colors = self._theme.colors
+        self.setBackground(colors.base)
+        for axis in self._axes.values():
+            axis.setPen(pg.mkPen(colors.border))
+            axis.setTextPen(pg.mkPen(colors.text))
+            axis.setGrid(60)
+        for cursor, ink in zip(self.cursors, (colors.accent, colors.warning), strict=True):
+            cursor.setPen(pg.mkPen(ink, width=1.5))
+            cursor.setHoverPen(pg.mkPen(ink, width=3))
+            cursor.label.setColor(ink)
+        self._fit.setPen(pg.mkPen(colors.text, width=1.5, style=Qt.PenStyle.DashLine))
+
+
+class _Band(pg.GraphicsObject):
+    """The spread across the profile's width, drawn as an area about the curve; gaps at holes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._path = QtGui.QPainterPath()
+        self._color = QtGui.QColor(0, 0, 0, 0)
+
+    def set_curve(self, curve: Curve | None) -> None:
+        self.prepareGeometryChange()
+        self._path = QtGui.QPainterPath()
+        if curve is not None:
+            self._color = QtGui.QColor(curve.color)
+            self._color.setAlpha(55)
+            profile = curve.profile
+            known = np.isfinite(profile.height_nm) & np.isfinite(profile.spread_nm)
+            for part in _runs(known):
+                self._path.addPolygon(_area(profile, part))
+        self.update()
+
+    def boundingRect(self) -> QtCore.QRectF:
+        return self._path.boundingRect()
+
+    def paint(self, painter: QtGui.QPainter, *_: object) -> None:
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(self._color)
+        painter.drawPath(self._path)
+
+
+def _area(profile: Profile, part: slice) -> QtGui.QPolygonF:
+    x, z, spread = profile.distance_nm[part], profile.height_nm[part], profile.spread_nm[part]
+    polygon: QtGui.QPolygonF = pg.functions.arrayToQPolygonF(
+        np.concatenate([x, x[::-1]]), np.concatenate([z + spread, (z - spread)[::-1]])
+    )
+    return polygon
+
+
+def _runs(known: NDArray[np.bool_]) -> list[slice]:
+    """Give the stretches of neighbouring True."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], known, [False]]).astype(np.int8)))
+    return [slice(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def _height_range(profile: Profile) -> tuple[float, float]:
+    known = profile.height_nm[np.isfinite(profile.height_nm)]
+    return (float(known.min()), float(known.max())) if known.size else (math.inf, -math.inf)
+
+
+def _pen(curve: Curve) -> QtGui.QPen:
+    styles = {"solid": Qt.PenStyle.SolidLine, "dash": Qt.PenStyle.DashLine, "dot": Qt.PenStyle.DotLine}
+    pen: QtGui.QPen = pg.mkPen(curve.color, width=1.6, style=styles[curve.dash])
+    return pen
