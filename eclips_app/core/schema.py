@@ -13,6 +13,8 @@ import typing
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import numpy as np
+
 from eclips_app.core.errors import EclipsError
 
 T = TypeVar("T")
@@ -139,6 +141,8 @@ def _convert(data: Any, hint: Any, rule: Rule, where: str) -> Any:
         return load(typing.cast(type, hint), data, where)
     if origin is tuple:
         return _convert_tuple(data, args, rule, where)
+    if origin is np.ndarray:
+        return _expect(data, np.ndarray, "an array", where)
     if origin is dict or hint is dict:
         return dict(_expect(data, dict, "an object", where))
     if hint is Any:
