@@ -137,6 +137,8 @@ def _style_sheet(c: Colors) -> str:
     QPushButton[kind="primary"]:focus {{ border: 2px solid {c.text}; }}
     QPushButton[kind="link"] {{ border: none; background: transparent; color: {c.accent}; text-align: left; padding: 2px; }}
     QPushButton[kind="link"]:focus {{ border: 1px dotted {c.accent}; }}
+    QToolButton[kind="section"] {{ border: none; background: transparent; font-weight: 600; padding: 3px 0; }}
+    QToolButton[kind="section"]:focus {{ border: 1px dotted {c.accent}; }}
     QLabel[kind="title"] {{ font-size: 20pt; font-weight: 300; }}
     QLabel[kind="heading"] {{ font-weight: 600; }}
     QLabel[kind="faint"] {{ color: {c.faint}; }}

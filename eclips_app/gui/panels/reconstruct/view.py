@@ -1,0 +1,175 @@
+"""The side column: what is missing, the one button, and the runs made so far."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from eclips_app.gui.flows.reconstruct import flow_of
+from eclips_app.gui.panels.reconstruct.checklist import Checklist
+from eclips_app.gui.panels.reconstruct.details import RunDetails
+from eclips_app.gui.panels.reconstruct.options import OptionsForm
+from eclips_app.gui.panels.reconstruct.presenter import method_text
+from eclips_app.gui.panels.reconstruct.runs_table import RunsTable
+from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
+from eclips_app.gui.session import Session
+from eclips_app.gui.widgets.collapsible import Collapsible
+from eclips_app.gui.widgets.image_pane import ImagePane
+from eclips_app.model.items import ProfileLine
+from eclips_app.model.project import Selection
+
+
+class ReconstructPanel(QtWidgets.QWidget):
+    """From images to height, in a column some 320 px wide."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        self._flow = flow_of(session)
+        self._drawn = False
+        self.checklist = Checklist(session.theme)
+        self.checklist.asked.connect(session.show_panel)
+        self.method = QtWidgets.QLabel()
+        self.method.setWordWrap(True)
+        self.method.setProperty("kind", "faint")
+        self.options = OptionsForm(session, self._flow)
+        self.button = _Primary(session, self._flow.run)
+        self.progress = _Progress(session, self._flow.stop)
+        self.preview = ImagePane(session.theme, "Preview")
+        self.preview.setFixedHeight(190)
+        self.preview.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.preview.hide()
+        self.runs_heading = _heading("Runs")
+        self.runs = RunsTable(session)
+        self.runs.setSizePolicy(QtWidgets.QSizePolicy.Policy.Expanding, QtWidgets.QSizePolicy.Policy.Fixed)
+        self.details = RunDetails(session)
+        self._lay_out()
+        self._flow.changed.connect(self.refresh)
+        self._flow.previewed.connect(self._show_preview)
+        session.project.changed.connect(self._on_project)
+        session.project.selection_changed.connect(self._on_selection)
+        self.refresh()
+
+    def sizeHint(self) -> QtCore.QSize:
+        """Ask for a column."""
+        return QtCore.QSize(330, 640)
+
+    def refresh(self) -> None:
+        """Show the state of the project and of what runs."""
+        project, task = self._session.project, self._flow.task
+        self.checklist.set_checks(self._flow.checks)
+        self.method.setText(method_text(project.detector))
+        self.options.refresh()
+        self.button.setVisible(task is None)
+        self.button.setEnabled(self._flow.can_run())
+        self.progress.setVisible(task is not None)
+        if task is not None:
+            self.progress.show_task(task.text, task.detail, task.fraction, task.seconds_left)
+        else:
+            self._drawn = False
+            self.preview.hide()
+        has_runs = bool(project.runs_of(project.selection.set_id))
+        self.runs_heading.setVisible(has_runs)
+        self.runs.setVisible(has_runs)
+        self.details.refresh()
+
+    def _lay_out(self) -> None:
+        column = QtWidgets.QWidget()
+        layout = QtWidgets.QVBoxLayout(column)
+        layout.setContentsMargins(12, 10, 12, 12)
+        layout.setSpacing(10)
+        layout.addWidget(self.checklist)
+        layout.addWidget(Collapsible("Options", self.options))
+        layout.addWidget(self.button)
+        layout.addWidget(self.progress)
+        layout.addWidget(self.preview)
+        layout.addWidget(self.method)
+        layout.addWidget(self.runs_heading)
+        layout.addWidget(self.runs)
+        layout.addWidget(self.details)
+        layout.addStretch(1)
+        area = QtWidgets.QScrollArea()
+        area.setWidgetResizable(True)
+        area.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        area.setWidget(column)
+        outer = QtWidgets.QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(area)
+        self.setMinimumWidth(280)
+
+    def _show_preview(self, heights: NDArray[Any], info: dict[str, Any]) -> None:
+        if self._flow.task is None:
+            return
+        self.preview.set_image(heights, pixel_size_nm=info.get("pixel_size_nm"), colormap="viridis")
+        self.preview.show()
+        if not self._drawn:
+            self._drawn = True
+            self.preview.fit()
+
+    def _on_project(self, ids: frozenset[str]) -> None:
+        if any(self._session.project.get(ProfileLine, item_id) is None for item_id in ids):
+            self.refresh()
+
+    def _on_selection(self, _: Selection) -> None:
+        self.refresh()
+
+
+class _Primary(QtWidgets.QPushButton):
+    """The one button."""
+
+    def __init__(self, session: Session, run: Any) -> None:
+        super().__init__("Reconstruct")
+        self.setProperty("kind", "primary")
+        self.setToolTip("Compute the height map of the selected images (F5)")
+        self.setAccessibleName("Reconstruct")
+        self.setDefault(True)
+        self._theme = session.theme
+        self.clicked.connect(run)
+        session.theme.changed.connect(self._draw)
+        self._draw()
+
+    def _draw(self) -> None:
+        self.setIcon(self._theme.icon("run", self._theme.colors.on_accent))
+
+
+class _Progress(QtWidgets.QWidget):
+    """Stands in the button's place while a run goes on."""
+
+    def __init__(self, session: Session, stop: Any) -> None:
+        super().__init__()
+        self._theme = session.theme
+        self.text = QtWidgets.QLabel()
+        self.text.setWordWrap(True)
+        self.bar = QtWidgets.QProgressBar()
+        self.bar.setRange(0, 1000)
+        self.bar.setAccessibleName("Progress of the reconstruction")
+        self.stop = QtWidgets.QPushButton("Stop")
+        self.stop.setToolTip("Stop; nothing of this run is kept (Esc)")
+        self.stop.setShortcut(QtGui.QKeySequence("Esc"))
+        self.stop.clicked.connect(stop)
+        session.theme.changed.connect(self._draw)
+        self._draw()
+        layout = QtWidgets.QGridLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.text, 0, 0, 1, 2)
+        layout.addWidget(self.bar, 1, 0)
+        layout.addWidget(self.stop, 1, 1)
+
+    def show_task(self, text: str, detail: str, fraction: float, seconds_left: float | None) -> None:
+        left = f", {seconds_left:.0f} s left" if seconds_left is not None else ""
+        note = f": {detail}" if detail else ""
+        self.text.setText(f"{text}{note}{left}")
+        self.bar.setValue(round(1000 * fraction))
+        self.bar.setFormat(f"{100 * fraction:.0f} %")
+
+    def _draw(self) -> None:
+        self.stop.setIcon(self._theme.icon("stop"))
+
+
+def _heading(text: str) -> QtWidgets.QLabel:
+    label = QtWidgets.QLabel(text)
+    label.setProperty("kind", "heading")
+    return label
