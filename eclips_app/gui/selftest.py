@@ -1,0 +1,106 @@
+"""``eclips --selftest``: opens the window, has the engine make an example, draws it and quits; tells whether all works."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from eclips_app.gui.app import make_application, make_window
+from eclips_app.gui.messages import Message
+from eclips_app.gui.qt import QtCore, QtGui, QtWidgets
+from eclips_app.gui.session import Session
+from eclips_app.gui.settings import Settings
+
+_EXAMPLE = "vickers"
+_TIMEOUT_MS = 180_000
+_DRAWING_MS = 2_000
+#: Fewer colours than this on a grid over the window mean that nothing was drawn.
+_FEWEST_COLORS = 12
+
+
+def main(picture: Path | None = None) -> int:
+    """Run the self-test with settings of its own.
+
+    Parameters
+    ----------
+    picture : Path, optional
+        Where to write a picture of the window (PNG).
+
+    Returns
+    -------
+    int
+        0 if the window was drawn and the engine answered; else 1, and the reason on standard error.
+    """
+    app = make_application()
+    with tempfile.TemporaryDirectory() as folder:
+        session = Session(Settings(Path(folder) / "settings.ini"))
+        window = make_window(session)
+        test = _SelfTest(session, window, picture)
+        window.show()
+        status = app.exec()
+        session.close()
+    print(test.verdict, file=sys.stderr)
+    return status
+
+
+def count_colors(image: QtGui.QImage) -> int:
+    """Count the colours of an image on a grid of up to 100 x 100 points."""
+    xs = range(0, image.width(), max(1, image.width() // 100))
+    ys = range(0, image.height(), max(1, image.height() // 100))
+    return len({image.pixel(x, y) for x in xs for y in ys})
+
+
+class _SelfTest(QtCore.QObject):
+    """Waits for the first paint, then for the example's reconstruction, then looks at the window."""
+
+    def __init__(self, session: Session, window: QtWidgets.QWidget, picture: Path | None) -> None:
+        super().__init__(session)
+        self.verdict = "selftest: no answer in time"
+        self._session, self._window, self._picture = session, window, picture
+        self._has_result = False
+        window.installEventFilter(self)
+        session.project.changed.connect(self._on_project)
+        session.messages.added.connect(self._on_message)
+        QtCore.QTimer.singleShot(_TIMEOUT_MS, lambda: QtCore.QCoreApplication.exit(1))
+
+    def eventFilter(self, watched: QtCore.QObject, event: QtCore.QEvent) -> bool:
+        """Start the engine's part once the window has been painted."""
+        if event.type() == QtCore.QEvent.Type.Paint:
+            self._window.removeEventFilter(self)
+            QtCore.QTimer.singleShot(0, self._start)
+        return False
+
+    def _start(self) -> None:
+        self._session.jobs.start()
+        self._session.files.open_example(_EXAMPLE)
+
+    def _on_project(self, _: frozenset[str]) -> None:
+        if self._session.project.run is not None and not self._has_result:
+            self._has_result = True
+            QtCore.QTimer.singleShot(_DRAWING_MS, self._look)
+
+    def _on_message(self, message: Message) -> None:
+        if message.kind == "error":
+            self._end(1, message.text)
+
+    def _look(self) -> None:
+        image = self._window.grab().toImage()
+        if QtGui.QGuiApplication.platformName() == "xcb":  # what really is on the screen
+            screen = QtGui.QGuiApplication.primaryScreen()
+            image = screen.grabWindow(self._window.winId()).toImage()
+        if self._picture is not None and not image.save(str(self._picture)):
+            self._end(1, f"the picture cannot be written to {self._picture}")
+            return
+        colors = count_colors(image)
+        if colors < _FEWEST_COLORS:
+            self._end(1, f"the window is blank ({colors} colours)")
+            return
+        self._end(0, f"ok, {image.width()} x {image.height()} pixels, {colors} colours")
+
+    def _end(self, status: int, text: str) -> None:
+        self.verdict = f"selftest: {text}"
+        QtCore.QCoreApplication.exit(status)
+
+
+__all__ = ["count_colors", "main"]
