@@ -34,6 +34,7 @@ class ReadSegments:
     """Read segment images. Gives arrays ``image/0`` … in the order found, and ``info["images"]`` (see `io.segments`)."""
 
     paths: tuple[str, ...] = ()
+    segments: int = quantity(0, label="Segments", low=0, high=64, help="Images of one frame; 0 finds out from the files.")
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,13 @@ class ReadHeightMap:
 
 @dataclass(frozen=True)
 class Register:
-    """Register segments scanned one after another. Input ``segments`` [k, row, col].
+    """Register segments scanned one after another. Inputs ``segments`` [k, row, col], optional ``exclude`` [row, col].
 
     Gives ``info["shifts_px"]`` (rows, columns to move each segment by), ``info["quality"]`` (0 to 1 each) and, with `drift`,
-    array ``drift_px`` [k, row, 2].
+    array ``drift_px`` [k, row, 2] (row of the crop; to move each row by, on top of the shift).
     """
 
+    crop: tuple[int, int, int, int] = (0, 0, 0, 0)  #: first row, first column, end row, end column; zeros: all
     reference: int = quantity(0, label="Reference segment", low=0, high=63)
     max_shift_px: float = quantity(64.0, label="Largest shift", unit="px", low=0, high=4096)
     drift: bool = False
@@ -64,10 +66,14 @@ class Register:
 
 @dataclass(frozen=True)
 class Reconstruct:
-    """Linear reconstruction. Inputs ``segments`` [k, row, col] as read, optional ``exclude`` [row, col] (True: not used).
+    """Linear reconstruction.
+
+    Inputs ``segments`` [k, row, col] as read, optional ``exclude`` [row, col] (True: not used), both uncropped, and optional
+    ``drift_px`` [k, row of the crop, 2].
 
     Gives ``height`` and ``height_std`` (float32, nm), ``normals`` [3, row, col], ``rho``, ``residual`` [k, row, col] (measured
-    minus model, grey values), ``chi2`` and ``mask`` (True where the height rests on data), all of the crop's size.
+    minus model, grey values), ``chi2`` and ``mask`` (True where the height rests on data), all of the crop's size. `rho`,
+    `residual` and `chi2` are NaN where there is no value; `chi2` is NaN everywhere with three segments, which leave no test.
     """
 
     detector: Detector = field(default_factory=Detector)
@@ -83,14 +89,17 @@ class Reconstruct:
     scan_parallax: bool = (
         True  #: correct the slope that grows across the field because the beam leaves the detector's axis
     )
+    axis_px: tuple[float, float] | None = None  #: row, column of the beam's axis in the uncropped image; None: its centre
     device: str = choice("auto", "auto", "cpu", "cuda", label="Device")
 
 
 @dataclass(frozen=True)
 class Simulate:
-    """Render segment images of a known surface. Input ``height`` [row, col] in nm, optional ``rho``.
+    """Render segment images of a known surface. Input ``height`` [row, col] in nm, optional ``rho`` of the same shape.
 
-    Gives ``segments`` [k, row, col]: float32 electrons without `dose`, else uint16 grey values.
+    With `subpixels` s the height has s x s samples per pixel, and the images are that much smaller.
+    Gives ``segments`` [k, row, col]: float32 signals per emitted electron without `dose`, else uint16 grey values; gains and
+    offsets of the detector file are applied to both.
     """
 
     detector: Detector = field(default_factory=Detector)
@@ -175,14 +184,15 @@ _ALL = (
 STEPS: dict[str, Step] = {step.name: step for step in _ALL}
 
 
-def step_function(name: str) -> Callable[[Arrays, Any, Context], StepResult]:
-    """Import the function of a step; only the engine process and the command line call this."""
-    module, _, function = STEPS[name].function.partition(":")
+def step_function(step: str | Step) -> Callable[[Arrays, Any, Context], StepResult]:
+    """Import the function of a step, by its name or as it is; only the engine process and the command line call this."""
+    known = STEPS[step] if isinstance(step, str) else step
+    module, _, function = known.function.partition(":")
     found: Callable[[Arrays, Any, Context], StepResult] = getattr(importlib.import_module(module), function)
     return found
 
 
-def run_step(name: str, inputs: Arrays, params: Any, context: Context) -> StepResult:
+def run_step(step: str | Step, inputs: Arrays, params: Any, context: Context) -> StepResult:
     """Run a step in this process.
 
     Raises
@@ -192,4 +202,4 @@ def run_step(name: str, inputs: Arrays, params: Any, context: Context) -> StepRe
     Cancelled
         If the context asked to stop.
     """
-    return step_function(name)(inputs, params, context)
+    return step_function(step)(inputs, params, context)

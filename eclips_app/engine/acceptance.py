@@ -216,20 +216,20 @@ def _half_plane(distance: Float, width_a: Float, width_b: Float) -> Float:
     a, b = np.maximum(width_a, 1e-4 * widest), np.maximum(width_b, 1e-4 * widest)
 
     def ramp(x: Float) -> Float:
-        return np.maximum(x, 0.0) ** 2
+        return np.square(np.maximum(x, 0.0))
 
     d = np.clip(distance, -(a + b) / 2, (a + b) / 2)
     total = ramp(d + (a + b) / 2) - ramp(d + (a - b) / 2) - ramp(d - (a - b) / 2) + ramp(d - (a + b) / 2)
-    return cast(Float, total / (2 * a * b))
+    return total / (2 * a * b)
 
 
 def _wrap(angle: Float) -> Float:
-    return cast(Float, (angle + np.pi) % (2 * np.pi) - np.pi)
+    return (angle + np.pi) % (2 * np.pi) - np.pi
 
 
 def _int_sin2(t: Float) -> Float:
-    return cast(Float, t / 2 - np.sin(2 * t) / 4)
+    return t / 2 - np.sin(2 * t) / 4
 
 
 def _int_sin_cos(t: Float) -> Float:
-    return cast(Float, np.sin(t) ** 2 / 2)
+    return np.sin(t) ** 2 / 2
