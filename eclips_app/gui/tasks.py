@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from eclips_app.core.steps import Arrays, StepResult
-from eclips_app.gui.jobs_qt import JobHandle, QtJobs
+from eclips_app.gui.jobs_qt import QtJobs
 from eclips_app.gui.messages import Message, Messages
 from eclips_app.gui.qt import QtCore, Signal
+from eclips_app.jobs.job import Cancelled, Done, Event, Failed, Job, Lost, Preview, Priority, Progress
 
-Done = Callable[["Task", StepResult], object]
-Preview = Callable[[str, Any, dict[str, Any]], object]
+OnDone = Callable[["Task", StepResult], object]
+OnPreview = Callable[[str, Any, dict[str, Any]], object]
 
 
 class Task(QtCore.QObject):
@@ -20,7 +21,9 @@ class Task(QtCore.QObject):
     changed = Signal()
     finished = Signal(str)  #: "done", "failed", "cancelled" or "lost"
 
-    def __init__(self, text: str, on_done: Done, on_preview: Preview | None, data: Any, parent: QtCore.QObject) -> None:
+    def __init__(
+        self, text: str, on_done: OnDone, on_preview: OnPreview | None, data: Any, parent: QtCore.QObject
+    ) -> None:
         super().__init__(parent)
         self.text = text
         self.data = data
@@ -29,7 +32,7 @@ class Task(QtCore.QObject):
         self.seconds_left: float | None = None
         self.on_done = on_done
         self.on_preview = on_preview
-        self.job: JobHandle | None = None
+        self.job: Job | None = None
 
     def cancel(self) -> None:
         """Ask the work to stop; the engine process is ended if it does not."""
@@ -56,12 +59,12 @@ class Tasks(QtCore.QObject):
         params: Any,
         inputs: Arrays,
         text: str,
-        on_done: Done,
+        on_done: OnDone,
         *,
-        on_preview: Preview | None = None,
+        on_preview: OnPreview | None = None,
         data: Any = None,
         key: str = "",
-        priority: str = "foreground",
+        priority: Priority = "foreground",
     ) -> Task:
         """Start a step.
 
@@ -84,7 +87,7 @@ class Tasks(QtCore.QObject):
         """
         task = Task(text, on_done, on_preview, data, self)
         self.running.append(task)
-        task.job = self._jobs.submit(step, params, inputs, receiver=_Receiver(self, task), key=key, priority=priority)
+        task.job = self._jobs.submit(step, params, inputs, hear=_Listener(self, task), key=key, priority=priority)
         self.changed.emit()
         return task
 
@@ -104,33 +107,31 @@ class Tasks(QtCore.QObject):
         task.deleteLater()
 
 
-class _Receiver:
-    """Hears the events of one job, in the GUI thread."""
+class _Listener:
+    """Hears the events of one job."""
 
     def __init__(self, tasks: Tasks, task: Task) -> None:
         self._tasks = tasks
         self._task = task
 
-    def on_progress(self, fraction: float, text: str, seconds_left: float | None) -> None:
-        task = self._task
-        task.fraction, task.detail, task.seconds_left = fraction, text, seconds_left
-        task.changed.emit()
-        self._tasks.changed.emit()
-
-    def on_preview(self, name: str, array: Any, info: dict[str, Any]) -> None:
-        if self._task.on_preview is not None:
-            self._task.on_preview(name, array, info)
-
-    def on_done(self, result: StepResult, duration_s: float) -> None:
-        result.info.setdefault("duration_s", duration_s)
-        self._task.on_done(self._task, result)
-        self._tasks.end(self._task, "done")
-
-    def on_failed(self, text: str, details: str) -> None:
-        self._tasks.end(self._task, "failed", Message(f"{self._task.text}: {text}", "error", details))
-
-    def on_cancelled(self) -> None:
-        self._tasks.end(self._task, "cancelled", Message(f"{self._task.text}: stopped.", "info"))
-
-    def on_lost(self, text: str) -> None:
-        self._tasks.end(self._task, "lost", Message(text, "error"))
+    def __call__(self, event: Event) -> None:
+        task, tasks = self._task, self._tasks
+        match event:
+            case Progress(fraction=fraction, text=text, seconds_left=left):
+                task.fraction, task.detail, task.seconds_left = fraction, text, left
+                task.changed.emit()
+                tasks.changed.emit()
+            case Preview(name=name, array=array, info=info):
+                if task.on_preview is not None:
+                    task.on_preview(name, array, info)
+            case Done(result=result, duration_s=duration_s):
+                result.info.setdefault("duration_s", duration_s)
+                task.on_done(task, result)
+                tasks.end(task, "done")
+            case Failed(error=error, details=details):
+                tasks.end(task, "failed", Message(f"{task.text}: {error}", "error", details))
+            case Lost(error=error, details=details):
+                tasks.end(task, "lost", Message(f"{task.text}: {error}", "error", details))
+            case Cancelled():
+                quiet = event.job.key != ""  # replaced by a newer one; nobody asked for it to stop
+                tasks.end(task, "cancelled", None if quiet else Message(f"{task.text}: stopped.", "info"))
