@@ -30,6 +30,11 @@ DEV_LOCK = ROOT / "installer" / "requirements-dev.lock"  # holds everything of L
 XCB_TESTS = ROOT / "tests" / "xcb"  # tests that need a real window
 EXAMPLE = "vickers"
 
+#: Runs in a sound environment; looked at before every start, so it must be quick …
+QUICK_TEST = "import eclips_app, numpy.linalg"
+#: … and after installing: a broken package may look installed to pip.
+FULL_TEST = "import eclips_app, numpy.linalg, scipy.linalg, h5py, tifffile, torch, shiboken6"
+
 #: Shared libraries that the wheels leave to the system, and the Debian packages that hold them: to draw at all …
 LIBRARIES = {
     "libEGL.so.1": "libegl1",
@@ -126,7 +131,7 @@ def fingerprint(lock: Path, environment: Mapping[str, str] = os.environ) -> str:
 def is_current(lock: Path) -> bool:
     """Tell whether .venv holds what the lock says; the environment for tests serves for the window too."""
     stamped = any(_stamp(lk).is_file() and _stamp(lk).read_text() == fingerprint(lk) for lk in {lock, DEV_LOCK})
-    return stamped and _works("import eclips_app, numpy")
+    return stamped and _works(QUICK_TEST)
 
 
 def ensure_environment(lock: Path) -> None:
@@ -177,8 +182,8 @@ def install_commands(lock: Path, uv: str | None, environment: Mapping[str, str] 
 def _install(lock: Path, uv: str | None) -> None:
     for command in install_commands(lock, uv):
         _run(command)
-    if not _works("import eclips_app, numpy"):
-        raise subprocess.CalledProcessError(1, [str(PYTHON), "-c", "import eclips_app, numpy"])
+    if not _works(FULL_TEST):
+        raise subprocess.CalledProcessError(1, [str(PYTHON), "-c", FULL_TEST])
 
 
 def _make_environment(with_pip: bool) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import re
 import subprocess
 from pathlib import Path
 
@@ -41,8 +40,8 @@ class Machine:
 
     def run(self, command, *, check=False, **_):
         if command[1] == "-c":
-            wanted = re.findall(r"\w+", command[2].removeprefix("import "))
-            works = all(name in ("sys", "numpy") or (self.launch.VENV / name).exists() for name in wanted)
+            needs = [name for name in ("pip", "eclips_app") if name in command[2]]
+            works = all((self.launch.VENV / name).exists() for name in needs) and self.made > 0
             return subprocess.CompletedProcess(command, 0 if works else 1)
         self.commands.append(command)
         if self.failures and self.failures.pop(0):
