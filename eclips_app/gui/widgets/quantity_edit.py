@@ -42,26 +42,11 @@ class QuantityEdit(QtWidgets.QLineEdit):
     def set_value(self, value: float | None) -> None:
         """Show a value without sending it."""
         self._value = value
-        shown = "" if value is None or not math.isfinite(value) else f"{value:.7g}"
-        if shown and self.rule.unit:
-            shown += f" {self.rule.unit}" if self.rule.unit != "°" else "°"
-        self.setText(shown)
+        self.setText(quantity_text(value, self.rule.unit))
         self._mark("")
 
     def _read(self) -> float | None:
-        text = self.text().strip().replace("−", "-")
-        if not text:
-            if self._optional:
-                return None
-            raise EclipsError("A value is needed", hint=f"Give {self.rule.range_text}.")
-        unit = self.rule.unit
-        is_length = unit in _LENGTHS
-        value = parse_length_nm(text, default_unit=unit) / _LENGTHS[unit] if is_length else _plain_number(text, unit)
-        if self._whole and value != round(value):
-            raise EclipsError(f"{text} is not a whole number", hint=f"Give {self.rule.range_text}.")
-        if not self.rule.low <= value <= self.rule.high:
-            raise EclipsError(f"{text} is out of range", hint=f"Give {self.rule.range_text}.")
-        return value
+        return read_quantity(self.text(), self.rule, optional=self._optional, whole=self._whole)
 
     def _check(self) -> None:
         try:
@@ -72,6 +57,9 @@ class QuantityEdit(QtWidgets.QLineEdit):
             self._mark("")
 
     def _finish(self) -> None:
+        if self.text() == quantity_text(self._value, self.rule.unit):
+            self._mark("")  # untouched: what the text rounds off is not lost
+            return
         try:
             value = self._read()
         except EclipsError as error:
@@ -89,6 +77,36 @@ class QuantityEdit(QtWidgets.QLineEdit):
             self.setProperty("state", state)
             self.style().unpolish(self)
             self.style().polish(self)
+
+
+def read_quantity(text: str, rule: Rule, *, optional: bool = False, whole: bool = False) -> float | None:
+    """Read what a user typed as a number in `rule.unit`; a length may have any unit of length.
+
+    Raises
+    ------
+    EclipsError
+        If it is no number, out of range, not whole (with `whole`), or empty (without `optional`).
+    """
+    text = text.strip().replace("−", "-")
+    if not text:
+        if optional:
+            return None
+        raise EclipsError("A value is needed", hint=f"Give {rule.range_text}.")
+    is_length = rule.unit in _LENGTHS
+    scale = _LENGTHS.get(rule.unit, 1.0)
+    value = parse_length_nm(text, default_unit=rule.unit) / scale if is_length else _plain_number(text, rule.unit)
+    if whole and value != round(value):
+        raise EclipsError(f"{text} is not a whole number", hint=f"Give {rule.range_text}.")
+    if not rule.low <= value <= rule.high:
+        raise EclipsError(f"{text} is out of range", hint=f"Give {rule.range_text}.")
+    return value
+
+
+def quantity_text(value: float | None, unit: str = "") -> str:
+    """Write a number with its unit as the entry fields do; nothing for None."""
+    if value is None or not math.isfinite(value):
+        return ""
+    return f"{value:.7g}{'°' if unit == '°' else f' {unit}' if unit else ''}"
 
 
 def _plain_number(text: str, unit: str) -> float:

@@ -1,0 +1,1 @@
+"""The detector: its dimensions, segments and what it can see."""
