@@ -2,8 +2,8 @@
 
 Arrays are stored once, under ``/sets/<id>``, ``/runs/<id>`` and ``/maps/<id>``; ``/state`` is the JSON of
 `model.snapshot`, with the arrays by key. ``/input`` and ``/reconstruction`` are hard links to the selected set and its
-starred (else selected, else last) run. For a time series (two or more sets of one shape whose times are known) both are
-groups of virtual datasets over the frames, in the order of time, within the same file.
+starred (else selected, else last) run. Two or more sets of one shape are a time series: then both are groups of virtual
+datasets over the frames, in the order of time, within the same file.
 """
 
 from __future__ import annotations
@@ -218,11 +218,11 @@ def run_of(state: Mapping[str, Any], set_id: str) -> dict[str, Any] | None:
 
 
 def frames_of(state: Mapping[str, Any], file: h5py.File, chosen: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Give the sets of the time series that `chosen` belongs to, by time; fewer than two: no series."""
-    like = file[f"sets/{chosen['id']}/quadrants"]
-    sets = [s for s in _of_kind(state, "set") if s.get("time_s") is not None]
-    alike = [s for s in sets if file[f"sets/{s['id']}/quadrants"].shape == like.shape]
-    return sorted(alike, key=lambda s: float(s["time_s"])) if chosen in alike else []
+    """Give the sets of the size of `chosen`, by time where all times are known, else in their order."""
+    like = file[f"sets/{chosen['id']}/quadrants"].shape
+    alike = [s for s in _of_kind(state, "set") if file[f"sets/{s['id']}/quadrants"].shape == like]
+    timed = all(s.get("time_s") is not None for s in alike)
+    return sorted(alike, key=lambda s: float(s["time_s"])) if timed else alike
 
 
 def _link_selected(file: h5py.File, state: dict[str, Any]) -> None:
@@ -246,7 +246,9 @@ def _write_series(
 ) -> None:
     sets = [f"/sets/{s['id']}" for s in frames]
     _join_frames(file, "input", sets, "quadrants")
-    file.create_dataset("series/time_s", data=[float(s["time_s"]) for s in frames]).attrs["unit"] = "s"
+    file.create_dataset("series/time_s", data=[float(s.get("time_s", np.nan)) for s in frames]).attrs.update(
+        unit="s", long_name="time of each frame; NaN where it is not known"
+    )
     if run is None:
         return
     found = [run_of(state, s["id"]) for s in frames]

@@ -1,0 +1,67 @@
+"""What a plugin implements. Nothing is inherited: an object with these names and types is a plugin.
+
+Frame of all heights: row 0 is at the top, x runs right with the columns, y up against the rows, z up; lengths in nm.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from numpy.typing import NDArray
+
+from eclips_app.core.context import Context
+from eclips_app.model.items import HeightMap, SegmentImage
+
+
+@dataclass(frozen=True)
+class Surface:
+    """A height map on its way to a file."""
+
+    height: NDArray[Any]  #: float [row, col] in nm; NaN where there is no height
+    pixel_size_nm: float
+    title: str = "height"
+    height_std: NDArray[Any] | None = None  #: standard deviation [row, col] in nm
+    normals: NDArray[Any] | None = None  #: components x, y, z [3, row, col]
+    texture: NDArray[Any] | None = None  #: grey values 0 to 255 [row, col] to paint the surface with
+    provenance: dict[str, Any] = field(default_factory=dict)  #: how the height was made, as JSON
+
+
+@runtime_checkable
+class Exporter(Protocol):
+    """Writes height maps. `write` gets a path that does not exist yet and is put in place when it returns."""
+
+    name: str  #: what a file dialog shows, such as "Gwyddion"
+    suffixes: tuple[str, ...]  #: in lower case with the dot
+
+    def write(self, path: Path, surface: Surface, context: Context) -> None:
+        """Write the surface to `path`; raise `EclipsError` for what the user can mend."""
+
+
+@runtime_checkable
+class SegmentReader(Protocol):
+    """Reads segment images of a kind that the program does not know."""
+
+    name: str
+    suffixes: tuple[str, ...]
+
+    def sniff(self, path: Path) -> float:
+        """Say how sure it is that the file can be read: 0 (no) to 1, from the first bytes and quickly."""
+
+    def read_segments(self, path: Path) -> tuple[SegmentImage, ...]:
+        """Read all images of the file, each [row, col] as stored."""
+
+
+@runtime_checkable
+class HeightMapReader(Protocol):
+    """Reads height maps of a kind that the program does not know."""
+
+    name: str
+    suffixes: tuple[str, ...]
+
+    def sniff(self, path: Path) -> float:
+        """Say how sure it is that the file can be read: 0 (no) to 1, from the first bytes and quickly."""
+
+    def read_height_map(self, path: Path) -> HeightMap:
+        """Read the height map; NaN where nothing was measured."""
