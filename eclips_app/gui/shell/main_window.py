@@ -21,14 +21,26 @@ _TOOL_BAR = (
 _SEPARATED = {"file.export", "file.quit", "view.theme_system", "view.reset_layout", "images.register"}
 
 
-class PanelDock(QtWidgets.QDockWidget):
+class TabDock(QtWidgets.QDockWidget):
+    """A dock whose title stands in its tab alone; it gets a title bar when it floats."""
+
+    def __init__(self, key: str, title: str, parent: QtWidgets.QWidget) -> None:
+        super().__init__(title, parent)
+        self.setObjectName(key)
+        self.setTitleBarWidget(QtWidgets.QWidget())
+        self.topLevelChanged.connect(self._on_float)
+
+    def _on_float(self, floating: bool) -> None:
+        self.setTitleBarWidget(None if floating else QtWidgets.QWidget())  # type: ignore[arg-type]
+
+
+class PanelDock(TabDock):
     """A dock whose panel is made when it is first shown."""
 
     def __init__(self, info: PanelInfo, session: Session, parent: QtWidgets.QWidget) -> None:
-        super().__init__(info.title, parent)
+        super().__init__(f"panel/{info.key}", info.title, parent)
         self.info = info
         self._session = session
-        self.setObjectName(f"panel/{info.key}")
         self.setWidget(QtWidgets.QWidget())
         self._made = False
         self.visibilityChanged.connect(self._on_visible)
@@ -55,7 +67,10 @@ class MainWindow(QtWidgets.QMainWindow):
         self.session = session
         self.setObjectName("main")
         self.setDockNestingEnabled(True)
-        self.setDockOptions(self.dockOptions() | QtWidgets.QMainWindow.DockOption.AllowTabbedDocks)
+        options = QtWidgets.QMainWindow.DockOption
+        self.setDockOptions(
+            options.AllowTabbedDocks | options.AllowNestedDocks | options.AnimatedDocks | options.GroupedDragging
+        )
         self.setTabPosition(Qt.DockWidgetArea.AllDockWidgetAreas, QtWidgets.QTabWidget.TabPosition.North)
         self.setAcceptDrops(True)
         self.setWindowIcon(session.theme.icon("eclips"))
@@ -108,8 +123,7 @@ class MainWindow(QtWidgets.QMainWindow):
                 self.tabifyDockWidget(first, dock)
         makers = {"results": ResultsDock, "history": HistoryDock, "messages": MessagesDock}
         for key, maker in makers.items():
-            tool = QtWidgets.QDockWidget(key.capitalize(), self)
-            tool.setObjectName(f"tool/{key}")
+            tool = TabDock(f"tool/{key}", key.capitalize(), self)
             tool.setWidget(maker(self.session))
             self.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, tool)
             if self.tools:
@@ -137,6 +151,7 @@ class MainWindow(QtWidgets.QMainWindow):
             actions.add(ActionInfo(f"view.{key}", text, "View", _Show(self.session, key), "", icon))
         for mode, text in (("system", "Follow the system's look"), ("light", "Light"), ("dark", "Dark")):
             actions.add(ActionInfo(f"view.theme_{mode}", text, "View", _SetTheme(self.session, mode), "", "theme"))
+        actions.add(ActionInfo("view.float", "Detach or attach panel", "View", self._float_current, "Ctrl+D"))
         actions.add(ActionInfo("view.reset_layout", "Reset layout", "View", self.reset_layout))
         actions.add(
             ActionInfo(
@@ -188,6 +203,14 @@ class MainWindow(QtWidgets.QMainWindow):
         bar.addWidget(spacer)
         bar.addAction(self.session.actions.action("view.palette"))
         self.addToolBar(bar)
+
+    def _float_current(self) -> None:
+        """Take the panel that has the keyboard out of the window, or put it back."""
+        widget = QtWidgets.QApplication.focusWidget()
+        while widget is not None and not isinstance(widget, QtWidgets.QDockWidget):
+            widget = widget.parentWidget()
+        if isinstance(widget, QtWidgets.QDockWidget):
+            widget.setFloating(not widget.isFloating())
 
     def _open_palette(self) -> None:
         self._palette.open_over(self)

@@ -20,6 +20,7 @@ class StartPage(QtWidgets.QScrollArea):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self._session = session
+        self._example_buttons: list[QtWidgets.QCommandLinkButton] = []
         self.setWidgetResizable(True)
         self.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
         page = QtWidgets.QWidget()
@@ -45,6 +46,8 @@ class StartPage(QtWidgets.QScrollArea):
         row.addStretch(1)
         self.setWidget(holder)
         session.path_changed.connect(self.refresh)
+        session.theme.changed.connect(self._draw_icons)
+        self._draw_icons()
         self.refresh()
 
     def refresh(self) -> None:
@@ -94,11 +97,17 @@ class StartPage(QtWidgets.QScrollArea):
         for name, example in EXAMPLES.items():
             button = QtWidgets.QCommandLinkButton(example.title, example.description)
             button.setObjectName(name)
+            button.setIconSize(QtCore.QSize(20, 20))
+            self._example_buttons.append(button)
             button.setAccessibleDescription(example.description)
             button.clicked.connect(self._open_example)
             layout.addWidget(button)
         layout.addStretch(1)
         return layout
+
+    def _draw_icons(self) -> None:
+        for button in self._example_buttons:
+            button.setIcon(self._session.theme.icon("surface", self._session.theme.colors.accent))
 
     def _open_recent(self, item: QtWidgets.QListWidgetItem) -> None:
         self._session.files.open_project(Path(item.data(Qt.ItemDataRole.UserRole)))
