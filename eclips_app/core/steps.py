@@ -150,13 +150,15 @@ class LoadProject:
 class Export:
     """Write a height map to a file; the suffix says how.
 
-    Inputs ``height`` (nm), optional ``normals``, ``height_std``, ``texture``.
+    Inputs ``height`` (nm), optional ``mask`` (True: written), ``normals``, ``height_std``, ``texture`` (grey, 8 bit).
     """
 
     path: str = ""
     pixel_size_nm: float = quantity(1.0, label="Pixel size", unit="nm", low=1e-3, high=1e6)
     title: str = "height"
     provenance: dict[str, Any] = field(default_factory=dict)
+    picture: str = choice("colour", "colour", "grey16", label="PNG", help="grey16: heights as 16-bit grey values.")
+    keep_paths: tuple[str, ...] = ()  #: files that must not be overwritten: the inputs
 
 
 @dataclass(frozen=True)
@@ -175,7 +177,7 @@ _ALL = (
     Step("register", 1, "eclips_app.engine.register:register_step", Register),
     Step("reconstruct-linear", 1, "eclips_app.engine.linear:reconstruct_step", Reconstruct),
     Step("simulate", 1, "eclips_app.engine.simulate:simulate_step", Simulate),
-    Step("specimen", 1, "eclips_app.engine.specimen:specimen_step", Specimen),
+    Step("specimen", 1, "eclips_app.engine.surfaces:specimen_step", Specimen),
     Step("example", 1, "eclips_app.io.examples:example_step", Example),
     Step("save-project", 1, "eclips_app.io.project_file:save_step", SaveProject),
     Step("load-project", 1, "eclips_app.io.project_file:load_step", LoadProject),

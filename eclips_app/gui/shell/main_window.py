@@ -22,13 +22,14 @@ _SEPARATED = {"file.export", "file.quit", "view.theme_system", "view.reset_layou
 
 
 class TabDock(QtWidgets.QDockWidget):
-    """A dock whose title stands in its tab alone; it gets a title bar when it floats."""
+    """A dock whose title stands in its tab alone, if it is `in_tabs`; it gets a title bar when it floats."""
 
-    def __init__(self, key: str, title: str, parent: QtWidgets.QWidget) -> None:
+    def __init__(self, key: str, title: str, parent: QtWidgets.QWidget, in_tabs: bool = True) -> None:
         super().__init__(title, parent)
         self.setObjectName(key)
-        self.setTitleBarWidget(QtWidgets.QWidget())
-        self.topLevelChanged.connect(self._on_float)
+        if in_tabs:
+            self.setTitleBarWidget(QtWidgets.QWidget())
+            self.topLevelChanged.connect(self._on_float)
 
     def _on_float(self, floating: bool) -> None:
         self.setTitleBarWidget(None if floating else QtWidgets.QWidget())  # type: ignore[arg-type]
@@ -38,7 +39,7 @@ class PanelDock(TabDock):
     """A dock whose panel is made when it is first shown."""
 
     def __init__(self, info: PanelInfo, session: Session, parent: QtWidgets.QWidget) -> None:
-        super().__init__(f"panel/{info.key}", info.title, parent)
+        super().__init__(f"panel/{info.key}", info.title, parent, info.area == "main")
         self.info = info
         self._session = session
         self.setWidget(QtWidgets.QWidget())
