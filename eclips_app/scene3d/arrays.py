@@ -6,7 +6,7 @@ their own scale, exaggeration is the drawing's business.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -145,6 +145,15 @@ def slopes(field: HeightField) -> Float32:
     return result
 
 
+def coarse_slopes(field: HeightField, most_px: int) -> Float32:
+    """Give the slopes of every few pixels, about `most_px` an edge: enough for a first picture."""
+    step = max(1, max(field.shape) // most_px)
+    if min(field.shape) < 2 * step:
+        return slopes(field)
+    x, y = field.pixel_size_nm
+    return slopes(replace(field, height=field.height[::step, ::step], pixel_size_nm=(x * step, y * step)))
+
+
 def _derivative(height: Float32, axis: int) -> Float32:
     """Difference per pixel along an axis: the mean of those of the two steps that are known, 0 without any."""
     step = np.moveaxis(np.diff(height, axis=axis), axis, 0)
@@ -167,7 +176,7 @@ def _samples(n: int, stride: int) -> NDArray[np.intp]:
 
 
 def _coarse_heights(height: Float32, rows: NDArray[np.intp], cols: NDArray[np.intp], stride: int) -> Float32:
-    """Heights at the samples; an unknown one is the mean of the known pixels of its block, so that holes do not grow."""
+    """Heights at the samples; an unknown one is the mean of what is known around it, so that coarse holes do not grow."""
     z: Float32 = height[np.ix_(rows, cols)]
     holes = np.argwhere(~np.isfinite(z)) if stride > 1 else np.empty((0, 2), np.intp)
     if holes.size == 0:
@@ -177,7 +186,18 @@ def _coarse_heights(height: Float32, rows: NDArray[np.intp], cols: NDArray[np.in
     sums = _block_sums(np.where(known, height, 0).astype(np.float64), rows, cols, stride)
     with np.errstate(invalid="ignore"):
         means = (sums / counts).astype(np.float32)
-    return np.where(np.isfinite(z), z, means)
+    return _grown(np.where(np.isfinite(z), z, means))
+
+
+def _grown(z: Float32) -> Float32:
+    """Give unknown points beside known ones the mean of those: triangles then reach over the edge of a hole."""
+    padded = np.pad(z, 1, constant_values=np.nan)
+    rows, columns = z.shape
+    around = np.stack([padded[i : i + rows, j : j + columns] for i in range(3) for j in range(3)])
+    known = np.isfinite(around)
+    with np.errstate(invalid="ignore"):
+        means = np.where(known, around, 0).sum(axis=0) / known.sum(axis=0)
+    return np.where(np.isfinite(z), z, means.astype(np.float32))
 
 
 def _block_sums(

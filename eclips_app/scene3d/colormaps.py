@@ -62,14 +62,19 @@ def colorize(values: NDArray[np.generic], name: str, low: float, high: float) ->
     return result
 
 
-def auto_range(values: NDArray[np.generic], *, symmetric: bool = False) -> tuple[float, float]:
-    """Give the limits that hold all but 0.2 % of the finite values; with `symmetric`, equally far from zero.
+def auto_range(
+    values: NDArray[np.generic], valid: NDArray[np.bool_] | None = None, *, symmetric: bool = False
+) -> tuple[float, float]:
+    """Give the limits that hold all but 0.2 % of the finite, valid values [row, col]; with `symmetric`, equally far from 0.
 
     Large images are sampled every few pixels, which is enough for a percentile. (0, 1) if nothing is finite.
     """
-    step = max(1, int(np.sqrt(values.size / 200_000)))
-    sample = values[::step, ::step] if values.ndim == 2 else values
-    finite = sample[np.isfinite(sample)]
+    step = max(1, int(np.sqrt(values.size / 60_000)))
+    sample = values[::step, ::step]
+    known = np.isfinite(sample)
+    if valid is not None:
+        known &= valid[::step, ::step]
+    finite = sample[known]
     if finite.size == 0:
         return 0.0, 1.0
     if symmetric:

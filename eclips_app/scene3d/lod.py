@@ -5,11 +5,14 @@ Only the geometry gets coarse; colours and slopes are textures of full resolutio
 
 from __future__ import annotations
 
+import math
+
 #: Mesh strides in pixels from coarse to fine; each has four times the triangles of the one before.
 STRIDES = (64, 32, 16, 8, 4, 2, 1)
 
 MOVING_BUDGET_S = 0.033  #: a frame while the mouse drags
 STILL_BUDGET_S = 0.25  #: a frame at rest; bounds how long drawing in software holds up the window
+SLOW_S = 0.05  #: a moving frame that would take longer is drawn with fewer pixels and enlarged
 REST_S = 0.2  #: pause after which a moving view is drawn finely
 
 
@@ -23,8 +26,12 @@ class LevelOfDetail:
         self.first = next((s for s in self.strides if size / s >= 100), 1)
         self._seconds: dict[int, float] = {}
 
-    def record(self, stride: int, seconds: float) -> None:
-        """Note how long a frame took; the fastest counts at once, slower ones gradually (uploads, other programs)."""
+    def record(self, stride: int, seconds: float, divisor: int = 1) -> None:
+        """Note how long a frame took; the fastest counts at once, slower ones gradually (uploads, other programs).
+
+        Half of a frame's time is taken to go with its pixels, which were measured to be fewer by `divisor` squared.
+        """
+        seconds *= 2.0 / (1.0 + 1.0 / divisor**2)
         known = self._seconds.get(stride, seconds)
         self._seconds[stride] = seconds if seconds < known else 0.7 * known + 0.3 * seconds
 
@@ -50,12 +57,14 @@ class LevelOfDetail:
 
     def moving(self) -> int:
         """Stride to draw with while something moves."""
-        fitting = [s for s in self.strides if self.predict_s(s) <= MOVING_BUDGET_S]
-        if fitting:
-            return fitting[-1]
-        # Every known stride is too slow: one step coarser than the coarsest that was tried.
-        position = self.strides.index(max(self._seconds))
-        return self.strides[max(position - 1, 0)]
+        # Coarser than this would be seen, and hardly be faster: the rest of the time is for pixels (`divisor`).
+        coarsest = self.strides[max(self.strides.index(self.first) - 1, 0)]
+        usable = [s for s in self.strides if s <= coarsest]
+        return next((s for s in reversed(usable) if self.predict_s(s) <= MOVING_BUDGET_S), coarsest)
+
+    def divisor(self) -> int:
+        """Factor by which a moving picture has fewer pixels along each edge."""
+        return min(3, max(1, math.ceil(math.sqrt(self.predict_s(self.moving()) / SLOW_S))))
 
     def finer(self, stride: int) -> int:
         """Next finer stride for the picture at rest; `stride` itself if it is the finest within the budget."""

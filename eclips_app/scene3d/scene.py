@@ -19,25 +19,15 @@ from vtkmodules.util.numpy_support import vtk_to_numpy
 from vtkmodules.vtkCommonCore import vtkUnsignedCharArray
 from vtkmodules.vtkRenderingCore import vtkActor, vtkLight, vtkPolyDataMapper, vtkRenderer, vtkRenderWindow
 
-from eclips_app.core.schema import quantity
 from eclips_app.core.units import nice_step
-from eclips_app.scene3d import errors
+from eclips_app.scene3d import arrays, errors
 from eclips_app.scene3d import pick as picking
 from eclips_app.scene3d.arrays import HeightField
 from eclips_app.scene3d.camera import PRESETS, Camera
+from eclips_app.scene3d.lighting import Lighting
 from eclips_app.scene3d.surface import Surface, polyline
 
 _LOWEST_SINE = 0.15  # a light at the horizon would have to be infinitely strong to keep level ground at full brightness
-
-
-@dataclass(frozen=True)
-class Lighting:
-    """A raking light over a light at the eye; level ground seen from above always has the colours of the colour bar."""
-
-    azimuth_deg: float = quantity(135.0, label="Light from", unit="°", low=-360, high=360)
-    elevation_deg: float = quantity(35.0, label="Light elevation", unit="°", low=1, high=90)
-    shading: float = quantity(0.7, label="Shading", low=0, high=1, help="0 shows the plain colours.")
-    raking: float = quantity(0.6, label="Raking light", low=0, high=1, help="Share of the raking light in the shading.")
 
 
 @dataclass(frozen=True)
@@ -220,6 +210,20 @@ class Scene:
         errors.raise_new()
         picture: NDArray[np.uint8] = vtk_to_numpy(self._buffer).reshape(self.height, self.width, 4)[::-1]
         return picture
+
+    def warm_up(self) -> None:
+        """Draw a small surface unseen, so that the driver's first work (compiling shaders) is done before there is data."""
+        col = np.arange(4.0)
+        field = arrays.height_field(np.add.outer(col, col), 1.0)
+        former = self.camera
+        self.set_field(field)
+        self.surface.add_mesh(arrays.mesh(field, 1))
+        self.surface.show(1)
+        self.surface.set_slopes(arrays.slopes(field))
+        self.fit()
+        self.render()
+        self.set_field(None)
+        self.camera = former
 
     def describe_graphics(self) -> str:
         """Give VTK's window class and what OpenGL says it draws with, after the first `render`."""

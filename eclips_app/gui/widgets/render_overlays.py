@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from eclips_app.core.units import format_length, length_unit, nice_step
 from eclips_app.gui.qt import Qt, QtCore, QtGui
 from eclips_app.scene3d import colormaps
+from eclips_app.scene3d.pick import Hit
+
+if TYPE_CHECKING:
+    from eclips_app.scene3d.scene import Scene
 
 _MARGIN = 14.0
 RIGHT_PX = 92.0  #: breadth of the column at the right that holds colour bar and axes
@@ -18,13 +23,37 @@ _BAR_PART = 0.22  #: the scale bar is at most this part of the picture's width
 
 @dataclass(frozen=True)
 class ColorScale:
-    """What the colours mean. With `is_length` the values are nm and are labelled in a unit that suits them."""
+    """What the colours mean. Values in nm are labelled in the unit of length that suits them."""
 
     label: str
     colormap: str
     low: float
     high: float
-    is_length: bool = False
+    unit: str = ""
+
+
+def draw_all(
+    painter: QtGui.QPainter,
+    scene: Scene,
+    widget_size: QtCore.QSize,
+    scale: ColorScale,
+    hit: Hit | None,
+    palette: QtGui.QPalette,
+) -> None:
+    """Draw everything over a scene's picture; the painter counts in the widget's pixels."""
+    painter.setRenderHint(QtGui.QPainter.RenderHint.Antialiasing)
+    ink, size, camera = palette.text().color(), QtCore.QSizeF(widget_size), scene.camera
+    if camera.projection == "parallel":
+        draw_scale_bar(painter, size, camera.view_height_nm / size.height(), ink)
+    right, up, eye = camera.axes()
+    axes = [(name, float(right[i]), float(up[i]), float(eye[i])) for i, name in enumerate("xyz")]
+    draw_axes(painter, size, axes, ink, palette.base().color().lightness() < 128)
+    draw_color_bar(painter, size, scale, ink)
+    draw_exaggeration(painter, size, scene.exaggeration, ink)
+    if hit is not None:
+        x, y = scene.project(hit.col, hit.row, hit.z_nm)
+        at = QtCore.QPointF(x, y) * (size.width() / scene.width)
+        draw_pick(painter, at, format_length(hit.z_nm), size)
 
 
 def draw_scale_bar(painter: QtGui.QPainter, size: QtCore.QSizeF, nm_per_pixel: float, ink: QtGui.QColor) -> None:
@@ -68,7 +97,7 @@ def draw_axes(
 
 def color_ticks(scale: ColorScale) -> tuple[str, list[tuple[float, str]]]:
     """Give the title of a colour bar, with its unit, and (value, text) of its ticks at 1-2-5 steps."""
-    unit, factor = length_unit(max(abs(scale.low), abs(scale.high))) if scale.is_length else ("", 1.0)
+    unit, factor = length_unit(max(abs(scale.low), abs(scale.high))) if scale.unit == "nm" else (scale.unit, 1.0)
     title = f"{scale.label} / {unit}" if unit else scale.label
     span = scale.high - scale.low
     if not span > 0:

@@ -113,13 +113,11 @@ class RenderView(SurfaceCanvas):
         self.set_camera(self.camera.panned(-right_px * size, down_px * size, self.scene.exaggeration))
 
     def _zoom(self, factor: float, at: QtCore.QPointF) -> None:
-        ratio = self.devicePixelRatioF()
-        self.scene.zoom_at(factor, at.x() * ratio, at.y() * ratio)
+        self.scene.zoom_at(factor, at.x() * self._ratio, at.y() * self._ratio)
         self.set_camera(self.scene.camera)
 
     def _pick_at(self, position: QtCore.QPointF) -> Hit | None:
-        ratio = self.devicePixelRatioF()
-        return self.scene.pick(position.x() * ratio, position.y() * ratio)
+        return self.scene.pick(position.x() * self._ratio, position.y() * self._ratio)
 
 
 __all__ = ["ColorScale", "RenderView"]

@@ -8,22 +8,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eclips_app.core.units import format_length
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets, Signal
 from eclips_app.gui.widgets import render_overlays as overlays
 from eclips_app.gui.widgets.background import Background
 from eclips_app.gui.widgets.render_overlays import ColorScale
 from eclips_app.scene3d import arrays, colormaps
 from eclips_app.scene3d.camera import Camera
+from eclips_app.scene3d.lighting import Lighting
 from eclips_app.scene3d.lod import REST_S, LevelOfDetail
 from eclips_app.scene3d.pick import Hit
-from eclips_app.scene3d.scene import DrapedLine, Lighting, Scene
+from eclips_app.scene3d.scene import DrapedLine, Scene
 
 _LINE_PX = 2.0  #: width of lines on the surface
 _PREVIEW_PX = 256  #: the first picture's textures have about this many pixels an edge
@@ -42,6 +42,7 @@ class SurfaceCanvas(QtWidgets.QWidget):
     """Draws one height map and what belongs to it; `RenderView` adds mouse and keys."""
 
     camera_changed = Signal()
+    exaggeration_changed = Signal(float)  #: chosen by the view itself
 
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
@@ -52,12 +53,14 @@ class SurfaceCanvas(QtWidgets.QWidget):
         self._lod = LevelOfDetail((2, 2))
         self._stride = 1
         self._height: NDArray[np.floating] | None = None
-        self._coloring: tuple[NDArray[Any] | None, ColorScale] = (None, ColorScale("Height", "viridis", 0, 1, True))
+        self._coloring: tuple[NDArray[Any] | None, ColorScale] = (None, ColorScale("Height", "viridis", 0.0, 1.0, "nm"))
         self._hit: Hit | None = None
         self._fit_pending = False
+        self._exaggeration_pending = False
         self._dirty = True
         self._is_fresh = True  #: the next frame uploads something and tells nothing about the following ones
         self._moving = False
+        self.slowest_render_s = 0.0  #: longest call of the renderer so far, which nothing can interrupt
         self._image = QtGui.QImage()
         self._pixels: NDArray[np.uint8] | None = None
         self._rest = QtCore.QTimer(self, singleShot=True, interval=round(1e3 * REST_S))
@@ -88,6 +91,11 @@ class SurfaceCanvas(QtWidgets.QWidget):
         return not (waiting or self._dirty or self._moving)
 
     @property
+    def is_dirty(self) -> bool:
+        """Whether the picture on screen is older than what is to be shown."""
+        return self._dirty
+
+    @property
     def stride(self) -> int:
         """Stride in pixels of the mesh drawn now."""
         return self._stride
@@ -115,7 +123,9 @@ class SurfaceCanvas(QtWidgets.QWidget):
 
         def prepare() -> _Coarse:
             field = arrays.height_field(height, pixel_size_nm, valid)
-            return _Coarse(field, arrays.mesh(field, LevelOfDetail(field.shape).first), _preview_slopes(field))
+            return _Coarse(
+                field, arrays.mesh(field, LevelOfDetail(field.shape).first), arrays.coarse_slopes(field, _PREVIEW_PX)
+            )
 
         self._background.run(prepare, self._show_first)
         self._color()
@@ -135,6 +145,15 @@ class SurfaceCanvas(QtWidgets.QWidget):
         """Draw heights larger by this factor."""
         self.scene.set_exaggeration(factor)
         self._redraw()
+
+    def choose_exaggeration(self) -> None:
+        """Draw heights so much larger that the relief shows (`Scene.auto_exaggeration`), now or when the map is there."""
+        if self._background.is_busy:
+            self._exaggeration_pending = True
+            return
+        self._exaggeration_pending = False
+        self.set_exaggeration(self.scene.auto_exaggeration())
+        self.exaggeration_changed.emit(self.scene.exaggeration)
 
     def set_lighting(self, lighting: Lighting) -> None:
         """Change the lights."""
@@ -169,25 +188,22 @@ class SurfaceCanvas(QtWidgets.QWidget):
         self.set_camera(self.scene.camera)
 
     def _fit_scene(self) -> None:
-        ratio = self.devicePixelRatioF()
-        self.scene.fit(overlays.RIGHT_PX * ratio, overlays.BOTTOM_PX * ratio)
+        self.scene.fit(overlays.RIGHT_PX * self._ratio, overlays.BOTTOM_PX * self._ratio)
 
     def picture(self, scale: float = 2.0) -> QtGui.QImage:
         """Draw the view with everything on it, `scale` device pixels for each of the widget's."""
         before = (self.scene.width, self.scene.height)
-        self.scene.resize(round(self.width() * scale), round(self.height() * scale))
-        self.scene.set_line_width(_LINE_PX * scale)
+        self._set_scene_size(round(self.width() * scale), round(self.height() * scale))
         try:
             pixels = np.ascontiguousarray(self.scene.render())
             image = _image(pixels).copy()
             painter = QtGui.QPainter(image)
             painter.setFont(self.font())
             painter.scale(scale, scale)
-            self._draw_overlays(painter, scale)
+            self._draw_overlays(painter)
             painter.end()
         finally:
-            self.scene.resize(*before)
-            self.scene.set_line_width(_LINE_PX * self.devicePixelRatioF())
+            self._set_scene_size(*before)
         return image
 
     def release(self) -> None:
@@ -209,6 +225,10 @@ class SurfaceCanvas(QtWidgets.QWidget):
         self._is_fresh = True
         scene.surface.set_slopes(coarse.slopes)
         self._show(coarse.mesh.stride)
+        if self._exaggeration_pending:
+            self._exaggeration_pending = False
+            scene.set_exaggeration(scene.auto_exaggeration())
+            self.exaggeration_changed.emit(scene.exaggeration)
         if self._fit_pending:
             self._fit_scene()
             self._fit_pending = False
@@ -263,6 +283,10 @@ class SurfaceCanvas(QtWidgets.QWidget):
 
     def _on_rest(self) -> None:
         self._moving = False
+        full_width = round(self.width() * self.devicePixelRatioF())
+        if self._scene is not None and self._scene.width != full_width:
+            self._dirty = True
+            self.update()
         self._refine()
 
     def _refine(self) -> None:
@@ -303,8 +327,9 @@ class SurfaceCanvas(QtWidgets.QWidget):
             return
         if self._dirty:
             self._render()
-        painter.drawImage(QtCore.QPointF(0, 0), self._image)
-        self._draw_overlays(painter, self.devicePixelRatioF())
+        painter.setRenderHint(QtGui.QPainter.RenderHint.SmoothPixmapTransform)
+        painter.drawImage(QtCore.QRectF(self.rect()), self._image)
+        self._draw_overlays(painter)
         if self.hasFocus():
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.setPen(QtGui.QPen(self.palette().highlight().color(), 2))
@@ -312,46 +337,49 @@ class SurfaceCanvas(QtWidgets.QWidget):
         painter.end()
 
     def _render(self) -> None:
+        divisor = self._lod.divisor() if self._moving else 1
+        self._resize_scene(divisor)
         base = self.palette().base().color()
         self.scene.set_background((base.redF(), base.greenF(), base.blueF()))
+        if self._is_fresh and self.field is None:
+            self.scene.warm_up()
         start = time.perf_counter()
         self._pixels = np.ascontiguousarray(self.scene.render())
+        seconds = time.perf_counter() - start
+        self.slowest_render_s = max(self.slowest_render_s, seconds)
         if self._is_fresh:
             self._is_fresh = False
         else:
-            self._lod.record(self._stride, time.perf_counter() - start)
+            self._lod.record(self._stride, seconds, divisor)
         self._image = _image(self._pixels)
-        self._image.setDevicePixelRatio(self.devicePixelRatioF())
         self._dirty = False
         if not self._rest.isActive() and not self._moving:
             self._next.start()
 
-    def _draw_overlays(self, painter: QtGui.QPainter, ratio: float) -> None:
-        if self.field is None:
-            return
-        painter.setRenderHint(QtGui.QPainter.RenderHint.Antialiasing)
-        ink = self.palette().text().color()
-        size = QtCore.QSizeF(self.size())
-        if self.camera.projection == "parallel":
-            overlays.draw_scale_bar(painter, size, self.camera.view_height_nm / self.height(), ink)
-        right, up, eye = self.camera.axes()
-        axes = [(name, float(right[i]), float(up[i]), float(eye[i])) for i, name in enumerate("xyz")]
-        is_dark = self.palette().base().color().lightness() < 128
-        overlays.draw_axes(painter, size, axes, ink, is_dark)
-        overlays.draw_color_bar(painter, size, self.color_scale, ink)
-        overlays.draw_exaggeration(painter, size, self.scene.exaggeration, ink)
-        if self._hit is not None:
-            x, y = self.scene.project(self._hit.col, self._hit.row, self._hit.z_nm)
-            overlays.draw_pick(painter, QtCore.QPointF(x, y) / ratio, format_length(self._hit.z_nm), size)
+    @property
+    def _ratio(self) -> float:
+        """The scene's pixels in one of the widget's."""
+        return self.scene.width / max(self.width(), 1)
+
+    def _resize_scene(self, divisor: int) -> None:
+        ratio = self.devicePixelRatioF() / divisor
+        self._set_scene_size(round(self.width() * ratio), round(self.height() * ratio))
+
+    def _set_scene_size(self, width: int, height: int) -> None:
+        if (width, height) != (self.scene.width, self.scene.height):
+            self.scene.resize(width, height)
+        self.scene.set_line_width(max(1.0, _LINE_PX * self._ratio))
+
+    def _draw_overlays(self, painter: QtGui.QPainter) -> None:
+        if self.field is not None:
+            overlays.draw_all(painter, self.scene, self.size(), self.color_scale, self._hit, self.palette())
 
     # Events
 
     def resizeEvent(self, event: QtGui.QResizeEvent) -> None:
         """Draw at the new size in device pixels."""
         if self._scene is not None:
-            ratio = self.devicePixelRatioF()
-            self._scene.resize(round(self.width() * ratio), round(self.height() * ratio))
-            self._scene.set_line_width(_LINE_PX * ratio)
+            self._resize_scene(1)
             self._lod.forget()
             self._redraw()
 
@@ -365,15 +393,6 @@ class SurfaceCanvas(QtWidgets.QWidget):
         """Give back the graphics."""
         self.release()
         super().closeEvent(event)
-
-
-def _preview_slopes(field: arrays.HeightField) -> NDArray[np.float32]:
-    """Slopes of every few pixels."""
-    step = max(1, max(field.shape) // _PREVIEW_PX)
-    if min(field.shape) < 2 * step:
-        return arrays.slopes(field)
-    x, y = field.pixel_size_nm
-    return arrays.slopes(replace(field, height=field.height[::step, ::step], pixel_size_nm=(x * step, y * step)))
 
 
 def _image(pixels: NDArray[np.uint8]) -> QtGui.QImage:

@@ -1,0 +1,1 @@
+"""The surface in three dimensions."""
