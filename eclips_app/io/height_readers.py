@@ -84,7 +84,8 @@ def read_numpy(path: Path, channel: str) -> Surface:
 def read_tiff(path: Path, channel: str) -> Surface:
     """Read a TIFF of plain heights; those of instruments (Park, Olympus) go to `read_instrument`.
 
-    A JSON image description with ``unit`` and ``pixel_size_nm`` is understood, and the pixel size of ImageJ.
+    A JSON image description (or ImageJ info, as our own export has) with ``unit`` and ``pixel_size_nm`` is understood, and
+    the pixel size of ImageJ.
     """
     import tifffile
 
@@ -100,7 +101,7 @@ def read_tiff(path: Path, channel: str) -> Surface:
                 where=path.name,
                 hint="Give single frames.",
             )
-        said = _json_object(page.description)
+        said = _json_object(page.description) or _json_object(str((file.imagej_metadata or {}).get("Info", "")))
         size = _pair(said.get("pixel_size_nm")) or _imagej_pixel_nm(file, page)
         return Surface(to_floats(page.asarray()), str(said.get("unit", "")), size)
 

@@ -1,8 +1,8 @@
 """Writes X3P, the exchange format of ISO 25178-72 for areal surface texture (XML 3D surface profile).
 
 An X3P file is a ZIP archive with the record in ``main.xml``, the heights in ``bindata/data.bin`` and the MD5 sum of the
-record in ``md5checksum.hex``. Lengths are in metres. The first row lies at the lowest y, as in the standard's
-right-handed frame, so rows are written from the bottom of the image up. Points without a height are NaN.
+record in ``md5checksum.hex``. Lengths are in metres; points without a height are NaN. The first row is the top of the image, as
+in the revision "ISO5436 - 2000" that is declared, and as Gwyddion and SurfaceTopography read it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class X3pExporter:
 
     def write(self, path: Path, surface: Surface, context: Context) -> None:
         """Write the surface to `path`."""
-        heights_m = (surface.height[::-1].astype("<f8") * 1e-9).tobytes()
+        heights_m = (surface.height.astype("<f8") * 1e-9).tobytes()
         context.progress(0.3, "Writing X3P")
         record = _record(surface, hashlib.md5(heights_m, usedforsecurity=False).hexdigest())
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:

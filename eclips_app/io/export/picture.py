@@ -1,0 +1,118 @@
+"""Height maps as PNG: a picture with colours, shading, scale bar and colour bar, or plain 16-bit grey values."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eclips_app.core.context import Context
+from eclips_app.core.units import format_length, nice_step
+from eclips_app.plugin_api.protocols import Surface
+
+#: Every sixteenth colour of viridis (Smith and van der Walt, 2015; CC0).
+_VIRIDIS = (
+    "440154 481a6c 472f7d 414487 39568c 31688e 2a788e 23888e 1f988b 22a884 35b779 54c568 7ad151 a5db36 d2e21b fde725"
+)
+_LEAST_WIDTH = 400
+_NO_HEIGHT = (225, 225, 225)
+_LIGHT = np.array([-1.0, 1.0, 1.6]) / np.linalg.norm([-1.0, 1.0, 1.6])  #: from the upper left, x right, y up, z up
+
+
+def write_png(path: Path, surface: Surface, context: Context) -> None:
+    """Write an 8-bit colour picture; colours span the lowest to the highest height, which are written below it."""
+    from PIL import Image
+
+    context.progress(0.1, "Painting")
+    # Each pixel of a small map becomes a square, so that the text below has room.
+    times = -(-_LEAST_WIDTH // surface.height.shape[1])
+    picture = Image.fromarray(_painted(surface).repeat(times, 0).repeat(times, 1))
+    framed = Image.new("RGB", (picture.width, picture.height + _strip(picture.width)), "white")
+    framed.paste(picture, (0, 0))
+    _annotate(framed, picture.height, surface, surface.pixel_size_nm / times)
+    context.progress(0.6, "Writing PNG")
+    framed.save(path, format="PNG", pnginfo=_facts(surface))
+
+
+def write_grey16(path: Path, surface: Surface, context: Context) -> None:
+    """Write 16-bit grey values: 1 is the lowest height, 65535 the highest, 0 none; text chunks say which heights those are."""
+    from PIL import Image
+
+    context.progress(0.1, "Writing PNG")
+    low, high = _range(surface)
+    scaled = 1 + np.round((surface.height - low) / max(high - low, 1e-12) * 65534)
+    grey = np.where(np.isfinite(scaled), scaled, 0).astype(np.uint16)
+    Image.fromarray(grey).save(path, format="PNG", pnginfo=_facts(surface))
+
+
+def _range(surface: Surface) -> tuple[float, float]:
+    return float(np.nanmin(surface.height)), float(np.nanmax(surface.height))
+
+
+def _colors() -> NDArray[np.float32]:
+    """Give the colour map as [256, 3], 0 to 255."""
+    points = np.array([list(bytes.fromhex(color)) for color in _VIRIDIS.split()])
+    at = np.linspace(0, len(points) - 1, 256)
+    channels = [np.interp(at, np.arange(len(points)), channel) for channel in points.T]
+    return np.stack(channels, axis=1).astype(np.float32)
+
+
+def _painted(surface: Surface) -> NDArray[np.uint8]:
+    """Colour by height and shade by slope."""
+    low, high = _range(surface)
+    known = np.isfinite(surface.height)
+    height = np.where(known, surface.height, low).astype(np.float32)
+    index = np.round((height - low) / max(high - low, 1e-12) * 255).astype(np.intp)
+    down, right = np.gradient(height, surface.pixel_size_nm)
+    # Slopes are drawn so that their rms looks like 30 degrees, whatever the relief.
+    steep = float(np.sqrt(np.mean(right**2 + down**2))) or 1.0
+    p, q = right * (0.58 / steep), -down * (0.58 / steep)
+    light = (-p * _LIGHT[0] - q * _LIGHT[1] + _LIGHT[2]) / np.sqrt(1 + p * p + q * q)
+    painted = _colors()[index] * (0.45 + 0.65 * np.clip(light, 0, 1))[..., None]
+    painted[~known] = _NO_HEIGHT
+    return np.asarray(np.clip(painted, 0, 255), dtype=np.uint8)
+
+
+def _strip(width: int) -> int:
+    return max(24, width // 12)
+
+
+def _annotate(picture: Any, top: int, surface: Surface, pixel_size_nm: float) -> None:
+    """Draw scale bar and colour bar with their numbers below the picture."""
+    from PIL import ImageDraw, ImageFont
+
+    draw, strip, width = ImageDraw.Draw(picture), _strip(picture.width), picture.width
+    font = ImageFont.load_default(size=max(8, strip * 0.36))
+    middle, margin, thick = top + strip // 2, strip // 4, max(2, strip // 8)
+    bar_nm = nice_step(0.22 * width * pixel_size_nm)
+    bar = round(bar_nm / pixel_size_nm)
+    draw.rectangle((margin, middle - thick, margin + bar, middle), fill="black")
+    draw.text((margin + bar + margin, middle), format_length(bar_nm), fill="black", font=font, anchor="lm")
+    low, high = (format_length(value, 3) for value in _range(surface))
+    right = width - margin - draw.textlength(high, font=font)
+    draw.text((right, middle), high, fill="black", font=font, anchor="lm")
+    first = round(right - margin - 0.2 * width)
+    for x, color in zip(range(first, round(right - margin)), _spread(round(right - margin) - first), strict=False):
+        draw.line((x, middle - thick * 2, x, middle + thick), fill=tuple(int(c) for c in color))
+    draw.text((first - margin, middle), low, fill="black", font=font, anchor="rm")
+
+
+def _spread(count: int) -> NDArray[np.float32]:
+    return _colors()[np.linspace(0, 255, max(1, count)).astype(np.intp)]
+
+
+def _facts(surface: Surface) -> Any:
+    from PIL.PngImagePlugin import PngInfo
+
+    low, high = _range(surface)
+    facts = PngInfo()
+    facts.add_itxt("Title", surface.title)
+    facts.add_text("pixel_size_nm", repr(surface.pixel_size_nm))
+    facts.add_text("lowest_nm", repr(low))
+    facts.add_text("highest_nm", repr(high))
+    if surface.provenance:
+        facts.add_itxt("provenance", json.dumps(surface.provenance))
+    return facts
