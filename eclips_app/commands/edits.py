@@ -54,11 +54,19 @@ def order_segments(segment_set: SegmentSet, order: tuple[int, ...]) -> Edit:
     return change("Reorder segments", segment_set, **moved)
 
 
+def order_frames(text: str, project: Project, segment_set: SegmentSet, order: tuple[int, ...]) -> Edit:
+    """Give the images of a set and of all frames of its series, in a new order, to the segments."""
+    changes: dict[str, Item | None] = {}
+    for frame in frames_of(project, segment_set):
+        changes.update(order_segments(frame, order).changes)
+    return Edit(text, changes)
+
+
 def swap_segments(project: Project, segment_set: SegmentSet, one: int, other: int) -> Edit:
     """Exchange the images of two segments."""
     order = list(range(len(segment_set.images)))
     order[one], order[other] = order[other], order[one]
-    return _order_frames("Swap segments", project, segment_set, tuple(order))
+    return order_frames("Swap segments", project, segment_set, tuple(order))
 
 
 def rotate_segments(project: Project, segment_set: SegmentSet, detector: Detector, *, clockwise: bool) -> Edit:
@@ -68,7 +76,7 @@ def rotate_segments(project: Project, segment_set: SegmentSet, detector: Detecto
         for place, index in enumerate(ring):
             order[ring[(place + (-1 if clockwise else 1)) % len(ring)]] = index
     text = f"Rotate segments {'clockwise' if clockwise else 'counter-clockwise'}"
-    return _order_frames(text, project, segment_set, tuple(order))
+    return order_frames(text, project, segment_set, tuple(order))
 
 
 def mirror_segments(project: Project, segment_set: SegmentSet, detector: Detector, *, left_right: bool) -> Edit:
@@ -86,7 +94,7 @@ def mirror_segments(project: Project, segment_set: SegmentSet, detector: Detecto
         for i in range(size):
             order[ring[(best - i) % size]] = ring[i]
     text = f"Mirror segments {'left to right' if left_right else 'top to bottom'}"
-    return _order_frames(text, project, segment_set, tuple(order))
+    return order_frames(text, project, segment_set, tuple(order))
 
 
 def rings(detector: Detector) -> list[list[int]]:
@@ -110,6 +118,13 @@ def frames_of(project: Project, segment_set: SegmentSet) -> tuple[SegmentSet, ..
         and len(other.images) == len(segment_set.images)
     )
     return tuple(alike)
+
+
+def crop_of(segment_set: SegmentSet) -> tuple[int, int, int, int]:
+    """Give first row, first column, end row and end column of what is used; the whole image where no crop is set."""
+    top, left, bottom, right = segment_set.crop
+    rows, columns = segment_set.shape
+    return (top, left, bottom, right) if bottom > top and right > left else (0, 0, rows, columns)
 
 
 def set_pixel_size(project: Project, segment_set: SegmentSet, pixel_size_nm: float, source: str) -> Edit:
@@ -154,17 +169,16 @@ def register_set(
     return change(text, segment_set, shifts_px=shifts_px, registration_quality=quality)
 
 
+def set_frame_times(frames: Iterable[SegmentSet], times_s: Iterable[float | None]) -> Edit:
+    """Say when each frame of a time series was taken, in seconds; None takes the time away."""
+    pairs = zip(frames, times_s, strict=True)
+    return Edit("Frame times", {frame.id: replace(frame, time_s=time_s) for frame, time_s in pairs})
+
+
 def star_run(project: Project, run: Run) -> Edit:
     """Star a reconstruction, and it alone among those of its set."""
     runs = project.runs_of(run.set_id)
     return Edit(f"Star {run.name}", {other.id: replace(other, starred=other.id == run.id) for other in runs})
-
-
-def _order_frames(text: str, project: Project, segment_set: SegmentSet, order: tuple[int, ...]) -> Edit:
-    changes: dict[str, Item | None] = {}
-    for frame in frames_of(project, segment_set):
-        changes.update(order_segments(frame, order).changes)
-    return Edit(text, changes)
 
 
 def _angle(one_deg: float, other_deg: float) -> float:
