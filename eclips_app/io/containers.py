@@ -72,7 +72,11 @@ def _check_dataset(path: Path, dataset: Any) -> None:
     per_image = int(np.prod(dataset.shape[-2:], dtype=object)) * dataset.dtype.itemsize
     claimed = int(np.prod(dataset.shape, dtype=object)) * dataset.dtype.itemsize
     if per_image > readers.LARGEST_IMAGE_BYTES or claimed > readers.LARGEST_COMPRESSION * path.stat().st_size:
-        raise EclipsError(f"claims a dataset of {dataset.shape}, more than it can hold", where=path.name)
+        raise EclipsError(
+            f"claims a dataset of {dataset.shape}, more than it can hold",
+            where=path.name,
+            hint="Copy or export it again.",
+        )
 
 
 def _attribute_nm(file: Any, name: str) -> float | None:

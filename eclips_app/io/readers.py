@@ -6,6 +6,7 @@ that names it.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -19,6 +20,8 @@ from eclips_app.core.errors import Cancelled, EclipsError
 from eclips_app.io.vendor import read_metadata
 from eclips_app.io.vendor.tags import Tags
 from eclips_app.model.items import Acquisition
+from eclips_app.plugin_api import registry
+from eclips_app.plugin_api.protocols import SegmentReader
 
 #: No single image is larger than this (32768 x 32768 pixels of 32 bit); a header that claims more is damaged.
 LARGEST_IMAGE_BYTES = 2**32
@@ -118,6 +121,9 @@ def _reader_for(path: Path, head: bytes) -> Callable[[Path], RawFile]:
         return containers.read_jeol
     if head.startswith(b"BZh") and path.suffix.lower() == ".elid":
         return containers.read_elid
+    plugin = registry.segment_reader_for(path)
+    if plugin is not None:
+        return functools.partial(_read_with, plugin)
     raise EclipsError(
         "is no image file that can be read here",
         where=path.name,

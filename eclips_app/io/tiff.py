@@ -30,7 +30,7 @@ def read_tiff(path: Path) -> RawFile:
     with tifffile.TiffFile(path) as tiff:
         kept = [s for s in tiff.series if s.axes.rstrip("S").endswith("YX") and min(s.shape, default=0) > 0]
         if not kept:
-            raise EclipsError("holds no image", where=path.name)
+            raise EclipsError("holds no image", where=path.name, hint="Copy or export it again.")
         area = max(math.prod(_plane_shape(s)) for s in kept)
         large = [s for s in kept if math.prod(_plane_shape(s)) == area]
         if len({(s.dtype, s.shape[-1] if s.axes.endswith("S") else 1) for s in large}) > 1:
@@ -69,7 +69,9 @@ def _check_size(path: Path, series: Any) -> None:
     per_image = math.prod(_plane_shape(series)) * series.dtype.itemsize
     if per_image > readers.LARGEST_IMAGE_BYTES or series.nbytes > readers.LARGEST_COMPRESSION * size:
         rows, columns = _plane_shape(series)
-        raise EclipsError(f"claims {columns} x {rows} pixels, more than it can hold", where=path.name)
+        raise EclipsError(
+            f"claims {columns} x {rows} pixels, more than it can hold", where=path.name, hint="Copy or export it again."
+        )
     if (edge := min(_plane_shape(series))) < readers.SMALLEST_EDGE_PX:
         raise EclipsError(f"is only {edge} pixels wide or high", where=path.name, hint="Give the full images.")
     for page in series.pages:

@@ -24,10 +24,8 @@ def read(tags: Tags) -> Found | None:
         size = _ome_nm(description)
     elif description.startswith("ImageJ="):
         size = _imagej_nm(description, tags)
-    elif description.startswith("{"):
-        size = _json_nm(description)
     else:
-        size = _resolution_nm(tags)
+        size = _json_nm(description) or _resolution_nm(tags)
     return None if size is None else Found(Acquisition(pixel_size_nm=size))
 
 
