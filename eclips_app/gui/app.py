@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from eclips_app.gui.flows import files, help, images, measure, reconstruct
+from eclips_app.gui.flows import files, help, images, measure, reconstruct, series
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
 from eclips_app.gui.session import Session
 from eclips_app.gui.shell.main_window import MainWindow
@@ -27,7 +27,7 @@ def make_application(arguments: Sequence[str] = ()) -> QtWidgets.QApplication:
 def make_window(session: Session) -> MainWindow:
     """Register all commands and make the main window."""
     session.theme.apply()
-    for flow in (files, images, reconstruct, measure, help):
+    for flow in (files, images, reconstruct, measure, series, help):
         flow.register(session)
     return MainWindow(session)
 

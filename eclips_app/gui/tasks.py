@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from eclips_app.core.steps import Arrays, StepResult
+from eclips_app.core.steps import StepResult
 from eclips_app.gui.jobs_qt import QtJobs
 from eclips_app.gui.messages import Message, Messages
 from eclips_app.gui.qt import QtCore, Signal
 from eclips_app.jobs.job import Cancelled, Done, Event, Failed, Job, Lost, Preview, Priority, Progress
+from eclips_app.jobs.scratch import ArrayInput
 
 OnDone = Callable[["Task", StepResult], object]
 OnPreview = Callable[[str, Any, dict[str, Any]], object]
@@ -57,7 +58,7 @@ class Tasks(QtCore.QObject):
         self,
         step: str,
         params: Any,
-        inputs: Arrays,
+        inputs: Mapping[str, ArrayInput],
         text: str,
         on_done: OnDone,
         *,

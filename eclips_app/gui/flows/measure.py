@@ -27,7 +27,7 @@ _MAPS = (
     "Height maps (*.spm *.ibw *.gwy *.nid *.sxm *.jpk *.jpk-qi-image *.mi *.tif *.tiff *.x3p *.sdf *.sur *.plu *.al3d "
     "*.opd *.top *.xyz *.txt *.asc *.csv *.dat *.0* *.stp);;All files (*)"
 )
-_COLORS = ("#ff7f0e", "#17becf", "#e377c2", "#bcbd22", "#d62728", "#9edae5", "#2ca02c", "#c5b0d5")
+_COLORS = ("#e6550d", "#1f8fd6", "#2ca02c", "#d62796", "#8c6bd1", "#b8860b", "#00999a", "#c0392b")
 Point = tuple[float, float]
 
 
@@ -70,7 +70,8 @@ class MeasureFlow(QtCore.QObject):
         if line is not None and (start, end) != (line.start_px, line.end_px):
             # Without its own key a nudge merges with the nudges before it, as a drag does.
             key = merge_key or f"line:{line_id}"
-            self._session.do(edits.change(f"Move {line.name}", line, key, start_px=start, end_px=end))
+            verb = "Draw" if key.startswith("draw:") else "Move"
+            self._session.do(edits.change(f"{verb} {line.name}", line, key, start_px=start, end_px=end))
 
     def set_width(self, line_id: str, width_px: float) -> None:
         """Average a line's profile over another width."""

@@ -89,6 +89,13 @@ def read_cursors(sampled: Sampled, first_nm: float, second_nm: float) -> CursorR
     return CursorReading(sampled, {**values, "Fitted angle": fit.angle_deg, "Fit rms": fit.rms_nm}, fit)
 
 
+def fit_ends(fit: Slope, cursors_nm: tuple[float, float]) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Give the fitted straight line at both cursors: (distance, height) in nm."""
+    slope = math.tan(math.radians(fit.angle_deg.value))
+    first, second = ((x, fit.level_nm + slope * (x - fit.middle_nm)) for x in cursors_nm)
+    return first, second
+
+
 def offset_to_match(placed: HeightMap, map_profile: Profile, profile: Profile) -> float:
     """Give the z offset in nm at which the middle (median) of a map's profile lies on that of the reconstruction.
 

@@ -42,7 +42,7 @@ class ProfilePlot(pg.PlotWidget):
         self._curves: dict[str, pg.PlotCurveItem] = {}
         self._shown: tuple[Curve, ...] = ()
         self._band = _Band()
-        self._fit = pg.PlotCurveItem()
+        self._fit = pg.PlotCurveItem(antialias=True)
         self._free = True  # the ranges follow the curves until the user zooms
         self._equal = False
         self._range: tuple[float, float, float, float] | None = None
@@ -92,12 +92,12 @@ class ProfilePlot(pg.PlotWidget):
         return float(self.cursors[0].value()), float(self.cursors[1].value())
 
     def set_cursors(self, first_nm: float, second_nm: float) -> None:
-        """Move both cursors and tell it once."""
+        """Move both cursors without telling it."""
         for cursor, place in zip(self.cursors, (first_nm, second_nm), strict=True):
-            cursor.blockSignals(True)
-            cursor.setValue(place)
-            cursor.blockSignals(False)
-        self.cursors_moved.emit()
+            if cursor.value() != place:
+                blocker = QtCore.QSignalBlocker(cursor)
+                cursor.setValue(place)
+                blocker.unblock()
 
     def set_equal_aspect(self, equal: bool) -> None:
         """Draw height and distance to the same scale, so that angles look as they are."""
@@ -158,7 +158,9 @@ class ProfilePlot(pg.PlotWidget):
         if old is None or (bottom, top, right) != old[:3]:
             self._range = (bottom, top, right, span)
             for cursor in self.cursors:
+                blocker = QtCore.QSignalBlocker(cursor)
                 cursor.setBounds((0.0, right))
+                blocker.unblock()
             self.getViewBox().setRange(xRange=(0.0, right), yRange=(bottom, top), padding=0.0, disableAutoRange=True)
 
     def _use_theme(self) -> None:

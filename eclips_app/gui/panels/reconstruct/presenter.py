@@ -27,7 +27,9 @@ _WORDS = {
     "balance": "segment gains",
     "scan_parallax": "scan parallax",
     "device": "device",
+    "axis_px": "beam axis",
 }
+_DEVICES = {"cuda": "graphics card", "cuda:0": "graphics card", "cpu": "processor"}
 
 
 @dataclass(frozen=True)
@@ -83,12 +85,9 @@ def differences(before: Run, run: Run) -> list[str]:
 
 
 def residual_text(run: Run) -> str:
-    """Give the rms residual in per cent of the signal, or whatever of it the step told."""
-    for key, form in (("residual_rms_percent", "{:.2g} %"), ("residual_rms", "{:.3g}"), ("chi2", "χ² {:.3g}")):
-        value = run.info.get(key)
-        if isinstance(value, (int, float)) and math.isfinite(value):
-            return form.format(value)
-    return "–"
+    """Give the rms of measured minus modelled signal in grey values."""
+    value = run.info.get("residual_rms_grey")
+    return f"{value:.3g}" if _is_number(value) else "–"
 
 
 def facts(run: Run) -> list[tuple[str, str]]:
@@ -103,11 +102,14 @@ def facts(run: Run) -> list[tuple[str, str]]:
             ("Field", f"{format_length(columns * run.pixel_size_nm)} × {format_length(rows_ * run.pixel_size_nm)}")
         )
     found.append(("Pixel size", format_length(run.pixel_size_nm)))
-    found.append(("Residual rms", residual_text(run)))
-    chi2 = run.info.get("chi2")
-    if isinstance(chi2, (int, float)) and math.isfinite(chi2):
-        found.append(("χ² per freedom", f"{chi2:.3g}"))
-    found.append(("Time taken", f"{run.duration_s:.2g} s on {run.info.get('device', 'cpu')}"))
+    found.append(("Residual rms", f"{residual_text(run)} grey values"))
+    if _is_number(chi2 := run.info.get("chi2_median")):
+        found.append(("χ², median", f"{chi2:.3g}"))
+    if _is_number(slope := run.info.get("slope_std")):
+        found.append(("Slope noise", f"{math.degrees(math.atan(slope)):.2g}°"))
+    if height is not None and (masked := run.info.get("masked_px", 0)):
+        found.append(("Without data", f"{100 * masked / height.size:.2g} % of the pixels"))
+    found.append(("Time taken", f"{run.duration_s:.2g} s on {_DEVICES.get(str(run.info.get('device')), 'processor')}"))
     return found
 
 
@@ -137,6 +139,10 @@ def provenance_text(run: Run) -> str:
     other = {key: value for key, value in run.info.items() if key != "inputs"}
     parts = [*head, "", "Parameters:", _json(run.params), "", "What the step told:", _json(other)]
     return "\n".join(parts)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value)
 
 
 def _json(value: Any) -> str:

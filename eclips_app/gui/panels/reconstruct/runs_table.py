@@ -17,7 +17,7 @@ _TIPS = (
     "A is shown; choose a B to compare with it",
     "Name; double-click to rename",
     "When the run was made",
-    "Rms of measured minus modelled signal",
+    "Rms of measured minus modelled signal, in grey values",
     "Parameters in which the run differs from the one before it",
 )
 

@@ -1,0 +1,193 @@
+"""The image half: a layer of the set or its run, with the lines and the placed map on it."""
+
+from __future__ import annotations
+
+from eclips_app.core.units import format_length
+from eclips_app.gui.flows.measure import MeasureFlow
+from eclips_app.gui.flows.sampling import pixel_size_nm
+from eclips_app.gui.panels.profile.layers import HEIGHT, Layer, layers
+from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
+from eclips_app.gui.session import Session
+from eclips_app.gui.widgets.image_pane import percentile_levels
+from eclips_app.gui.widgets.line_geometry import Point
+from eclips_app.gui.widgets.line_pane import LinePane
+from eclips_app.model.items import HeightMap, ProfileLine
+
+_COLORMAPS = ("viridis", "cividis", "inferno", "CET-L1", "CET-R4")
+_COLORMAP_NAMES = ("Viridis", "Cividis", "Inferno", "Grey", "Rainbow")
+
+
+class ImageSide(QtWidgets.QWidget):
+    """Choice of layer, drawing tool, image and the value under the mouse."""
+
+    def __init__(self, session: Session, flow: MeasureFlow) -> None:
+        super().__init__()
+        self._session, self._flow = session, flow
+        self._layers: list[Layer] = []
+        self._shown: Layer | None = None
+        self._chosen = HEIGHT  # what the user wants to see; shown as soon as it is there
+        self._shape: tuple[int, ...] = ()
+        self._drawn_id = ""
+        self._draw_key = 0
+        self.layer = _combo("Layer", "What the image shows")
+        self.colormap = _combo("Colour map", "Colours of the heights")
+        for name, key in zip(_COLORMAP_NAMES, _COLORMAPS, strict=True):
+            self.colormap.addItem(name, key)
+        self.draw = self._tool_button("line", "Draw a line by dragging; Shift keeps to steps of 15°", "L", True)
+        self.zoom_fit = self._tool_button("fit", "Show the whole image", "0", False)
+        self.pane = LinePane(session.theme)
+        self.pane.setMinimumSize(180, 160)
+        self.status = QtWidgets.QLabel()
+        self.status.setProperty("kind", "faint")
+        self.status.setSizePolicy(QtWidgets.QSizePolicy.Policy.Ignored, QtWidgets.QSizePolicy.Policy.Fixed)
+        self._lay_out()
+        self._connect()
+
+    def refresh_layers(self) -> None:
+        """Read again what there is to show, and show it."""
+        self._layers = layers(self._session.project, self.colormap.currentData())
+        self.layer.clear()
+        for layer in self._layers:
+            self.layer.addItem(layer.name, layer.key)
+        self.layer.setCurrentIndex(max(0, self.layer.findData(self._chosen)))
+        self._show_layer()
+
+    def refresh_lines(self) -> None:
+        """Show the lines as they are now."""
+        project = self._session.project
+        self.pane.set_lines([line for line in project.of_kind(ProfileLine) if line.visible], project.selection.line_id)
+
+    def show_map(self, placed: HeightMap | None, opacity: float) -> None:
+        """Show the placed map."""
+        self.pane.set_map(placed, pixel_size_nm(self._session.project) or 1.0, opacity)
+
+    def _lay_out(self) -> None:
+        bar = QtWidgets.QHBoxLayout()
+        bar.addWidget(self.draw)
+        bar.addWidget(self.layer, 2)
+        bar.addWidget(self.colormap, 1)
+        bar.addWidget(self.zoom_fit)
+        layout = QtWidgets.QVBoxLayout(self)
+        layout.setContentsMargins(8, 8, 4, 4)
+        layout.setSpacing(6)
+        layout.addLayout(bar)
+        layout.addWidget(self.pane, 1)
+        layout.addWidget(self.status)
+
+    def _connect(self) -> None:
+        self.layer.activated.connect(self._on_layer)
+        self.colormap.activated.connect(self._on_colormap)
+        self.draw.toggled.connect(self._on_draw)
+        self.zoom_fit.clicked.connect(self.pane.fit)
+        pane = self.pane
+        pane.tool_changed.connect(self._on_tool)
+        pane.hovered.connect(self._on_hover)
+        pane.line_drawn.connect(self._on_drawn)
+        pane.line_moved.connect(self._on_moved)
+        pane.width_dragged.connect(self._flow.set_width)
+        pane.line_picked.connect(self._on_picked)
+        pane.delete_asked.connect(self._flow.delete_line)
+        pane.map_placed.connect(self._on_placed)
+        pane.drag_ended.connect(self._on_drag_end)
+
+    def _tool_button(self, icon: str, tip: str, key: str, checkable: bool) -> QtWidgets.QToolButton:
+        button = _ThemedButton(self._session, icon)
+        button.setToolTip(f"{tip} ({key})")
+        button.setAccessibleName(tip)
+        button.setCheckable(checkable)
+        return button
+
+    def _show_layer(self) -> None:
+        layer = next((each for each in self._layers if each.key == self.layer.currentData()), None)
+        self.colormap.setVisible(layer is not None and layer.key == HEIGHT)
+        if layer is None:
+            self.pane.set_image(None)
+            self._shown = None
+            return
+        if self._shown is not None and self._shown.data is layer.data and self._shown.colormap == layer.colormap:
+            return
+        levels = percentile_levels(layer.data)
+        if layer.diverging:
+            reach = max(abs(levels[0]), abs(levels[1]))
+            levels = (-reach, reach)
+        self._shown = layer
+        self.pane.set_image(
+            layer.data,
+            pixel_size_nm=pixel_size_nm(self._session.project),
+            origin_px=layer.origin_px,
+            levels=levels,
+            colormap=layer.colormap or None,
+        )
+        # Heights are read against the lowest one: their zero has no meaning.
+        ends = (0.0, levels[1] - levels[0]) if layer.key == HEIGHT else levels
+        self.pane.set_color_bar(layer.colormap, layer.value_text(ends[0]), layer.value_text(ends[1]))
+        self.pane.setAccessibleName(f"Image: {layer.name}")
+        if self._shape != layer.data.shape:
+            self._shape = layer.data.shape
+            self.pane.fit()
+
+    def _on_layer(self, _: int) -> None:
+        self._chosen = self.layer.currentData()
+        self._show_layer()
+
+    def _on_colormap(self, _: int) -> None:
+        self.refresh_layers()
+
+    def _on_draw(self, on: bool) -> None:
+        self.pane.set_tool("draw" if on else "move")
+        if on:
+            self.pane.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _on_tool(self, tool: str) -> None:
+        self.draw.setChecked(tool == "draw")
+
+    def _on_hover(self, col: float, row: float, value: object) -> None:
+        if not isinstance(value, float) or self._shown is None:
+            self.status.clear()
+            return
+        size = pixel_size_nm(self._session.project)
+        place = f"{format_length(col * size)}, {format_length(row * size)}" if size else ""
+        self.status.setText(f"({round(col)}, {round(row)}) px   {place}   {self._shown.value_text(value)}")
+
+    def _on_drawn(self, start: Point, end: Point) -> None:
+        if not self._drawn_id:
+            self._draw_key += 1
+            self._drawn_id = self._flow.new_line(start, end, f"draw:{self._draw_key}")
+        else:
+            self._flow.move_line(self._drawn_id, start, end, f"draw:{self._draw_key}")
+
+    def _on_moved(self, line_id: str, start: Point, end: Point) -> None:
+        self._flow.move_line(line_id, start, end)
+
+    def _on_picked(self, line_id: str) -> None:
+        self._session.project.select(line_id=line_id)
+
+    def _on_placed(self, center: Point, rotation: float) -> None:
+        self._flow.place_map("Place height map", "place map", center_px=center, rotation_deg=rotation)
+
+    def _on_drag_end(self) -> None:
+        self._drawn_id = ""
+        self._session.history.end_merge()
+
+
+class _ThemedButton(QtWidgets.QToolButton):
+    """A tool button whose icon follows the theme."""
+
+    def __init__(self, session: Session, icon: str) -> None:
+        super().__init__()
+        self._theme, self._name = session.theme, icon
+        self.setIconSize(QtCore.QSize(18, 18))
+        session.theme.changed.connect(self._draw)
+        self._draw()
+
+    def _draw(self) -> None:
+        self.setIcon(QtGui.QIcon(self._theme.icon(self._name)))
+
+
+def _combo(name: str, tip: str) -> QtWidgets.QComboBox:
+    combo = QtWidgets.QComboBox()
+    combo.setAccessibleName(name)
+    combo.setToolTip(tip)
+    combo.setSizeAdjustPolicy(QtWidgets.QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    combo.setMinimumContentsLength(8)
+    return combo

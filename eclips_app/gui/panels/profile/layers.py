@@ -1,0 +1,69 @@
+"""What the image pane can show: the layers of a set and its run, each with its look."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from eclips_app.core.units import format_length
+from eclips_app.model.items import Run, SegmentSet
+from eclips_app.model.project import Project
+
+HEIGHT = "height"
+
+
+@dataclass(frozen=True)
+class Layer:
+    """An array to show; `unit` is "nm" or empty, `diverging` asks for levels even about zero."""
+
+    key: str
+    name: str
+    data: NDArray[Any]
+    origin_px: tuple[int, int]
+    colormap: str = ""
+    unit: str = ""
+    diverging: bool = False
+
+    def value_text(self, value: float) -> str:
+        """Write a value of this layer."""
+        return format_length(value, 4) if self.unit == "nm" else f"{value:.4g}"
+
+
+def layers(project: Project, height_colormap: str) -> list[Layer]:
+    """Give all layers of what is selected, the height first."""
+    found = []
+    run, segment_set = project.run, project.segment_set
+    if run is not None:
+        found += _run_layers(run, segment_set, height_colormap)
+    if segment_set is not None:
+        for i, image in enumerate(segment_set.images):
+            found.append(Layer(f"segment/{i}", f"Image {segment_name(project, segment_set, i)}", image.data, (0, 0)))
+    return found
+
+
+def segment_name(project: Project, segment_set: SegmentSet, index: int) -> str:
+    """Give the name of a segment: the detector's, else the image's."""
+    detector = project.detector
+    if detector is not None and len(detector.quadrants) == len(segment_set.images):
+        return detector.quadrants[index].name
+    return segment_set.images[index].name
+
+
+def _run_layers(run: Run, segment_set: SegmentSet | None, height_colormap: str) -> list[Layer]:
+    arrays, origin = run.arrays, run.origin_px
+    found = []
+    if "height" in arrays:
+        found.append(Layer(HEIGHT, "Height", arrays["height"], origin, height_colormap, "nm"))
+    if "height_std" in arrays:
+        found.append(Layer("height_std", "Height uncertainty", arrays["height_std"], origin, "magma", "nm"))
+    if "rho" in arrays:
+        found.append(Layer("rho", "Material", arrays["rho"], origin))
+    if "chi2" in arrays:
+        found.append(Layer("chi2", "χ²", arrays["chi2"], origin, "magma"))
+    names = [segment["name"] for segment in run.params.get("detector", {}).get("quadrants", [])]
+    for i, data in enumerate(arrays.get("residual", ())):
+        name = names[i] if i < len(names) else str(i + 1)
+        found.append(Layer(f"residual/{i}", f"Residual {name}", data, origin, "CET-D1A", diverging=True))
+    return found

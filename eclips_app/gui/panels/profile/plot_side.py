@@ -1,0 +1,247 @@
+"""The plot half: curves, cursors, their readings, and ways out (table, clipboard, files)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from eclips_app.core.errors import EclipsError
+from eclips_app.gui.flows.measure import MeasureFlow
+from eclips_app.gui.flows.sampling import CursorReading, Sampled, fit_ends, read_cursors, sample_all, sample_run
+from eclips_app.gui.panels.profile.readings import Readings, summary_text
+from eclips_app.gui.qt import Qt, QtCore, QtGui, QtSvg, QtWidgets
+from eclips_app.gui.session import Session
+from eclips_app.gui.widgets.empty_state import EmptyState
+from eclips_app.gui.widgets.profile_plot import Curve, ProfilePlot
+from eclips_app.model.items import HeightMap, ProfileLine
+
+_DASHES = {"A": "solid", "B": "dash", "map": "dot", "held": "dash"}
+_SAMPLES = {"A": "───", "B": "─ ─", "map": "·····", "held": "─ ─"}
+
+
+class PlotSide(QtWidgets.QWidget):
+    """Height over distance for all visible lines; the selected one with A, B and the map."""
+
+    def __init__(self, session: Session, flow: MeasureFlow) -> None:
+        super().__init__()
+        self._session, self._flow = session, flow
+        self._sampled: dict[str, tuple[tuple[Any, ...], tuple[Sampled, ...]]] = {}
+        self._held: Sampled | None = None
+        self.readings_now: tuple[CursorReading, ...] = ()
+        self.plot = ProfilePlot(session.theme)
+        self.readings = Readings()
+        self.summary = QtWidgets.QLabel()
+        self.summary.setProperty("kind", "heading")
+        self.summary.setAccessibleName("Reading between the cursors")
+        self.summary.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.summary.setSizePolicy(QtWidgets.QSizePolicy.Policy.Ignored, QtWidgets.QSizePolicy.Policy.Fixed)
+        self.legend = QtWidgets.QLabel()
+        self.legend.setSizePolicy(QtWidgets.QSizePolicy.Policy.Ignored, QtWidgets.QSizePolicy.Policy.Fixed)
+        self.no_heights = EmptyState(session, "No heights yet", "Reconstruct", "reconstruct.run", "reconstruct")
+        self.no_line = EmptyState(
+            session, "Drag over the image to draw a line (L)", "Add line", "measure.add_line", "profile"
+        )
+        self.result = QtWidgets.QPushButton("Add to results")
+        self.result.setToolTip("Put the readings of all curves into the results table (Ctrl+R)")
+        self.result.clicked.connect(flow.add_result)
+        self.equal = _toggle("1 : 1", "Draw height and distance to the same scale, so that angles look as they are")
+        self.equal.toggled.connect(self.plot.set_equal_aspect)
+        self.hold = _toggle("Hold", "Keep this curve in the plot while other images, frames or runs are shown")
+        self.hold.toggled.connect(self._on_hold)
+        self.more = self._export_button()
+        self._lay_out()
+        self.plot.cursors_moved.connect(self._on_cursors_dragged)
+        self.readings.cursors_typed.connect(self._on_cursors_typed)
+        flow.cursors_changed.connect(self._on_cursors)
+
+    def refresh(self) -> None:
+        """Sample what has changed, and show it."""
+        project = self._session.project
+        line = project.line
+        lines = [each for each in project.of_kind(ProfileLine) if each.visible or each is line]
+        curves: list[Curve] = []
+        for each in lines:
+            curves += self._curves(each, each is line)
+        gone = self._sampled.keys() - {each.id for each in lines}
+        for line_id in gone:
+            del self._sampled[line_id]
+        if self._held is not None and line is not None:
+            faint = self._session.theme.colors.faint
+            curves.insert(0, Curve("held", self._held.name, self._held.profile, faint, "dash"))
+        self.plot.set_curves(curves)
+        self._show_state(line, bool(curves))
+        self._read(line)
+
+    def selected_profiles(self) -> tuple[Sampled, ...]:
+        """Give the profiles of the selected line, the held one last."""
+        line = self._session.project.line
+        found = self._sampled[line.id][1] if line is not None and line.id in self._sampled else ()
+        return (*found, self._held) if self._held is not None else found
+
+    def write_plot(self, path: Path) -> None:
+        """Write the plot as PNG or SVG, as the suffix says."""
+        from eclips_app.io.atomic import whole_file  # late: only for writing
+
+        try:
+            with whole_file(path) as temporary:
+                written = (
+                    _draw_svg(self.plot, temporary)
+                    if path.suffix.lower() == ".svg"
+                    else _draw_png(self.plot, temporary)
+                )
+                if not written:
+                    raise EclipsError("the picture could not be written", where=str(path), hint="Choose .png or .svg.")
+        except EclipsError as error:
+            self._session.notify(str(error), "error")
+        else:
+            self._session.notify(f"Plot written to {path}.", "good")
+
+    def _curves(self, line: ProfileLine, selected: bool) -> list[Curve]:
+        project = self._session.project
+        chosen, placed = project.selection, project.get(HeightMap, project.selection.map_id)
+        place = (placed.center_px, placed.rotation_deg, placed.z_offset_nm) if placed else ()
+        key = (line, selected, chosen.run_id, chosen.compared_run_id, chosen.map_id, place, chosen.set_id)
+        known = self._sampled.get(line.id)
+        if known is None or known[0] != key:
+            known = (key, self._sample(line, selected))
+            self._sampled[line.id] = known
+        return [
+            Curve(
+                f"{line.id}/{each.role}",
+                each.name,
+                each.profile,
+                line.color,
+                _DASHES[each.role],
+                each.role == "A" and selected,
+            )
+            for each in known[1]
+        ]
+
+    def _sample(self, line: ProfileLine, selected: bool) -> tuple[Sampled, ...]:
+        run = self._session.project.run
+        try:
+            if selected:
+                return sample_all(self._session.project, line)
+            return (Sampled("A", run.name, run.id, sample_run(run, line)),) if run is not None else ()
+        except EclipsError as error:
+            self._session.notify(f"{line.name}: {error}", "warning")
+            return ()
+
+    def _read(self, line: ProfileLine | None) -> None:
+        sampled = self.selected_profiles()
+        self.readings.setEnabled(bool(sampled))
+        if line is None or not sampled:
+            self.readings_now = ()
+            self.summary.clear()
+            self.plot.set_fit(None)
+            self.readings.show_readings((0.0, 0.0), ())
+            return
+        cursors = self._flow.cursors_nm(line)
+        self.readings_now = tuple(read_cursors(each, *cursors) for each in sampled)
+        self.plot.set_cursors(*cursors)
+        fit = self.readings_now[0].fit
+        self.plot.set_fit(fit_ends(fit, cursors) if fit is not None else None)
+        self.summary.setText(summary_text(self.readings_now[0]))
+        self.readings.show_readings(cursors, self.readings_now)
+
+    def _show_state(self, line: ProfileLine | None, any_curve: bool) -> None:
+        project = self._session.project
+        self.no_heights.setVisible(not any_curve and project.run is None)
+        self.no_line.setVisible(not any_curve and project.run is not None)
+        self.plot.setVisible(any_curve)
+        for widget in (self.result, self.hold, self.more, self.equal):
+            widget.setEnabled(line is not None and any_curve)
+        entries = []
+        for each in self.selected_profiles():
+            color = self._session.theme.colors.faint if each.role == "held" or line is None else line.color
+            role = f"{each.role}: " if each.role in ("A", "B") else "held: " if each.role == "held" else ""
+            entries.append(f"<span style='color:{color}'><b>{_SAMPLES[each.role]}</b></span> {role}{each.name}")
+        self.legend.setText("&nbsp;&nbsp;&nbsp;".join(entries))
+
+    def _on_hold(self, on: bool) -> None:
+        found = self.selected_profiles()
+        first = found[0] if on and found else None
+        segment_set = self._session.project.segment_set
+        name = f"{segment_set.name}, {first.name}" if segment_set and first else first.name if first else ""
+        self._held = Sampled("held", name, first.source_id, first.profile) if first else None
+        self.refresh()
+
+    def _on_cursors_dragged(self) -> None:
+        line = self._session.project.line
+        if line is not None:
+            self._flow.set_cursors(line.id, *self.plot.cursor_positions_nm)
+
+    def _on_cursors_typed(self, first_nm: float, second_nm: float) -> None:
+        line = self._session.project.line
+        if line is not None:
+            self._flow.set_cursors(line.id, first_nm, second_nm)
+
+    def _on_cursors(self, line_id: str) -> None:
+        line = self._session.project.line
+        if line is not None and line.id == line_id:
+            self._read(line)
+
+    def _on_write_plot(self) -> None:
+        path = self._session.ask_save_file("Export plot", "exports", "PNG (*.png);;SVG (*.svg)", "profile.png")
+        if path is not None:
+            self.write_plot(path if path.suffix else path.with_suffix(".png"))
+
+    def _export_button(self) -> QtWidgets.QToolButton:
+        button = QtWidgets.QToolButton()
+        button.setText("Export")
+        button.setToolTip("Copy or write the profiles and the plot")
+        button.setPopupMode(QtWidgets.QToolButton.ToolButtonPopupMode.InstantPopup)
+        menu = QtWidgets.QMenu(button)
+        menu.addAction("Copy profile", self._flow.copy_profile)
+        menu.addAction("Profiles as CSV…", self._flow.export_csv)
+        menu.addAction("Plot as PNG or SVG…", self._on_write_plot)
+        button.setMenu(menu)
+        return button
+
+    def _lay_out(self) -> None:
+        bar = QtWidgets.QHBoxLayout()
+        bar.addWidget(self.result)
+        bar.addStretch(1)
+        for widget in (self.hold, self.equal, self.more):
+            bar.addWidget(widget)
+        layout = QtWidgets.QVBoxLayout(self)
+        layout.setContentsMargins(4, 8, 8, 4)
+        layout.setSpacing(6)
+        layout.addLayout(bar)
+        layout.addWidget(self.legend)
+        layout.addWidget(self.no_heights, 1)
+        layout.addWidget(self.no_line, 1)
+        layout.addWidget(self.plot, 1)
+        layout.addWidget(self.summary)
+
+
+def _toggle(text: str, tip: str) -> QtWidgets.QPushButton:
+    button = QtWidgets.QPushButton(text)
+    button.setCheckable(True)
+    button.setToolTip(tip)
+    button.setAccessibleName(text)
+    return button
+
+
+def _draw_png(plot: ProfilePlot, path: Path, scale: float = 3.0) -> bool:
+    image = QtGui.QImage(plot.size() * scale, QtGui.QImage.Format.Format_RGB32)
+    image.fill(plot.backgroundBrush().color())
+    painter = QtGui.QPainter(image)
+    painter.setRenderHint(QtGui.QPainter.RenderHint.Antialiasing)
+    plot.render(painter)
+    painter.end()
+    return image.save(str(path), "PNG")
+
+
+def _draw_svg(plot: ProfilePlot, path: Path) -> bool:
+    target = QtSvg.QSvgGenerator()
+    target.setFileName(str(path))
+    target.setSize(plot.size())
+    target.setViewBox(QtCore.QRect(QtCore.QPoint(0, 0), plot.size()))
+    target.setTitle("Height profile")
+    painter = QtGui.QPainter()
+    if not painter.begin(target):
+        return False
+    plot.render(painter)
+    painter.end()
+    return True

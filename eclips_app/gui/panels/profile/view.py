@@ -1,0 +1,158 @@
+"""Line profiles: the image with its lines beside the plot, figures and lists below it."""
+
+from __future__ import annotations
+
+from eclips_app.gui.flows.measure import flow_of
+from eclips_app.gui.panels.profile.image_side import ImageSide
+from eclips_app.gui.panels.profile.lines_list import LineForm, LinesList
+from eclips_app.gui.panels.profile.map_form import MapForm
+from eclips_app.gui.panels.profile.plot_side import PlotSide
+from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
+from eclips_app.gui.session import Session
+from eclips_app.gui.widgets.empty_state import EmptyState
+from eclips_app.model.items import ProfileLine
+from eclips_app.model.project import Selection
+
+_NARROW = 720  #: below this width the plot stands under the image
+
+
+class ProfilePanel(QtWidgets.QWidget):
+    """Draw, read, compare and keep profiles."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        flow = flow_of(session)
+        self.image = ImageSide(session, flow)
+        self.plot = PlotSide(session, flow)
+        self.lines = LinesList(session)
+        self.form = LineForm(session, flow)
+        self.map_form = MapForm(session, flow)
+        self.add = QtWidgets.QPushButton("Add line")
+        self.add.setToolTip("Add a line across the middle of the image (Ctrl+L)")
+        self.add.clicked.connect(flow.add_line)
+        self.delete = QtWidgets.QPushButton("Delete")
+        self.delete.setToolTip("Take out the selected line (Delete)")
+        self.delete.clicked.connect(flow.delete_line)
+        self.tabs = self._make_tabs()
+        self._lay_out()
+        self.map_form.place.toggled.connect(self._on_place)
+        self.map_form.view_changed.connect(self._show_map)
+        self.image.pane.tool_changed.connect(self._on_tool)
+        self._shortcut("L", self.image.draw.toggle)
+        delete = self._shortcut("Del", flow.delete_line, self.lines)
+        delete.setContext(Qt.ShortcutContext.WidgetShortcut)
+        flow.cursors_changed.connect(self._show_marks)
+        session.project.changed.connect(self._on_project)
+        session.project.selection_changed.connect(self._on_selection)
+        session.theme.changed.connect(self.plot.refresh)
+        self._refresh()
+
+    def minimumSizeHint(self) -> QtCore.QSize:
+        """Ask for what the panel needs with its halves one above the other."""
+        return QtCore.QSize(360, 420)
+
+    def resizeEvent(self, event: QtGui.QResizeEvent) -> None:
+        """Put the plot under the image where there is no room beside it."""
+        wanted = Qt.Orientation.Vertical if event.size().width() < _NARROW else Qt.Orientation.Horizontal
+        if self.splitter.orientation() != wanted:
+            self.splitter.setOrientation(wanted)
+            self.splitter.setSizes([45, 55] if wanted == Qt.Orientation.Vertical else [50, 50])
+        super().resizeEvent(event)
+
+    def _make_tabs(self) -> QtWidgets.QTabWidget:
+        lines = QtWidgets.QWidget()
+        grid = QtWidgets.QGridLayout(lines)
+        grid.setContentsMargins(8, 6, 8, 6)
+        grid.addWidget(self.lines, 0, 0, 1, 2)
+        grid.addWidget(self.add, 1, 0)
+        grid.addWidget(self.delete, 1, 1)
+        grid.addWidget(self.form, 0, 2, 2, 1, Qt.AlignmentFlag.AlignTop)
+        grid.setColumnStretch(2, 1)
+        self.lines.setMinimumWidth(130)
+        tabs = QtWidgets.QTabWidget()
+        tabs.setDocumentMode(True)
+        tabs.addTab(lines, "Lines")
+        tabs.addTab(self.plot.readings, "Cursors")
+        tabs.addTab(self.map_form, "Height map")
+        tabs.setSizePolicy(QtWidgets.QSizePolicy.Policy.Preferred, QtWidgets.QSizePolicy.Policy.Preferred)
+        return tabs
+
+    def _lay_out(self) -> None:
+        right = QtWidgets.QSplitter(Qt.Orientation.Vertical)
+        right.addWidget(self.plot)
+        right.addWidget(self.tabs)
+        right.setStretchFactor(0, 1)
+        right.setStretchFactor(1, 0)
+        right.setSizes([600, 190])
+        self.splitter = QtWidgets.QSplitter(Qt.Orientation.Horizontal)
+        self.splitter.addWidget(self.image)
+        self.splitter.addWidget(right)
+        self.splitter.setSizes([500, 500])
+        for splitter in (right, self.splitter):
+            splitter.setChildrenCollapsible(False)
+        self.empty = EmptyState(self._session, "Open segment images to begin", "Open images", "images.open", "images")
+        self.pages = QtWidgets.QStackedLayout(self)
+        # The panel may get narrower than its halves side by side: then they stand one above the other.
+        self.pages.setSizeConstraint(QtWidgets.QLayout.SizeConstraint.SetNoConstraint)
+        self.pages.addWidget(self.empty)
+        self.pages.addWidget(self.splitter)
+
+    def _shortcut(self, keys: str, run: object, parent: QtWidgets.QWidget | None = None) -> QtGui.QShortcut:
+        shortcut = QtGui.QShortcut(QtGui.QKeySequence(keys), parent or self)
+        shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        shortcut.activated.connect(run)
+        return shortcut
+
+    def _refresh(self) -> None:
+        project = self._session.project
+        anything = project.segment_set is not None or self.map_form.current() is not None
+        self.pages.setCurrentWidget(self.splitter if anything else self.empty)
+        self.image.refresh_layers()
+        self.map_form.refresh()
+        self._show_map()
+        self._refresh_lines()
+
+    def _refresh_lines(self) -> None:
+        self.image.refresh_lines()
+        self.plot.refresh()
+        self._show_marks()
+        self.lines.refresh()
+        self.form.refresh()
+        self.add.setEnabled(self._session.project.segment_set is not None)
+        self.delete.setEnabled(self._session.project.line is not None)
+
+    def _show_marks(self, _: str = "") -> None:
+        line = self._session.project.line
+        readings = self.plot.readings_now
+        if line is None or not readings:
+            self.image.pane.set_marks([])
+            return
+        colors = self._session.theme.colors
+        profile = readings[0].sampled.profile
+        length = float(profile.distance_nm[-1]) or 1.0
+        (x0, y0), (x1, y1) = line.start_px, line.end_px
+        parts = [place / length for place in self.plot.plot.cursor_positions_nm]
+        self.image.pane.set_marks([
+            ((x0 + part * (x1 - x0), y0 + part * (y1 - y0)), ink)
+            for part, ink in zip(parts, (colors.accent, colors.warning), strict=True)
+        ])  # fmt: skip
+
+    def _show_map(self) -> None:
+        self.image.show_map(self.map_form.current(), self.map_form.opacity)
+
+    def _on_place(self, on: bool) -> None:
+        self.image.pane.set_tool("place" if on else "move")
+
+    def _on_tool(self, tool: str) -> None:
+        self.map_form.place.setChecked(tool == "place")
+
+    def _on_project(self, ids: frozenset[str]) -> None:
+        # A line on the move must not cost more than its own profile.
+        if ids and all(self._session.project.get(ProfileLine, item_id) is not None for item_id in ids):
+            self._refresh_lines()
+        else:
+            self._refresh()
+
+    def _on_selection(self, _: Selection) -> None:
+        self._refresh()

@@ -1,0 +1,1 @@
+"""Frames over time: step, play, and follow a reading."""
