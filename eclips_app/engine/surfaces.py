@@ -92,13 +92,17 @@ def rough(shape: tuple[int, int], pixel_size_nm: float, seed: int = 0) -> Height
 
 
 def spiral(shape: tuple[int, int], pixel_size_nm: float, seed: int = 0) -> Heights:
-    """Give a growth spiral: one step of 6 pixels winds outward 48 pixels a turn, its face inclined by 40 degrees."""
+    """Give a growth spiral: one step of 6 pixels winds outward 48 pixels a turn, its face inclined by 40 degrees.
+
+    The terrace climbs by one step in each turn about the middle, as about a screw dislocation.
+    """
     x, y = _axes(shape, pixel_size_nm)
     pitch, rise = 48.0 * pixel_size_nm, 6.0 * pixel_size_nm
-    turns = np.hypot(x, y) / pitch - np.arctan2(y, x) / (2 * np.pi)
+    around = np.arctan2(y, x) / (2 * np.pi)
+    turns = np.hypot(x, y) / pitch - around
     face = rise / np.tan(np.deg2rad(40.0)) / pitch
     whole, part = np.floor(turns), turns - np.floor(turns)
-    return np.asarray(-rise * (whole + np.clip(part / face, 0.0, 1.0)))
+    return np.asarray(-rise * (whole + np.clip(part / face, 0.0, 1.0) + around))
 
 
 KINDS: dict[str, Callable[[tuple[int, int], float, int], Heights]] = {

@@ -37,6 +37,10 @@ def test_sphere_has_its_radius() -> None:
     assert middle - height[100, 140] == pytest.approx(radius - np.sqrt(radius**2 - 40.5**2 - 0.5**2), abs=0.05)
 
 
+def test_the_spiral_has_no_cliff() -> None:
+    assert tilt_deg(KINDS["spiral"]((128, 128), 1.0, 0)[:, :50], 1.0).max() < 45.0
+
+
 def test_rough_surface_has_the_stated_slope() -> None:
     down, right = np.gradient(rough((256, 256), 3.0, 1), 3.0)
     assert np.sqrt((down**2 + right**2).mean()) == pytest.approx(0.3, rel=1e-6)
