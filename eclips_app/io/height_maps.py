@@ -6,6 +6,7 @@ with the pixel size (x, y) in nm. Where a file does not say a unit or a pixel si
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import warnings
 from collections.abc import Callable
@@ -21,6 +22,8 @@ from eclips_app.core.units import NM_PER_UNIT
 from eclips_app.io import height_readers as readers
 from eclips_app.io.height_readers import Surface
 from eclips_app.io.height_text import read_text
+from eclips_app.plugin_api import registry
+from eclips_app.plugin_api.protocols import HeightMapReader
 
 Reader = Callable[[Path, str], Surface]
 
@@ -122,7 +125,14 @@ def _reader_for(path: Path, start: bytes) -> Reader:
         return readers.read_tiff
     if suffix in (".csv", ".txt", ".tsv", ".asc", ".dat", ".xyz") and _is_text(start):
         return read_text
-    return readers.read_instrument
+    plugin = registry.height_map_reader_for(path)
+    return functools.partial(_read_with, plugin) if plugin is not None else readers.read_instrument
+
+
+def _read_with(plugin: HeightMapReader, path: Path, channel: str) -> Surface:
+    """Read a file of a kind that a plugin knows."""
+    found = plugin.read_height_map(path)
+    return Surface(readers.to_floats(found.height), "nm", found.pixel_size_nm, found.name)
 
 
 def _is_text(start: bytes) -> bool:

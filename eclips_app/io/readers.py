@@ -131,6 +131,15 @@ def _reader_for(path: Path, head: bytes) -> Callable[[Path], RawFile]:
     )
 
 
+def _read_with(plugin: SegmentReader, path: Path) -> RawFile:
+    """Read a file of a kind that a plugin knows."""
+    found = plugin.read_segments(path)
+    layout = (len(found),) if len(found) > 1 else ()
+    warnings = tuple(dict.fromkeys(warning for image in found for warning in image.warnings))
+    images, acquisitions = tuple(i.data for i in found), tuple(i.acquisition for i in found)
+    return RawFile(path, images, acquisitions, layout, tuple(i.name for i in found), warnings=warnings)
+
+
 def read_picture(path: Path) -> RawFile:
     """Read a PNG or JPEG of 8 or 16 bit, grey or grey stored as colour."""
     from PIL import Image
