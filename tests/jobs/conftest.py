@@ -9,38 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from recorder import Recorder
 
 from eclips_app.jobs.engine import Engine
-from eclips_app.jobs.job import Event, Job, Preview
-
-
-class Recorder:
-    """Keeps the events of jobs and lets a test wait for one."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-        self._news = threading.Condition()
-
-    def __call__(self, event: Event) -> None:
-        with self._news:
-            self.events.append(event)
-            self._news.notify_all()
-
-    def of(self, job: Job) -> list[Event]:
-        return [event for event in self.events if event.job is job]
-
-    def kinds(self, job: Job) -> list[str]:
-        return [type(event).__name__ for event in self.of(job)]
-
-    def wait_for(self, job: Job, kind: type) -> Event:
-        """Give the first event of a kind; the test's time limit ends the wait."""
-        with self._news:
-            self._news.wait_for(lambda: any(isinstance(event, kind) for event in self.of(job)), 60)
-        return next(event for event in self.of(job) if isinstance(event, kind))
-
-    def let_go(self) -> None:
-        """Forget the arrays."""
-        self.events = [event for event in self.events if not isinstance(event, Preview)]
 
 
 @pytest.fixture

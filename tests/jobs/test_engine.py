@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Recorder
 from job_steps import Params, step
+from recorder import Recorder
 
 from eclips_app.core.steps import StepResult
 from eclips_app.jobs import engine as engine_module
