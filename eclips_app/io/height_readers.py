@@ -107,7 +107,10 @@ def read_tiff(path: Path, channel: str) -> Surface:
 
 
 def read_gwyddion(path: Path, channel: str) -> Surface:
-    """Read a native Gwyddion file; its channels are called by their titles."""
+    """Read a native Gwyddion file; its channels are called by their titles.
+
+    A mask selects points in Gwyddion and says nothing of them; in our own exports it marks where there is no height.
+    """
     import gwyfile
 
     fields = gwyfile.load(str(path))
@@ -118,8 +121,12 @@ def read_gwyddion(path: Path, channel: str) -> Surface:
     rows, columns = int(field["yres"]), int(field["xres"])
     per_unit = NM_PER_UNIT.get(_unit_text(field.get("si_unit_xy")))
     size = (float(field["xreal"]) / columns, float(field["yreal"]) / rows)
+    values = to_floats(np.asarray(field["data"]).reshape(rows, columns))
+    index = keys[number].split("/")[1]
+    if "ECLIPS" in fields.get(f"/{index}/meta", ()) and f"/{index}/mask" in fields:
+        values[np.asarray(fields[f"/{index}/mask"]["data"]).reshape(rows, columns) > 0] = np.nan
     return Surface(
-        to_floats(np.asarray(field["data"]).reshape(rows, columns)),
+        values,
         _unit_text(field.get("si_unit_z")),
         None if per_unit is None else (size[0] * per_unit, size[1] * per_unit),
         names[number],

@@ -15,6 +15,7 @@ from eclips_app.io.height_readers import Surface, pick, read_instrument
 
 _MISSING = {"nan", "bad", "inf", "-inf", "--"}
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_POINTS = "x_nm,y_nm,z_nm"  # the first line of our own tables
 _PAIR = re.compile(r"[#\s]*([^:=]+?)\s*[:=]\s*(.*?)\s*\Z")
 _LENGTH = re.compile(rf"({_NUMBER})\s*([^\W\d_]+)\Z")
 
@@ -30,9 +31,13 @@ def read_text(path: Path, channel: str) -> Surface:
     """Read a text of heights: one row of the image in each line, the top row first.
 
     Columns are separated by blanks, tabs, commas or semicolons (then a comma is a decimal comma). A header that is not
-    understood here is left to the library. A header that gives rows and columns may be followed by one long line.
+    understood here is left to the library. A header that gives rows and columns may be followed by one long line. Our own
+    tables of points (x right, y up) are put back on their grid.
     """
-    header, numbers, widths = _parse(_decode(path), path.name)
+    text = _decode(path)
+    if text.startswith(_POINTS):
+        return _read_points(text, path.name)
+    header, numbers, widths = _parse(text, path.name)
     if header is None:
         return read_instrument(path, channel)
     if not numbers:
@@ -41,6 +46,22 @@ def read_text(path: Path, channel: str) -> Surface:
     name = header.get("channel", "height")
     pick((name,), channel, path.name)
     return Surface(values, header.get("unit", ""), _pixel_size_nm(header, values.shape), name, (name,))
+
+
+def _read_points(text: str, where: str) -> Surface:
+    lines = text.splitlines()[1:]
+    x, y, z = np.loadtxt(lines, delimiter=",", usecols=(0, 1, 2), ndmin=2).T
+    steps = np.diff(np.unique(x))
+    if not steps.size:
+        raise EclipsError("the table holds fewer than two columns of points", where=where)
+    size = float(np.ptp(x) / np.rint(np.ptp(x) / steps.min()))  # rounded coordinates spoil a single step
+    columns, rows = (x - x.min()) / size, (y - y.min()) / size
+    if not (np.abs(columns - np.rint(columns)) < 0.01).all() or not (np.abs(rows - np.rint(rows)) < 0.01).all():
+        raise EclipsError("the points do not lie on one square grid", where=where, hint="Export the heights as .tif.")
+    col, up = np.rint(columns).astype(np.intp), np.rint(rows).astype(np.intp)
+    values = np.full((up.max() + 1, col.max() + 1), np.nan)
+    values[up.max() - up, col] = z
+    return Surface(values, "nm", (size, size))
 
 
 def _decode(path: Path) -> str:

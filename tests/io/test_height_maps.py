@@ -13,7 +13,7 @@ from gwyfile.objects import GwyContainer, GwyDataField
 
 from eclips_app.core.context import SilentContext
 from eclips_app.core.errors import EclipsError
-from eclips_app.core.steps import ReadHeightMap, run_step
+from eclips_app.core.steps import Export, ReadHeightMap, run_step
 
 HEIGHT = np.arange(20.0).reshape(4, 5) - 7
 
@@ -202,6 +202,27 @@ def test_damaged_and_foreign_files_are_refused_in_one_sentence(tmp_path, content
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(EclipsError, match="No such file"):
         read(tmp_path / "none.gwy")
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".csv", ".gwy", ".x3p"])
+def test_our_own_exports_come_back_as_they_were(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    height = np.random.default_rng(4).normal(scale=30, size=(7, 9)).astype(np.float32)
+    height[2, 3] = np.nan
+    params = Export(path=str(path), pixel_size_nm=2.75, provenance={"method": "test"})
+    run_step("export", {"height": height}, params, SilentContext())
+    back, info = read(path)
+    np.testing.assert_allclose(back, height, rtol=1e-6)
+    assert info["pixel_size_nm"] == pytest.approx([2.75, 2.75], rel=1e-6)
+
+
+def test_a_selection_of_gwyddion_hides_nothing(tmp_path):
+    path = tmp_path / "a.gwy"
+    content = GwyContainer()
+    content["/0/data"] = GwyDataField(HEIGHT * 1e-9, xreal=1e-6, yreal=1e-6, si_unit_xy="m", si_unit_z="m")
+    content["/0/mask"] = GwyDataField(np.ones(HEIGHT.shape))
+    content.tofile(str(path))
+    np.testing.assert_allclose(read(path)[0], HEIGHT)
 
 
 # Real files: columns, rows, pixel size x, y (nm), lowest and highest value (nm).
