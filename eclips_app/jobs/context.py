@@ -10,7 +10,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from eclips_app.core.errors import Cancelled
+from eclips_app.core.errors import Cancelled, EclipsError
 from eclips_app.jobs.protocol import Message, Preview, Progress
 from eclips_app.jobs.scratch import Scratch, describe
 
@@ -75,7 +75,10 @@ class PipeContext:
         if now - self._previewed.get(name, -math.inf) < INTERVAL_S:
             return
         self._previewed[name] = now
-        copy = self._scratch.put({name: array})
+        try:
+            copy = self._scratch.put({name: array})
+        except EclipsError:
+            return  # no room to show it is no reason to give the work up
         self._send(Preview(self._job, describe(copy, hand_over=True), dict(info)))
 
     def _send_waiting(self) -> None:

@@ -26,7 +26,7 @@ from eclips_app.jobs import protocol
 from eclips_app.jobs.job import Cancelled, Done, Event, Failed, Job, Lost, Preview, Priority, Progress, Started, State
 from eclips_app.jobs.pool import Pool
 from eclips_app.jobs.process import EngineProcess
-from eclips_app.jobs.scratch import ArrayInput, Scratch, describe, sweep
+from eclips_app.jobs.scratch import ArrayInput, Scratch, allow_many_files, describe, sweep
 
 Status = Literal["stopped", "starting", "ready", "busy"]
 
@@ -172,6 +172,7 @@ class Engine:
 
     def _run(self) -> None:
         sweep(self._scratch.folders)
+        allow_many_files()
         try:
             while self._ending_at is None or self._is_finishing():
                 self._schedule()

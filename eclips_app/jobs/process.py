@@ -5,10 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import multiprocessing
-import os
-import tempfile
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eclips_app.core.errors import EclipsError
@@ -34,7 +31,7 @@ class EngineProcess:
         self.warming = ""
         self._scratch = scratch
         self._tag = f"e{next(_numbers)}"
-        self._fault_file = Path(tempfile.gettempdir()) / f"eclips_{os.getpid()}_{self._tag}_fault"
+        self._fault_file = scratch.folders[-1] / f"eclips_{scratch.owner}_{self._tag}_fault"
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         self.connection: Connection = ours

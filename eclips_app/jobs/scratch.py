@@ -207,6 +207,17 @@ def sweep(folders: Sequence[Path] | None = None) -> int:
     return count
 
 
+def allow_many_files(count: int = 8192) -> None:
+    """Let this process hold that many files open if the system permits: each result in use costs one."""
+    if sys.platform != "win32":
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        limit = count if hard == resource.RLIM_INFINITY else min(count, hard)
+        if soft != resource.RLIM_INFINITY and soft < limit:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+
+
 def default_folders() -> tuple[Path, ...]:
     """Give where shared arrays may lie: in memory where the system offers it, else in the temp folder."""
     memory = Path("/dev/shm")

@@ -76,6 +76,8 @@ class Worker:
         while not isinstance(message := self._inbox.get(), Stop):
             if isinstance(message, Warm):
                 self._send(Warmed(message.module, _import(message.module)))
+                gc.collect()
+                gc.freeze()  # modules stay; looking through torch's objects after each job would take 0.1 s
             else:
                 self._send(self._answer(message))
                 gc.collect()  # a traceback may hold arrays in a cycle

@@ -86,6 +86,11 @@ def test_every_call_notices_a_cancellation(context: PipeContext) -> None:
             call()
 
 
+def test_a_preview_without_room_is_left_out(context: PipeContext, sent: list[Message]) -> None:
+    context.preview("huge", np.broadcast_to(np.float64(0), (1 << 22, 1 << 22)))
+    assert sent == []
+
+
 def test_previews_that_come_too_soon_are_left_out(context: PipeContext, clock: Clock, sent: list[Message]) -> None:
     image = np.zeros((2, 2))
     for i in range(3):

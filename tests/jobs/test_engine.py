@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from eclips_app.core.steps import StepResult
 from eclips_app.jobs import engine as engine_module
 from eclips_app.jobs.engine import Engine
 from eclips_app.jobs.job import Cancelled, Done, Failed, Job, Lost, Preview, Progress, Started, State
-from eclips_app.jobs.scratch import is_shared
+from eclips_app.jobs.scratch import is_shared, sweep
 
 
 def done(recorder: Recorder, job: Job) -> StepResult:
@@ -153,6 +155,51 @@ def test_a_process_killed_from_outside_is_noticed_at_once(engine: Engine, record
     assert job.wait(30) is State.LOST
     os.kill(done(recorder, engine.submit(step("echo"), Params(), on_event=recorder)).info["pid"], signal.SIGKILL)
     done(recorder, engine.submit(step("echo"), Params(), on_event=recorder))  # an idle process may be killed as well
+
+
+def test_ctrl_c_in_the_terminal_is_the_windows_to_handle(engine: Engine, recorder: Recorder) -> None:
+    pid = done(recorder, engine.submit(step("echo"), Params(), on_event=recorder)).info["pid"]
+    os.kill(pid, signal.SIGINT)
+    assert done(recorder, engine.submit(step("echo"), Params(), on_event=recorder)).info["pid"] == pid
+
+
+@pytest.mark.parametrize("ending", ["kill", "leave"])
+def test_no_process_outlives_the_window(tmp_path: Path, ending: str) -> None:
+    """The engine processes hold the window's standard output: it ends when the last of them has."""
+    script = tmp_path / "window.py"
+    script.write_text(WINDOW)
+    command = [sys.executable, str(script), str(tmp_path), str(Path(__file__).parent), ending]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as window:
+        assert window.stdout is not None
+        assert window.stdout.readline() == "running\n"
+        if ending == "kill":
+            window.kill()
+        assert window.stdout.read() == ""
+    if ending == "kill":  # nobody could remove the files; the next start does
+        sweep([tmp_path])
+    assert list(tmp_path.glob("eclips_*")) == []
+
+
+WINDOW = """
+import sys
+import threading
+from pathlib import Path
+
+from eclips_app.jobs.engine import Engine
+
+if __name__ == "__main__":
+    sys.path.append(sys.argv[2])
+    import numpy as np
+    from job_steps import Params, step
+
+    running = threading.Event()
+    engine = Engine(warm=(), folders=[Path(sys.argv[1])])
+    engine.submit(step("deaf"), Params(), {"a": np.ones(10)}, on_event=lambda event: running.set())
+    running.wait()
+    print("running", flush=True)
+    if sys.argv[3] == "kill":
+        threading.Event().wait()
+"""
 
 
 def test_errors_come_as_sentences(engine: Engine, recorder: Recorder) -> None:

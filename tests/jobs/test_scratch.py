@@ -156,6 +156,20 @@ def test_other_faults_of_the_disk_are_not_taken_for_a_full_one(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_hundreds_of_results_may_be_in_use(tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, before[1]))
+    try:
+        scratch_module.allow_many_files(400)
+        scratch = Scratch(folders=[tmp_path])
+        kept = [scratch.put({"a": np.full(3, i)})["a"] for i in range(300)]
+        assert [int(array[0]) for array in kept] == list(range(300))
+    finally:
+        del kept
+        gc.collect()
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
 def test_sweep_removes_the_files_of_dead_processes_alone(tmp_path: Path) -> None:
     child = subprocess.Popen([sys.executable, "-c", ""])
     child.wait()
