@@ -9,15 +9,20 @@ import argparse
 import json
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eclips_app.gui.qt import QtCore, QtWidgets
+from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
+
+if TYPE_CHECKING:
+    from eclips_app.gui.session import Session
 
 Figures = dict[str, Any]
 
@@ -62,7 +67,62 @@ def bench_render(size_px: int = 1024, view_px: int = 1024) -> Figures:
     return figures
 
 
-BENCHES: dict[str, Callable[[], Figures]] = {"render": bench_render}
+def bench_profile(size_px: int = 1024, width_px: float = 20.0, moves: int = 60) -> Figures:
+    """Time the Profile panel from the mouse's move to the painted plot and image, on maps of `size_px` squared."""
+    from eclips_app.gui.flows import measure
+    from eclips_app.gui.panels.profile.view import ProfilePanel
+
+    figures: Figures = {}
+    with tempfile.TemporaryDirectory() as folder:
+        session = _session(folder)
+        first, second = _add_runs(session, size_px)
+        panel = ProfilePanel(session)
+        panel.resize(1250, 850)
+        panel.show()
+        flow = measure.flow_of(session)
+        line = flow.new_line((0.1 * size_px, 0.1 * size_px), (0.9 * size_px, 0.8 * size_px))
+        flow.set_width(line, width_px)
+        session.project.select(run_id=first)
+        wait_until(lambda: False, 200)
+        for name, compared in (("one_run", ""), ("two_runs", second)):
+            session.project.select(compared_run_id=compared)
+            times = _drag_end(panel, size_px, moves)
+            figures[f"{name}_median_ms"] = statistics.median(clock for clock, _ in times)
+            figures[f"{name}_longest_ms"] = max(clock for clock, _ in times)
+            figures[f"{name}_processor_ms"] = statistics.median(busy for _, busy in times)
+        panel.close()
+        session.close()
+    return figures
+
+
+def bench_stall(size_px: int = 2048) -> Figures:
+    """Find the longest pause of the event loop (a timer of 5 ms) during a reconstruction of `size_px` squared, panel shown."""
+    from eclips_app.gui.flows import reconstruct
+    from eclips_app.gui.panels.reconstruct.view import ReconstructPanel
+
+    with tempfile.TemporaryDirectory() as folder:
+        session = _session(folder)
+        _add_images(session, size_px)
+        panel = ReconstructPanel(session)
+        panel.show()
+        session.jobs.start()
+        wait_until(lambda: session.jobs.status == "ready")
+        wait_until(lambda: False, 300)
+        heart = _Heart(5)
+        start = time.perf_counter()
+        reconstruct.flow_of(session).run()
+        wait_until(lambda: not session.tasks.running)
+        figures = {
+            "longest_stall_ms": heart.longest_ms(),
+            "reconstruction_ms": _since(start),
+            "reconstructed": session.project.run is not None,
+        }
+        panel.close()
+        session.close()
+    return figures
+
+
+BENCHES: dict[str, Callable[[], Figures]] = {"render": bench_render, "profile": bench_profile, "stall": bench_stall}
 
 
 def wait_until(condition: Callable[[], bool], timeout_ms: int = 60_000) -> bool:
@@ -80,12 +140,13 @@ def wait_until(condition: Callable[[], bool], timeout_ms: int = 60_000) -> bool:
 class _Heart(QtCore.QObject):
     """Beats in the event loop and notes the longest pause between two beats."""
 
-    def __init__(self) -> None:
+    def __init__(self, interval_ms: int = 0) -> None:
         super().__init__()
         self._last, self._longest = time.perf_counter(), 0.0
         self._timer = QtCore.QTimer(self)
         self._timer.timeout.connect(self._beat)
-        self._timer.start(0)
+        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self._timer.start(interval_ms)
 
     def longest_ms(self) -> float:
         """Stop, and give the longest pause in ms."""
@@ -111,6 +172,74 @@ def _orbit(view: Any, frames: int = 30) -> float:
 
 def _render_ms(view: Any) -> float:
     return _median_ms(view.scene.render, 5)
+
+
+def _session(folder: str) -> Session:
+    from eclips_app.gui.session import Session
+    from eclips_app.gui.settings import Settings
+
+    session = Session(Settings(Path(folder) / "settings.ini"))
+    session.theme.apply()
+    return session
+
+
+def _add_images(session: Session, size_px: int) -> None:
+    """Put a set of four 16-bit images and a typical detector into the project."""
+    from eclips_app.commands import edits
+    from eclips_app.core.detector import presets
+    from eclips_app.model.items import SegmentImage, SegmentSet
+
+    detector = next(each for each in presets().values() if len(each.quadrants) == 4)
+    rng = np.random.default_rng(0)
+    p, q = np.gradient(_rough_surface(size_px).astype(np.float32) / 20)
+    images = []
+    for segment in detector.quadrants:
+        f = np.deg2rad(segment.azimuth_deg)
+        signal = 5000 * (1 + 0.5 * (-np.cos(f) * q + np.sin(f) * p)) + rng.normal(0, 70, p.shape)
+        images.append(SegmentImage(segment.name, np.clip(signal, 1, 65000).astype(np.uint16)))
+    session.do(edits.set_detector(session.project, detector))
+    session.do(edits.add("Open", SegmentSet("bench", "Bench", tuple(images), 2.0, "typed")))
+
+
+def _add_runs(session: Session, size_px: int) -> tuple[str, str]:
+    """Put a set with two runs into the project; gives the runs' ids."""
+    from eclips_app.commands import edits
+    from eclips_app.model.items import Run
+
+    _add_images(session, size_px)
+    height = _rough_surface(size_px)
+    arrays = {"height": height, "height_std": np.full_like(height, 0.5), "mask": np.ones(height.shape, bool)}
+    params = {"pixel_size_nm": 2.0, "crop": [0, 0, 0, 0]}
+    for name in ("first", "second"):
+        run = Run(
+            name, name, "bench", "reconstruct-linear", 1, params, dict(arrays), {}, (), "2026-01-01T00:00:00Z", 1.0
+        )
+        session.do(edits.add("Run", run))
+    return "first", "second"
+
+
+def _drag_end(panel: Any, size_px: int, moves: int) -> list[tuple[float, float]]:
+    """Drag the end of the selected line about; give each move's ms (clock, processor) until all was painted."""
+    pane = panel.image.pane
+    line = next(each for each in pane.lines if each.id == pane.selected_id)
+    kinds, left = QtCore.QEvent.Type, Qt.MouseButton.LeftButton
+
+    def send(kind: QtCore.QEvent.Type, point: tuple[float, float], buttons: Qt.MouseButton) -> None:
+        place = QtCore.QPointF(*pane.screen_point(point))
+        none = Qt.KeyboardModifier.NoModifier
+        event = QtGui.QMouseEvent(kind, place, pane.viewport().mapToGlobal(place), left, buttons, none)
+        QtWidgets.QApplication.sendEvent(pane.viewport(), event)
+
+    send(kinds.MouseButtonPress, line.end_px, left)
+    times, end = [], line.end_px
+    for i in range(moves):
+        end = (0.9 - 0.3 * i / moves) * size_px, (0.8 + 0.15 * np.sin(i / 5)) * size_px
+        start, cpu = time.perf_counter(), time.process_time()
+        send(kinds.MouseMove, end, left)
+        QtWidgets.QApplication.sendPostedEvents()  # what the move has left to paint is painted now
+        times.append((_since(start), 1e3 * (time.process_time() - cpu)))
+    send(kinds.MouseButtonRelease, end, Qt.MouseButton.NoButton)
+    return times
 
 
 def _median_ms(work: Callable[[], object], count: int) -> float:

@@ -29,7 +29,7 @@ class ImagePane(pg.GraphicsView):
         super().__init__()
         self._theme = theme
         self._data: NDArray[Any] | None = None
-        self._origin = (0, 0)
+        self._origin = (0.0, 0.0)
         self._pixel_size_nm: float | None = None
         self.box = pg.ViewBox(lockAspect=True, invertY=True, enableMenu=False)
         self.setCentralItem(self.box)
@@ -49,7 +49,7 @@ class ImagePane(pg.GraphicsView):
         data: NDArray[Any] | None,
         *,
         pixel_size_nm: float | None = None,
-        origin_px: tuple[int, int] = (0, 0),
+        origin_px: tuple[float, float] = (0, 0),
         levels: tuple[float, float] | None = None,
         colormap: str | None = None,
     ) -> None:
@@ -61,8 +61,8 @@ class ImagePane(pg.GraphicsView):
             Numbers; NaN is drawn transparent.
         pixel_size_nm : float, optional
             Without it the scale bar counts pixels.
-        origin_px : (int, int)
-            Row and column of the first pixel in the uncropped image.
+        origin_px : (float, float)
+            Row and column of the first pixel in the uncropped image; a registered segment lies between whole pixels.
         levels : (float, float), optional
             Values drawn black and white; by default the 0.5 and 99.5 percentiles.
         colormap : str, optional
@@ -88,7 +88,7 @@ class ImagePane(pg.GraphicsView):
         """Give the value of the pixel at (col, row), None outside."""
         if self._data is None:
             return None
-        r, c = round(row) - self._origin[0], round(col) - self._origin[1]
+        r, c = round(row - self._origin[0]), round(col - self._origin[1])
         rows, columns = self._data.shape
         return float(self._data[r, c]) if 0 <= r < rows and 0 <= c < columns else None
 
@@ -116,6 +116,7 @@ class ImagePane(pg.GraphicsView):
         self._draw_scale_bar(painter)
         if self.hasFocus():
             painter.setPen(QtGui.QPen(QtGui.QColor(self._theme.colors.accent), 2))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRect(self.viewport().rect().adjusted(1, 1, -1, -1))
         painter.end()
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyqtgraph as pg
 
-from eclips_app.gui.qt import Qt, QtCore, QtGui, Signal
+from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets, Signal
 from eclips_app.gui.theme import Theme
 from eclips_app.gui.widgets import line_geometry as geometry
 from eclips_app.gui.widgets.image_pane import ImagePane, draw_label, percentile_levels
@@ -62,6 +62,8 @@ class LinePane(ImagePane):
         self._drag: _Drag | None = None
         self._drawn_id = ""
         self._bar: tuple[str, str, str] | None = None
+        # Moving a line draws the image anew; its picture at this zoom is kept.
+        self.image.setCacheMode(QtWidgets.QGraphicsItem.CacheMode.DeviceCoordinateCache)
         self._map_image = pg.ImageItem(axisOrder="row-major")
         self._map_image.setZValue(5)
         self.box.addItem(self._map_image, ignoreBounds=True)
@@ -156,7 +158,7 @@ class LinePane(ImagePane):
             return self._grab_map(here, point)
         order = sorted(self.lines, key=lambda line: line.id != self.selected_id)
         for line in order:
-            start, end = self._to_screen(line.start_px), self._to_screen(line.end_px)
+            start, end = self.screen_point(line.start_px), self.screen_point(line.end_px)
             if line.id == self.selected_id:
                 for kind, place in (("start", start), ("end", end), ("width", self._width_handle(line))):
                     if math.dist(here, place) <= _REACH:
@@ -168,7 +170,7 @@ class LinePane(ImagePane):
     def _grab_map(self, here: Point, point: Point) -> _Drag | None:
         if self._map is None:
             return None
-        corners = [self._to_screen(corner) for corner in geometry.map_corners(self._map, self._map_scale_nm)]
+        corners = [self.screen_point(corner) for corner in geometry.map_corners(self._map, self._map_scale_nm)]
         if any(math.dist(here, corner) <= _REACH for corner in corners):
             return _Drag("turn", None, point)
         outline = QtGui.QPolygonF([QtCore.QPointF(*corner) for corner in corners])
@@ -257,13 +259,13 @@ class LinePane(ImagePane):
         for point, color in self._marks:
             painter.setPen(QtGui.QPen(QtGui.QColor("black"), 1))
             painter.setBrush(QtGui.QColor(color))
-            painter.drawEllipse(QtCore.QPointF(*self._to_screen(point)), 4.5, 4.5)
+            painter.drawEllipse(QtCore.QPointF(*self.screen_point(point)), 4.5, 4.5)
         if self._bar is not None:
             self._paint_bar(painter, *self._bar)
         painter.end()
 
     def _paint_line(self, painter: QtGui.QPainter, line: ProfileLine) -> None:
-        start, end = (QtCore.QPointF(*self._to_screen(p)) for p in (line.start_px, line.end_px))
+        start, end = (QtCore.QPointF(*self.screen_point(p)) for p in (line.start_px, line.end_px))
         selected, color = line.id == self.selected_id, QtGui.QColor(line.color)
         if line.width_px > 1:
             corners = geometry.strip_corners(line.start_px, line.end_px, line.width_px)
@@ -271,7 +273,7 @@ class LinePane(ImagePane):
             faint.setAlpha(60)
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(faint)
-            painter.drawPolygon(QtGui.QPolygonF([QtCore.QPointF(*self._to_screen(c)) for c in corners]))
+            painter.drawPolygon(QtGui.QPolygonF([QtCore.QPointF(*self.screen_point(c)) for c in corners]))
         for pen in (
             QtGui.QPen(QtGui.QColor(0, 0, 0, 160), 4 if selected else 3),
             QtGui.QPen(color, 2 if selected else 1.4),
@@ -288,7 +290,7 @@ class LinePane(ImagePane):
         draw_label(painter, start + QtCore.QPointF(8, 6), line.name)
 
     def _paint_map(self, painter: QtGui.QPainter, placed: HeightMap) -> None:
-        corners = [QtCore.QPointF(*self._to_screen(c)) for c in geometry.map_corners(placed, self._map_scale_nm)]
+        corners = [QtCore.QPointF(*self.screen_point(c)) for c in geometry.map_corners(placed, self._map_scale_nm)]
         painter.setBrush(Qt.BrushStyle.NoBrush)
         for color, width in (("#000000", 3.0), ("#ffffff", 1.5)):
             painter.setPen(QtGui.QPen(QtGui.QColor(color), width, Qt.PenStyle.DashLine))
@@ -314,7 +316,7 @@ class LinePane(ImagePane):
             draw_label(painter, QtCore.QPointF(bar.left() - metrics.horizontalAdvance(text) - 14, y), text)
 
     def _width_handle(self, line: ProfileLine) -> Point:
-        (x0, y0), (x1, y1) = self._to_screen(line.start_px), self._to_screen(line.end_px)
+        (x0, y0), (x1, y1) = self.screen_point(line.start_px), self.screen_point(line.end_px)
         length = math.dist((x0, y0), (x1, y1)) or 1.0
         away = line.width_px / 2 * self._screen_per_pixel() + _WIDTH_HANDLE
         return (x0 + x1) / 2 + (y0 - y1) / length * away, (y0 + y1) / 2 + (x1 - x0) / length * away
@@ -326,14 +328,15 @@ class LinePane(ImagePane):
         found: QtGui.QTransform = self.box.childGroup.sceneTransform() * self.viewportTransform()
         return found
 
-    def _to_screen(self, point: Point) -> Point:
-        x, y = self._transform().map(point[0], point[1])
-        return x, y
+    def screen_point(self, point: Point) -> Point:
+        """Give where a point of the image lies on the viewport."""
+        place = self._transform().map(QtCore.QPointF(*point))
+        return place.x(), place.y()
 
     def _to_image(self, position: QtCore.QPointF) -> Point:
-        inverse, _ = self._transform().inverted()
-        x, y = inverse.map(position.x(), position.y())
-        return x, y
+        inverse: QtGui.QTransform = self._transform().inverted()[0]
+        place = inverse.map(position)
+        return place.x(), place.y()
 
     def _screen_per_pixel(self) -> float:
         return 1.0 / max(float(self.box.viewPixelSize()[0]), 1e-9)

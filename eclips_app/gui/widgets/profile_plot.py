@@ -10,7 +10,7 @@ import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
 
-from eclips_app.gui.qt import Qt, QtCore, QtGui, Signal
+from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets, Signal
 from eclips_app.gui.theme import Theme
 from eclips_app.metrology.profile import Profile
 
@@ -45,13 +45,15 @@ class ProfilePlot(pg.PlotWidget):
         self._fit = pg.PlotCurveItem(antialias=True)
         self._free = True  # the ranges follow the curves until the user zooms
         self._equal = False
-        self._range: tuple[float, float, float, float] | None = None
+        self._range: tuple[float, float, float] | None = None
         self.cursors = tuple(self._make_cursor(i) for i in (1, 2))
         for item in (self._band, self._fit, *self.cursors):
             self.addItem(item)
         for side, text in (("bottom", "Distance"), ("left", "Height")):
             self.setLabel(side, text, units="m")
             self._axes[side].setScale(_METRE)
+            # The grid is drawn once for each range, not for each move of the mouse.
+            self._axes[side].setCacheMode(QtWidgets.QGraphicsItem.CacheMode.DeviceCoordinateCache)
         self._axes["left"].setWidth(72)  # a fixed width: no new layout when the labels change
         self.hideButtons()
         self.setMinimumSize(200, 140)
@@ -155,8 +157,10 @@ class ProfilePlot(pg.PlotWidget):
         old = self._range
         fits = old is not None and old[0] <= low and high <= old[1] and (old[1] - old[0]) < 2.0 * span
         bottom, top = (old[0], old[1]) if fits and old else (low - _SLACK * span * 2, high + _SLACK * span * 2)
-        if old is None or (bottom, top, right) != old[:3]:
-            self._range = (bottom, top, right, span)
+        if old is not None and 0.7 * old[2] <= right <= old[2]:
+            right = old[2]
+        if old is None or (bottom, top, right) != old:
+            self._range = (bottom, top, right)
             for cursor in self.cursors:
                 blocker = QtCore.QSignalBlocker(cursor)
                 cursor.setBounds((0.0, right))
@@ -226,6 +230,7 @@ def _height_range(profile: Profile) -> tuple[float, float]:
 
 
 def _pen(curve: Curve) -> QtGui.QPen:
+    # Lines wider than a pixel, above all dashed ones, take several times as long to draw.
     styles = {"solid": Qt.PenStyle.SolidLine, "dash": Qt.PenStyle.DashLine, "dot": Qt.PenStyle.DotLine}
-    pen: QtGui.QPen = pg.mkPen(curve.color, width=1.6, style=styles[curve.dash])
+    pen: QtGui.QPen = pg.mkPen(curve.color, width=1.6 if curve.band else 1.0, style=styles[curve.dash])
     return pen

@@ -128,7 +128,7 @@ class LineForm(QtWidgets.QWidget):
         """Show the selected line."""
         line, size = self._session.project.line, pixel_size_nm(self._session.project)
         self.setEnabled(line is not None)
-        self.unit.model().item(1).setEnabled(size is not None)
+        self.unit.setEnabled(size is not None)
         if line is None:
             for field in self.fields:
                 field.clear()

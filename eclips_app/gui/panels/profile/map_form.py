@@ -119,5 +119,5 @@ class MapForm(QtWidgets.QWidget):
 def _button(text: str, tip: str, run: object) -> QtWidgets.QPushButton:
     button = QtWidgets.QPushButton(text)
     button.setToolTip(tip)
-    button.clicked.connect(run)  # type: ignore[arg-type]
+    button.clicked.connect(run)
     return button

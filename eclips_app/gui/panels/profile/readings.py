@@ -57,7 +57,8 @@ class Readings(QtWidgets.QWidget):
         self.table.setHorizontalHeaderLabels(names)
         for column, reading in enumerate(readings):
             for row, key in enumerate(_ROWS):
-                self.table.item(row, column).setText(quantity_text(reading.values.get(key)))
+                if cell := self.table.item(row, column):
+                    cell.setText(quantity_text(reading.values.get(key)))
 
     def _commit(self, _: object) -> None:
         first, second = (float(field.value or 0.0) for field in self.cursors)

@@ -105,7 +105,8 @@ def facts(run: Run) -> list[tuple[str, str]]:
     found.append(("Residual rms", f"{residual_text(run)} grey values"))
     if _is_number(chi2 := run.info.get("chi2_median")):
         found.append(("χ², median", f"{chi2:.3g}"))
-    if _is_number(slope := run.info.get("slope_std")):
+    slope = run.info.get("slope_std")
+    if isinstance(slope, float) and math.isfinite(slope):
         found.append(("Slope noise", f"{math.degrees(math.atan(slope)):.2g}°"))
     if height is not None and (masked := run.info.get("masked_px", 0)):
         found.append(("Without data", f"{100 * masked / height.size:.2g} % of the pixels"))

@@ -14,9 +14,9 @@ _SPEED = Rule("Speed", "×", 0.01, 1000.0, (), "Seconds of the series in one sec
 
 
 class Controls(QtWidgets.QWidget):
-    """Drives a `FramePlayer`."""
+    """Drives a `FramePlayer`; `extra` stands at the end of the row."""
 
-    def __init__(self, session: Session, player: FramePlayer) -> None:
+    def __init__(self, session: Session, player: FramePlayer, extra: QtWidgets.QWidget) -> None:
         super().__init__()
         self._session, self._player = session, player
         self.slider = QtWidgets.QSlider(Qt.Orientation.Horizontal)
@@ -62,7 +62,7 @@ class Controls(QtWidgets.QWidget):
         self.slider.valueChanged.connect(self._on_slider)
         player.changed.connect(self.refresh)
         session.theme.changed.connect(self._draw_icons)
-        self._lay_out()
+        self._lay_out(extra)
         self._draw_icons()
         self.refresh()
 
@@ -85,7 +85,7 @@ class Controls(QtWidgets.QWidget):
         self.dropped.setText(f"{player.dropped} dropped")
         self._draw_play()
 
-    def _lay_out(self) -> None:
+    def _lay_out(self, extra: QtWidgets.QWidget) -> None:
         layout = QtWidgets.QGridLayout(self)
         layout.setContentsMargins(8, 0, 8, 0)
         layout.setVerticalSpacing(4)
@@ -99,6 +99,7 @@ class Controls(QtWidgets.QWidget):
         row.addWidget(self.speed)
         row.addWidget(self.dropped)
         row.addStretch(1)
+        row.addWidget(extra)
         layout.addWidget(self.slider, 0, 0)
         layout.addWidget(self.label, 0, 1)
         layout.addLayout(row, 1, 0, 1, 2)

@@ -31,7 +31,8 @@ class FramesStrip(QtWidgets.QListWidget):
         self.setUniformItemSizes(True)
         self.setIconSize(QtCore.QSize(_SIZE, _SIZE))
         self.setGridSize(QtCore.QSize(_SIZE + 20, _SIZE + 26))
-        self.setFixedHeight(_SIZE + 26 + 22)
+        self.setFixedHeight(_SIZE + 26 + 14)
+        self.setVerticalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setHorizontalScrollMode(QtWidgets.QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.currentRowChanged.connect(self._on_row)
 

@@ -11,12 +11,12 @@ from eclips_app.core.errors import EclipsError
 from eclips_app.gui.flows.sampling import Sampled, read_cursors, sample_run
 from eclips_app.model.items import ProfileLine, Run, SegmentSet
 
-#: What can be followed over the frames: key, words, unit.
+#: What can be followed over the frames: key, words, short word for the axis, unit.
 READINGS = (
-    ("Height difference", "Height difference between the cursors", "nm"),
-    ("Fitted angle", "Fitted angle between the cursors", "°"),
-    ("range", "Lowest to highest along the line", "nm"),
-    ("mean", "Mean height along the line", "nm"),
+    ("Height difference", "Height difference between the cursors", "Difference", "nm"),
+    ("Fitted angle", "Fitted angle between the cursors", "Angle", "°"),
+    ("range", "Lowest to highest along the line", "Range", "nm"),
+    ("mean", "Mean height along the line", "Height", "nm"),
 )
 _SAMPLE_PX = 1 << 14
 

@@ -35,7 +35,7 @@ class Trend(QtWidgets.QWidget):
         self.choice.setToolTip("What is read from the selected profile line on every frame")
         self.choice.setSizeAdjustPolicy(QtWidgets.QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.choice.setMinimumContentsLength(14)
-        for key, text, _ in READINGS:
+        for key, text, *_ in READINGS:
             self.choice.addItem(text, key)
         self.choice.activated.connect(self._on_choice)
         self.hint = QtWidgets.QLabel("Draw a line in the Profile panel to follow it over the frames.")
@@ -101,11 +101,11 @@ class Trend(QtWidgets.QWidget):
 
     def _show_values(self) -> None:
         places, name, unit = self._places()
-        _, text, reading_unit = READINGS[self.choice.currentIndex()]
+        _, _, word, reading_unit = READINGS[self.choice.currentIndex()]
         values = np.array(self.values(), float)
         scale = 1e-9 if reading_unit == "nm" else 1.0
         self.plot.setLabel("bottom", name, units=unit)
-        self.plot.setLabel("left", text.split(" between")[0].split(" along")[0], units="m" if scale != 1.0 else "°")
+        self.plot.setLabel("left", word, units="m" if scale != 1.0 else "°")
         self.plot.getAxis("left").enableAutoSIPrefix(scale != 1.0)
         self.plot.getAxis("left").setScale(scale)
         if np.isfinite(values).any():
