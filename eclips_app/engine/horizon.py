@@ -20,6 +20,7 @@ from eclips_app.core.detector import Detector
 from eclips_app.engine.acceptance import acceptance
 
 Float = NDArray[np.float64]
+Int = NDArray[np.int64]
 
 _CELLS = 768  #: azimuth cells of the table, at least; a multiple of the number of azimuths is used
 _ROWS = 32  #: rows rendered between two checks for cancellation
@@ -46,36 +47,37 @@ def render(
     nearest, farthest = table.limits()
     moments = table.moments(azimuths)
     middles = (np.arange(azimuths) + 0.5) * (2 * np.pi / azimuths)
+    seen = np.array([_range(sector.any(axis=(0, 2))) for sector in moments])
     down, right = np.gradient(height)
+    slopes, directions = np.stack([right, -down]), np.stack([np.cos(middles), np.sin(middles)])
     # Slopes below the first bound block nothing that is caught; above the second one nothing is caught.
     bounds = np.array([1.0 / np.tan(farthest), 1.0 / max(np.tan(nearest), 1e-6)])
     signal = np.zeros((len(detector.quadrants), *height.shape))
     rows = height.shape[0]
     for first in range(0, rows, _ROWS):
         end = min(first + _ROWS, rows)
-        _render_rows(height, right, -down, np.cos(middles), np.sin(middles), moments, bounds, first, end, signal)
+        _render_rows(height, slopes, directions, moments, seen, bounds, np.array([first, end]), signal)
         if report is not None:
             report(end / rows)
     return signal
 
 
+def _range(caught: NDArray[np.bool_]) -> tuple[int, int]:
+    """Give the first segment that catches anything in a sector and the one after the last; (0, 0) if there is none."""
+    found = np.flatnonzero(caught)
+    return (int(found[0]), int(found[-1]) + 1) if found.size else (0, 0)
+
+
 @numba.njit(parallel=True, cache=not getattr(sys, "frozen", False))  # type: ignore[untyped-decorator]  # no sources when frozen
 def _render_rows(
-    height: Float,
-    p: Float,
-    q: Float,
-    cosine: Float,
-    sine: Float,
-    moments: Float,
-    bounds: Float,
-    first: int,
-    end: int,
-    out: Float,
+    height: Float, slopes: Float, azimuths: Float, moments: Float, seen: Int, bounds: Float, rows: Int, out: Float
 ) -> None:
+    p, q = slopes
+    cosine, sine = azimuths
     columns = height.shape[1]
     highest = height.max()
     scale = (moments.shape[1] - 1) / (0.5 * math.pi)
-    for row in numba.prange(first, end):
+    for row in numba.prange(rows[0], rows[1]):
         for col in range(columns):
             norm = 1.0 / math.sqrt(1.0 + p[row, col] ** 2 + q[row, col] ** 2)
             nx, ny = -p[row, col] * norm, -q[row, col] * norm
@@ -87,11 +89,11 @@ def _render_rows(
                 place = (0.5 * math.pi - math.atan(slope)) * scale
                 cell = min(int(place), moments.shape[1] - 2)
                 part = place - cell
-                for k in range(out.shape[0]):
-                    low, high = moments[a, cell, k], moments[a, cell + 1, k]
-                    x = low[0] + part * (high[0] - low[0])
-                    y = low[1] + part * (high[1] - low[1])
-                    z = low[2] + part * (high[2] - low[2])
+                rest = 1.0 - part
+                for k in range(seen[a, 0], seen[a, 1]):
+                    x = rest * moments[a, cell, k, 0] + part * moments[a, cell + 1, k, 0]
+                    y = rest * moments[a, cell, k, 1] + part * moments[a, cell + 1, k, 1]
+                    z = rest * moments[a, cell, k, 2] + part * moments[a, cell + 1, k, 2]
                     out[k, row, col] += nx * x + ny * y + norm * z
 
 
