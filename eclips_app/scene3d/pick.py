@@ -86,7 +86,8 @@ def pick(height: Floats, start: NDArray[np.float64], end: NDArray[np.float64]) -
     if found.size == 0:
         return None
     col, row, z_nm = start + roots[found[0]] * direction
-    return Hit(float(col), float(row), float(z_nm))
+    rows, columns = height.shape  # at the very edge rounding may lead outside
+    return Hit(min(max(float(col), 0.0), columns - 1.0), min(max(float(row), 0.0), rows - 1.0), float(z_nm))
 
 
 def _inside(shape: tuple[int, ...], start: Floats, direction: Floats) -> tuple[float, float] | None:

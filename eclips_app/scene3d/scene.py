@@ -75,7 +75,7 @@ class Scene:
         self._renderer.RemoveActor(self.surface.actor)
         if field is not None:
             self._renderer.AddActor(self.surface.actor)
-        self.set_lines([line for line, _ in self._lines])
+        self.set_lines(self.lines)
 
     def set_background(self, rgb: tuple[float, float, float]) -> None:
         """Set the background's red, green and blue, 0 to 1."""
@@ -118,6 +118,11 @@ class Scene:
         if 0.4 <= wanted <= 2.0:
             return 1.0
         return min(100.0, max(0.1, nice_step(wanted)))
+
+    @property
+    def lines(self) -> tuple[DrapedLine, ...]:
+        """The lines on the surface."""
+        return tuple(line for line, _ in self._lines)
 
     def set_line_width(self, width_px: float) -> None:
         """Draw the lines this wide, in device pixels."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,6 @@ from numpy.typing import NDArray
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets, Signal
 from eclips_app.gui.widgets import render_overlays as overlays
 from eclips_app.gui.widgets.background import Background
-from eclips_app.gui.widgets.render_overlays import ColorScale
 from eclips_app.scene3d import arrays, colormaps
 from eclips_app.scene3d.camera import Camera
 from eclips_app.scene3d.lighting import Lighting
@@ -29,13 +27,8 @@ _LINE_PX = 2.0  #: width of lines on the surface
 _PREVIEW_PX = 256  #: the first picture's textures have about this many pixels an edge
 
 
-@dataclass(frozen=True)
-class _Coarse:
-    """What the first picture needs."""
-
-    field: arrays.HeightField
-    mesh: arrays.Mesh
-    slopes: NDArray[np.float32]
+#: What the first picture needs: height map, mesh and slopes.
+_Coarse = tuple[arrays.HeightField, arrays.Mesh, NDArray[np.float32]]
 
 
 class SurfaceCanvas(QtWidgets.QWidget):
@@ -53,7 +46,10 @@ class SurfaceCanvas(QtWidgets.QWidget):
         self._lod = LevelOfDetail((2, 2))
         self._stride = 1
         self._height: NDArray[np.floating] | None = None
-        self._coloring: tuple[NDArray[Any] | None, ColorScale] = (None, ColorScale("Height", "viridis", 0.0, 1.0, "nm"))
+        self._coloring: tuple[NDArray[Any] | None, overlays.ColorScale] = (
+            None,
+            overlays.ColorScale("Height", "viridis", 0.0, 1.0, "nm"),
+        )
         self._hit: Hit | None = None
         self._fit_pending = False
         self._exaggeration_pending = False
@@ -123,28 +119,30 @@ class SurfaceCanvas(QtWidgets.QWidget):
 
         def prepare() -> _Coarse:
             field = arrays.height_field(height, pixel_size_nm, valid)
-            return _Coarse(
-                field, arrays.mesh(field, LevelOfDetail(field.shape).first), arrays.coarse_slopes(field, _PREVIEW_PX)
+            return (
+                field,
+                arrays.mesh(field, LevelOfDetail(field.shape).first),
+                arrays.coarse_slopes(field, _PREVIEW_PX),
             )
 
         self._background.run(prepare, self._show_first)
         self._color()
 
-    def set_colors(self, values: NDArray[Any] | None, scale: ColorScale) -> None:
+    def set_colors(self, values: NDArray[Any] | None, scale: overlays.ColorScale) -> None:
         """Colour the surface by an image of the height map's shape; None: by height."""
         self._coloring = (values, scale)
         self._color()
         self.update()
 
     @property
-    def color_scale(self) -> ColorScale:
+    def color_scale(self) -> overlays.ColorScale:
         """What the colours mean."""
         return self._coloring[1]
 
     def set_exaggeration(self, factor: float) -> None:
         """Draw heights larger by this factor."""
         self.scene.set_exaggeration(factor)
-        self._redraw()
+        self._moved()
 
     def choose_exaggeration(self) -> None:
         """Draw heights so much larger that the relief shows (`Scene.auto_exaggeration`), now or when the map is there."""
@@ -163,7 +161,7 @@ class SurfaceCanvas(QtWidgets.QWidget):
     def set_lines(self, lines: Sequence[DrapedLine]) -> None:
         """Lay lines over the surface."""
         self.scene.set_lines(lines)
-        self._redraw()
+        self._moved()
 
     @property
     def camera(self) -> Camera:
@@ -218,13 +216,13 @@ class SurfaceCanvas(QtWidgets.QWidget):
     # Level of detail
 
     def _show_first(self, coarse: _Coarse) -> None:
-        scene = self.scene
-        self._lod = LevelOfDetail(coarse.field.shape)
-        scene.set_field(coarse.field)
-        scene.surface.add_mesh(coarse.mesh)
+        scene, (field, mesh, slopes) = self.scene, coarse
+        self._lod = LevelOfDetail(field.shape)
+        scene.set_field(field)
+        scene.surface.add_mesh(mesh)
         self._is_fresh = True
-        scene.surface.set_slopes(coarse.slopes)
-        self._show(coarse.mesh.stride)
+        scene.surface.set_slopes(slopes)
+        self._show(mesh.stride)
         if self._exaggeration_pending:
             self._exaggeration_pending = False
             scene.set_exaggeration(scene.auto_exaggeration())
@@ -234,7 +232,7 @@ class SurfaceCanvas(QtWidgets.QWidget):
             self._fit_pending = False
             self.camera_changed.emit()
         self._redraw()
-        self._background.run(lambda: arrays.slopes(coarse.field), self._set_slopes)
+        self._background.run(lambda: arrays.slopes(field), self._set_slopes)
 
     def _set_slopes(self, slopes: NDArray[np.float32]) -> None:
         self.scene.surface.set_slopes(slopes)

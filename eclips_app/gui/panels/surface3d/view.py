@@ -41,6 +41,7 @@ class Surface3DPanel(QtWidgets.QWidget):
         super().__init__()
         self._session = session
         self._shown: Run | None = None
+        self._draped: tuple[object, ...] = ()
         self._failure = ""
         self.view: RenderView | None = None
         self.colors = ColorControls()
@@ -83,7 +84,7 @@ class Surface3DPanel(QtWidgets.QWidget):
         if shown is None:
             self._shown = None
             self.view.set_height(None)
-        elif self._shown is None or shown.id != self._shown.id:
+        elif self._shown is None or shown.arrays["height"] is not self._shown.arrays["height"]:
             self._show(self.view, shown)
         self._show_lines()
 
@@ -118,9 +119,12 @@ class Surface3DPanel(QtWidgets.QWidget):
         run, view = self._shown, self.view
         if run is None or view is None:
             return
-        top, left = run.origin_px
-        draped = []
-        for line in self._session.project.of_kind(ProfileLine) if self.lines.isChecked() else ():
+        lines = self._session.project.of_kind(ProfileLine) if self.lines.isChecked() else ()
+        if (run.origin_px, lines) == self._draped:
+            return
+        self._draped = (run.origin_px, lines)
+        (top, left), draped = run.origin_px, []
+        for line in lines:
             points = np.linspace(line.start_px, line.end_px, max(2, round(2 * line.length_px)))
             color = QtGui.QColor(line.color)
             draped.append(DrapedLine(points - (left, top), (color.redF(), color.greenF(), color.blueF())))
@@ -173,6 +177,9 @@ class Surface3DPanel(QtWidgets.QWidget):
         self._session.theme.changed.connect(self._draw_icons)
 
     def _on_project(self, ids: frozenset[str]) -> None:
+        if self._shown is not None and self._shown.set_id in ids:  # other images may lie on the surface now
+            self.colors.offer(textures_of(self._shown, self._session.project))
+            self._color()
         self.refresh()
 
     def _on_selection(self, selection: Selection) -> None:
