@@ -177,7 +177,7 @@ _ALL = (
     Step("register", 1, "eclips_app.engine.register:register_step", Register),
     Step("reconstruct-linear", 1, "eclips_app.engine.linear:reconstruct_step", Reconstruct),
     Step("simulate", 1, "eclips_app.engine.simulate:simulate_step", Simulate),
-    Step("specimen", 1, "eclips_app.engine.specimen:specimen_step", Specimen),
+    Step("specimen", 1, "eclips_app.engine.surfaces:specimen_step", Specimen),
     Step("example", 1, "eclips_app.io.examples:example_step", Example),
     Step("save-project", 1, "eclips_app.io.project_file:save_step", SaveProject),
     Step("load-project", 1, "eclips_app.io.project_file:load_step", LoadProject),

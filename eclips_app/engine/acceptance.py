@@ -216,11 +216,13 @@ def _half_plane(distance: Float, width_a: Float, width_b: Float) -> Float:
     a, b = np.maximum(width_a, 1e-4 * widest), np.maximum(width_b, 1e-4 * widest)
 
     def ramp(x: Float) -> Float:
-        return np.square(np.maximum(x, 0.0))
+        positive: Float = np.maximum(x, 0.0)
+        return positive * positive
 
     d = np.clip(distance, -(a + b) / 2, (a + b) / 2)
     total = ramp(d + (a + b) / 2) - ramp(d + (a - b) / 2) - ramp(d - (a - b) / 2) + ramp(d - (a + b) / 2)
-    return total / (2 * a * b)
+    part: Float = total / (2 * a * b)
+    return part
 
 
 def _wrap(angle: Float) -> Float:

@@ -19,16 +19,16 @@ from torch import Tensor
 _BLOCK_ELEMENTS = 1 << 18  #: some milliseconds of work each
 
 
-def _nothing() -> None:
+def nothing() -> None:
     """Check of someone who never cancels."""
 
 
-def dct2(field: Tensor, check: Callable[[], None] = _nothing) -> Tensor:
+def dct2(field: Tensor, check: Callable[[], None] = nothing) -> Tensor:
     """Transform `field` [row, col] to cosine coefficients, in place where the device allows; gives the result."""
     return _transform(field, scipy.fft.dct, dct_by_fft, check)
 
 
-def idct2(field: Tensor, check: Callable[[], None] = _nothing) -> Tensor:
+def idct2(field: Tensor, check: Callable[[], None] = nothing) -> Tensor:
     """Transform cosine coefficients [row, col] back, in place where the device allows; gives the result."""
     return _transform(field, scipy.fft.idct, idct_by_fft, check)
 
@@ -67,7 +67,7 @@ def dct_by_fft(x: Tensor) -> Tensor:
     n = x.shape[-1]
     order = torch.cat([x[..., ::2], x[..., 1::2].flip(-1)], dim=-1)
     spectrum = torch.fft.fft(order, dim=-1)
-    result = (spectrum * _phase(n, -1, x)).real * (2.0 / n) ** 0.5
+    result: Tensor = (spectrum * _phase(n, -1, x)).real * (2.0 / n) ** 0.5
     result[..., 0] *= 0.5**0.5
     return result
 

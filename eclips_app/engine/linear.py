@@ -6,11 +6,10 @@ squares estimate of b in each pixel gives the slopes ``p = -bx/bz`` and ``q = -b
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import scipy.ndimage
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -20,6 +19,8 @@ from eclips_app.core.errors import EclipsError
 from eclips_app.core.steps import Arrays, Reconstruct, StepResult
 from eclips_app.engine import acceptance, solve
 from eclips_app.engine.device import choose_device
+from eclips_app.engine.fill import BLOCK_PX, block_means
+from eclips_app.engine.geometry import geometry
 from eclips_app.engine.integrate import Integration, integrate
 from eclips_app.engine.noise import noise_scale
 from eclips_app.engine.prepare import Signals, level_gains
@@ -29,48 +30,8 @@ Float = NDArray[np.float32]
 
 _TILE_PIXELS = 1 << 16  #: small enough that the planes of a tile stay in the cache
 _PREVIEW = 256
-_NM_PER_MM = 1e6
 #: Slopes are limited to this tilt; nothing steeper can be read from a signal above the specimen.
 STEEPEST_DEG = 87.0
-
-
-@dataclass(frozen=True)
-class Geometry:
-    """Acceptance vectors and how they change with the beam's position; lengths in mm."""
-
-    vectors: NDArray[np.float64]  #: [k, 3], scaled to a mean z component of 1
-    along_x: NDArray[np.float64]  #: [k, 3] per mm
-    along_y: NDArray[np.float64]
-    mixing_x: NDArray[np.float64]  #: [3, 3] per mm, pseudo-inverse times gradient
-    mixing_y: NDArray[np.float64]
-    x: NDArray[np.float64]  #: beam position of each column in mm
-    y: NDArray[np.float64]  #: beam position of each row in mm, up
-
-
-def geometry(params: Reconstruct, signals: Signals, shape: tuple[int, int]) -> Geometry:
-    """Give the geometry of a reconstruction; `shape` is that of the uncropped images."""
-    vectors = acceptance.vectors(params.detector)
-    if not solve.determines(vectors):
-        raise EclipsError(
-            "the segments of the detector do not tell the two slopes apart",
-            where="quadrants",
-            hint="Check the azimuths; three segments must point into different directions.",
-        )
-    along = acceptance.vector_gradients(params.detector) if params.scan_parallax else (np.zeros_like(vectors),) * 2
-    scale = vectors[:, 2].mean()
-    inverse = np.linalg.pinv(vectors)
-    row, column = params.axis_px or ((shape[0] - 1) / 2, (shape[1] - 1) / 2)
-    pixel_mm = params.pixel_size_nm / _NM_PER_MM
-    rows, columns = signals.shape
-    return Geometry(
-        vectors / scale,
-        along[0] / scale,
-        along[1] / scale,
-        inverse @ along[0],
-        inverse @ along[1],
-        (np.arange(columns) + signals.crop.first_column - column) * pixel_mm,
-        (row - np.arange(rows) - signals.crop.first_row) * pixel_mm,
-    )
 
 
 class LinearReconstruction:
@@ -82,7 +43,7 @@ class LinearReconstruction:
         self.signals = Signals(arrays, params)
         rows, columns = self.signals.shape
         shape = arrays["segments"].shape
-        self.geometry = geometry(params, self.signals, (shape[1], shape[2]))
+        self.geometry = geometry(params, self.signals.crop, (shape[1], shape[2]))
         if params.balance == "level":
             self.signals.gains = self.signals.gains * level_gains(self.signals, self.geometry.vectors[:, 2])
         self.b = np.empty((3, rows, columns), np.float32)  #: S n
@@ -119,26 +80,25 @@ class LinearReconstruction:
         return torch.from_numpy(array).to(self.device)
 
     def _solve_two(self, lone: NDArray[np.bool_]) -> None:
-        """Fill pixels that have two usable segments, with the material factor of the nearest solved pixels."""
+        """Fill pixels that have two usable segments, with the material factor of the solved pixels around them."""
         if not self.mask.any():
             return
-        length = np.sqrt((self.b**2).sum(axis=0)) * self.mask
-        known = scipy.ndimage.gaussian_filter(self.mask.astype(np.float32), 3.0)
-        smooth = scipy.ndimage.gaussian_filter(length, 3.0) / np.maximum(known, 1e-6)
-        nearest = scipy.ndimage.distance_transform_edt(~self.mask, return_distances=False, return_indices=True)
+        near = block_means(self.b, self.mask)
+        noise = block_means(self.variance[None], self.mask)[0]
         for first, end in self.tiles:
             here = lone[first:end]
             if not here.any():
                 continue
-            at = nearest[0, first:end][here], nearest[1, first:end][here]
+            rows, columns = np.nonzero(here)
+            at = (rows + first) // BLOCK_PX, columns // BLOCK_PX
             signals, usable = self.signals.rows(first, end)
-            b = solve.from_two(
-                signals[:, here], usable[:, here], self.geometry.vectors, smooth[at], self.b[:, at[0], at[1]]
-            )
+            b_near = near[:, at[0], at[1]]
+            length = np.sqrt((b_near**2).sum(axis=0))
+            b = solve.from_two(signals[:, here], usable[:, here], self.geometry.vectors, length, b_near)
             self.b[:, first:end][:, here] = b
-            self.variance[first:end][here] = self.variance[at]
-            self.mask[first:end][here] = True
+            self.variance[first:end][here] = noise[at]
             self.context.check()
+        self.mask |= lone
         self.counts["two_segments"] = int(np.count_nonzero(lone))
 
     def _finish_slopes(self, first: int, end: int) -> None:
@@ -146,13 +106,9 @@ class LinearReconstruction:
         g = self.geometry
         b = self._tensor(self.b[:, first:end])
         if self.params.scan_parallax:
-            x = torch.from_numpy(g.x.astype(np.float32)).to(self.device)[None, :]
-            y = torch.from_numpy(g.y[first:end].astype(np.float32)).to(self.device)[:, None]
-            off = [
-                x * solve.predict(b, mx) + y * solve.predict(b, my)
-                for mx, my in zip(g.mixing_x.tolist(), g.mixing_y.tolist(), strict=True)
-            ]
-            b = b - torch.stack(off)
+            x, y = self._position(first, end)
+            mixing = zip(g.mixing_x.tolist(), g.mixing_y.tolist(), strict=True)
+            b = b - torch.stack([x * solve.predict(b, mx) + y * solve.predict(b, my) for mx, my in mixing])
         length = (b[0] ** 2 + b[1] ** 2 + b[2] ** 2).sqrt()
         lowest = length * float(np.cos(np.deg2rad(STEEPEST_DEG)))
         good = self._tensor(self.mask[first:end]) & (length > 0) & torch.isfinite(length)
@@ -190,9 +146,12 @@ class LinearReconstruction:
     def noise(self) -> tuple[float, float]:
         """Give the noise scale s (var(signal) = s^2 signal) and the standard deviation of each slope."""
         p, q, variance, mask = (self._tensor(a) for a in (self.b[0], self.b[1], self.variance, self.mask))
-        scale = noise_scale(p, q, variance, mask)
-        rows = np.where(self.mask, self.variance, 0.0).sum(axis=1, dtype=np.float64)
-        mean = float(rows.sum() / np.count_nonzero(self.mask))
+        scale = noise_scale(p, q, variance, mask, self.context.check)
+        total = 0.0
+        for first, end in self.tiles:
+            total += float((self.variance[first:end] * self.mask[first:end]).sum(dtype=np.float64))
+            self.context.check()
+        mean = total / np.count_nonzero(self.mask)
         return scale, scale * (mean / 2) ** 0.5
 
     def normals(self) -> Float:
@@ -202,42 +161,56 @@ class LinearReconstruction:
             z = (1 + p * p + q * q).rsqrt()
             for plane, value in zip(self.b, (-p * z, -q * z, z), strict=True):
                 plane[first:end] = value.cpu().numpy()
+            self.context.check()
         return self.b
 
     def rho(self) -> Float:
         """Give |b| as measured; NaN where masked."""
-        length = self.b[2].copy()
+        length: Float = self.b[2].copy()
         length[~self.mask] = np.nan
         return length
 
-    def residuals(self, normals: Float, length: Float, scale: float) -> tuple[Float, Float, int]:
-        """Give measured minus model [k, row, col] in grey values, chi-square per degree of freedom, and the degrees of freedom.
+    def residuals(self, normals: Float, length: Float, scale: float) -> tuple[Float, Float]:
+        """Give measured minus model [k, row, col] in grey values and chi-square per degree of freedom [row, col].
 
-        The variance of a signal is ``scale^2`` times the modelled signal.
+        Chi-square is the squared residual of all segments over what noise of variance ``scale^2 signal`` leaves on average.
         """
-        g, k = self.geometry, self.signals.count
+        k = self.signals.count
         residual = np.empty((k, *self.signals.shape), np.float32)
-        chi2 = np.full(self.signals.shape, np.nan, np.float32)
-        gains = self.signals.gains
+        chi2 = np.empty(self.signals.shape, np.float32)
+        hat = self.geometry.vectors @ np.linalg.pinv(self.geometry.vectors)
+        left = (1.0 - np.diag(hat)).tolist()  # share of a segment's noise that the fit leaves in the residuals
         for number, (first, end) in enumerate(self.tiles):
-            signals, usable = (self._tensor(a) for a in self.signals.rows(first, end))
+            signals, usable = self.signals.rows(first, end)
             b = self._tensor(normals[:, first:end]) * self._tensor(length[first:end])
-            x = torch.from_numpy(g.x.astype(np.float32)).to(self.device)[None, :]
-            y = torch.from_numpy(g.y[first:end].astype(np.float32)).to(self.device)[:, None]
-            total = torch.zeros_like(b[0])
-            floor = solve.NOISE_FLOOR * b[2].abs().clamp(min=1e-30)
-            for i in range(k):
-                bend = x * solve.predict(b, g.along_x[i].tolist()) + y * solve.predict(b, g.along_y[i].tolist())
-                model = solve.predict(b, g.vectors[i].tolist()) + bend
-                off = torch.where(usable[i], signals[i] - model, torch.full_like(model, torch.nan))
-                residual[i, first:end] = (off * float(gains[i])).cpu().numpy()
-                total += torch.where(usable[i], off * off / torch.maximum(model, floor), torch.zeros_like(model))
-            freedom = usable.sum(dim=0) - 3
-            if k > 3 and scale > 0:
-                tested = torch.where(freedom > 0, total / (freedom * scale**2), torch.full_like(total, torch.nan))
-                chi2[first:end] = tested.cpu().numpy()
+            total, noise = torch.zeros_like(b[0]), torch.zeros_like(b[0])
+            floor = solve.NOISE_FLOOR * b[2]
+            for i, model in enumerate(self._model(b, first, end)):
+                off = self._tensor(signals[i]) - model
+                total += off * off
+                noise += left[i] * torch.maximum(model, floor)
+                seen = usable[i] & self.mask[first:end]
+                grey = off.cpu().numpy() * np.float32(self.signals.gains[i])
+                residual[i, first:end] = np.where(seen, grey, np.float32(np.nan))
+            tested = usable.all(axis=0) & self.mask[first:end] & (k > 3 and scale > 0)
+            ratio = (total / (noise * max(scale, 1e-30) ** 2).clamp(min=1e-30)).cpu().numpy()
+            chi2[first:end] = np.where(tested, ratio, np.float32(np.nan))
             self.context.progress(0.8 + 0.19 * (number + 1) / len(self.tiles), "residuals")
-        return residual, chi2, k - 3
+        return residual, chi2
+
+    def _model(self, b: Tensor, first: int, end: int) -> Iterator[Tensor]:
+        """Signals of the segments for b, with the acceptance at the beam's position."""
+        g = self.geometry
+        x, y = self._position(first, end)
+        for vector, dx, dy in zip(g.vectors.tolist(), g.along_x.tolist(), g.along_y.tolist(), strict=True):
+            model = solve.predict(b, vector)
+            if self.params.scan_parallax:
+                model += x * solve.predict(b, dx) + y * solve.predict(b, dy)
+            yield model
+
+    def _position(self, first: int, end: int) -> tuple[Tensor, Tensor]:
+        """Beam position in mm: x [1, col] and y [row, 1]."""
+        return self._tensor(self.geometry.x)[None, :], self._tensor(self.geometry.y[first:end])[:, None]
 
 
 def reconstruct_step(inputs: Arrays, params: Reconstruct, context: Context) -> StepResult:
@@ -255,29 +228,27 @@ def reconstruct_step(inputs: Arrays, params: Reconstruct, context: Context) -> S
     run.preview()
     height, how = run.height()
     scale, slope_std = run.noise()
-    run.variance = np.empty(0, np.float32)
+    run.variance = np.empty((0, 0), np.float32)
     length = run.rho()
     normals = run.normals()
-    residual, chi2, freedom = run.residuals(normals, length, scale)
-    median = float(np.median(length[run.mask]))
-    length /= median
-    std = height_std(run.signals.shape, slope_std)
+    residual, chi2 = run.residuals(normals, length, scale)
+    np.divide(length, float(np.median(length[run.mask])), out=length)
+    std = height_std(run.signals.shape, slope_std, context.check)
     std *= params.pixel_size_nm
     arrays = {
-        "height": height, "height_std": std, "normals": normals, "rho": length, "residual": residual, "chi2": chi2, "mask": run.mask
-    }  # fmt: skip
+        "height": height,
+        "height_std": std,
+        "normals": normals,
+        "rho": length,
+        "residual": residual,
+        "chi2": chi2,
+    }
     context.progress(1.0, "done")
-    return StepResult(arrays, _facts(run, how, clipped, scale, slope_std, freedom, chi2))
+    return StepResult({**arrays, "mask": run.mask}, _facts(run, how, clipped, scale, slope_std, chi2))
 
 
 def _facts(
-    run: LinearReconstruction,
-    how: Integration,
-    clipped: list[int],
-    scale: float,
-    slope_std: float,
-    freedom: int,
-    chi2: Float,
+    run: LinearReconstruction, how: Integration, clipped: list[int], scale: float, slope_std: float, chi2: Float
 ) -> dict[str, Any]:
     radius = acceptance.parallax_radius_mm(run.params.detector)
     return {
@@ -294,7 +265,7 @@ def _facts(
         "grey_per_electron": scale**2,
         "slope_std": slope_std,
         "height_std_holds": "noise of the signals alone, taken as white and even over the field; no error of model or geometry",
-        "degrees_of_freedom": freedom,
+        "degrees_of_freedom": run.signals.count - 3,
         "chi2_median": float(np.nanmedian(chi2)) if np.isfinite(chi2).any() else None,
         "scan_parallax_radius_mm": list(radius) if run.params.scan_parallax else None,
         "integration": how.method,

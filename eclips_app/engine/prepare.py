@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.ndimage
@@ -45,7 +46,7 @@ def resolve_crop(crop: tuple[int, int, int, int], shape: tuple[int, ...]) -> Cro
     return found
 
 
-def check_segments(arrays: Arrays, count: int | None = None) -> NDArray[np.generic]:
+def check_segments(arrays: Arrays, count: int | None = None) -> NDArray[Any]:
     """Give the input ``segments`` [k, row, col] after checking its kind and, if given, how many there are."""
     if "segments" not in arrays:
         raise EclipsError("no segment images were given", hint="Give them as 'segments' [k, row, col].")
@@ -69,8 +70,8 @@ class Signals:
     Parameters
     ----------
     arrays : mapping
-        ``segments`` [k, row, col] as read, optional ``exclude`` [row, col] and ``drift_px`` [k, row, 2] (rows, columns to move each
-        row of the cropped image by, on top of the shift).
+        ``segments`` [k, row, col] as read, optional ``exclude`` [row, col] and ``drift_px`` [k, row, 2] (rows, columns to
+        move each row of the cropped image by, on top of the shift).
     params : Reconstruct
         Crop, shifts, clip levels and the detector with its gains and offsets.
     """
@@ -123,7 +124,7 @@ class Signals:
         """Count the pixels of each segment at or beyond the clip levels."""
         return [int(np.count_nonzero(self._clips(image))) for image in self._raw]
 
-    def _clips(self, grey: NDArray[np.generic]) -> NDArray[np.bool_]:
+    def _clips(self, grey: NDArray[Any]) -> NDArray[np.bool_]:
         low, high = self._clip
         bad = ~np.isfinite(grey) if grey.dtype.kind == "f" else np.zeros(grey.shape, bool)
         if low is not None:

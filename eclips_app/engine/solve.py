@@ -1,9 +1,8 @@
 """The linear model of a pixel: signals ``y_k = b . A_k`` of three or more segments, solved for ``b = S n``.
 
 All usable segments count alike. Weights from the shot noise would be the choice if noise were the largest error, but they lean
-on the darkest segments, where shadow and the emission model err most; on surfaces with faces steeper than the detector's lowest
-take-off angle allows they were seen to raise the height error by up to a third even at 1000 electrons per pixel. The noise of the estimate
-is still that of Poisson signals.
+on the darkest segments, where shadow and the emission model err most, and raise the height error on steep surfaces. The noise
+of the estimate is still that of Poisson signals.
 
 Element-wise Torch on [row, col] planes with explicit sums over segments: the bits do not depend on the number of threads.
 """
@@ -44,11 +43,12 @@ def solve(signals: Tensor, usable: NDArray[np.bool_], vectors: NDArray[np.float6
     odd_b, odd_variance = b[:, chosen], variance[chosen]
     odd_signals = signals[:, chosen]
     odd_solved = torch.zeros(odd_variance.shape, dtype=torch.bool, device=signals.device)
-    patterns, which = np.unique(usable[:, odd], axis=1, return_inverse=True)
-    for number, keep in enumerate(patterns.T):
+    codes = np.packbits(usable[:, odd], axis=0)
+    for code in np.unique(codes, axis=1).T if codes.shape[0] > 1 else np.unique(codes)[:, None]:
+        keep = np.unpackbits(code, count=usable.shape[0]).astype(bool)
         if not determines(vectors[keep]):
             continue
-        here = torch.from_numpy(which.reshape(-1) == number).to(signals.device)
+        here = torch.from_numpy((codes == code[:, None]).all(axis=0)).to(signals.device)
         rows = torch.from_numpy(np.flatnonzero(keep)).to(signals.device)
         odd_b[:, here], odd_variance[here] = _estimate(odd_signals[rows][:, here], vectors[keep])
         odd_solved[here] = True

@@ -7,15 +7,19 @@ so it is evaluated on a few rows and columns, closer together at the borders, an
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
-from eclips_app.engine.dct import eigenvalues
+from eclips_app.engine.dct import eigenvalues, nothing
 
-_BAND = 1024
+_BAND = 256
 
 
-def height_std(shape: tuple[int, int], slope_std: float = 1.0) -> NDArray[np.float32]:
+def height_std(
+    shape: tuple[int, int], slope_std: float = 1.0, check: Callable[[], None] = nothing
+) -> NDArray[np.float32]:
     """Give the standard deviation [row, col] of the height in pixels about its mean over the field.
 
     Parameters
@@ -24,6 +28,8 @@ def height_std(shape: tuple[int, int], slope_std: float = 1.0) -> NDArray[np.flo
         Rows and columns.
     slope_std : float
         Standard deviation of the noise of each slope (dh/dx and dh/dy, equal, white, independent).
+    check : callable
+        Called several times a second; may raise to stop.
     """
     rows, columns = _samples(shape[0]), _samples(shape[1])
     row_basis, column_basis = _squared_basis(shape[0], rows), _squared_basis(shape[1], columns)
@@ -31,6 +37,7 @@ def height_std(shape: tuple[int, int], slope_std: float = 1.0) -> NDArray[np.flo
     row_power, column_power = _noise_power(shape[0]), _noise_power(shape[1])
     variance = np.zeros((rows.size, columns.size))
     for a in range(0, shape[0], _BAND):
+        check()
         band = slice(a, a + _BAND)
         total = row_lambda[band, None] + column_lambda
         if a == 0:
@@ -73,4 +80,5 @@ def _noise_power(count: int) -> NDArray[np.float64]:
     """Power of the divergence of fourth-order increments for slope noise of variance one, per mode."""
     w = np.pi * np.arange(count) / count
     response = (26 * np.cos(w / 2) - 2 * np.cos(3 * w / 2)) / 24
-    return (2 * np.sin(w / 2) * response) ** 2
+    power: NDArray[np.float64] = (2 * np.sin(w / 2) * response) ** 2
+    return power
