@@ -127,8 +127,7 @@ def _style_sheet(c: Colors) -> str:
     QPushButton, QToolButton {{ border: 1px solid {c.border}; border-radius: 4px; padding: 4px 10px; background: {c.raised}; }}
     QToolButton {{ padding: 4px; }}
     QPushButton:hover, QToolButton:hover {{ border-color: {c.accent}; }}
-    QPushButton:focus, QToolButton:focus, QLineEdit:focus, QAbstractSpinBox:focus, QComboBox:focus,
-    QAbstractItemView:focus {{ border: 1px solid {c.accent}; }}
+    QPushButton:focus, QToolButton:focus, QLineEdit:focus, QAbstractItemView:focus {{ border: 1px solid {c.accent}; }}
     QPushButton:pressed, QToolButton:pressed, QToolButton:checked {{ background: {c.border}; }}
     QPushButton:disabled, QToolButton:disabled {{ color: {c.faint}; background: {c.window}; }}
     QPushButton[kind="primary"] {{ background: {c.accent}; color: {c.on_accent}; border-color: {c.accent};
@@ -145,7 +144,7 @@ def _style_sheet(c: Colors) -> str:
     QLabel[kind="warning"] {{ color: {c.warning}; }}
     QLabel[kind="error"] {{ color: {c.error}; }}
     QLabel[kind="good"] {{ color: {c.good}; }}
-    QLineEdit, QAbstractSpinBox, QComboBox, QPlainTextEdit {{ border: 1px solid {c.border}; border-radius: 4px;
+    QLineEdit, QPlainTextEdit {{ border: 1px solid {c.border}; border-radius: 4px;
         padding: 3px 6px; background: {c.base}; selection-background-color: {c.accent}; }}
     QLineEdit[state="error"] {{ border: 1px solid {c.error}; }}
     QAbstractItemView {{ border: 1px solid {c.border}; background: {c.base}; alternate-background-color: {c.window}; }}
