@@ -29,7 +29,7 @@ FOLDER = BUILD / "dist" / "eclips"
 
 #: Packages whose modules are imported by name at run time, so that PyInstaller cannot see them.
 COLLECT = ("eclips_app", "SurfaceTopography", "imagecodecs", "gwyfile", "igor2")
-EXCLUDE = ("tkinter", "_tkinter", "pytest", "IPython", "sem2surface", "mypy", "ruff")
+EXCLUDE = ("tkinter", "_tkinter", "pytest", "hypothesis", "IPython", "sem2surface", "mypy", "ruff")
 
 #: What a running program never opens (globs in the folder's _internal).
 TRIM = (
