@@ -157,11 +157,11 @@ def _detector(project: Project) -> Check:
     if item is None:
         return Check("detector", "error", "No detector chosen", "detector", "Choose a detector")
     detector = item.detector
-    if detector.calibration:
-        return Check("detector", "good", f"Detector “{detector.name}”, calibrated", "detector", "Show detector")
     if not item.path and detector in _presets():
         text = f"Detector “{detector.name}”: typical dimensions, not measured"
         return Check("detector", "warning", text, "detector", "Enter dimensions")
+    if detector.calibration and detector.calibration.get("method") != "none":
+        return Check("detector", "good", f"Detector “{detector.name}”, calibrated", "detector", "Show detector")
     return Check("detector", "good", f"Detector “{detector.name}”", "detector", "Show detector")
 
 

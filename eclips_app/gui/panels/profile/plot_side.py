@@ -230,7 +230,7 @@ def _draw_png(plot: ProfilePlot, path: Path, scale: float = 3.0) -> bool:
     painter.setRenderHint(QtGui.QPainter.RenderHint.Antialiasing)
     plot.render(painter)
     painter.end()
-    return image.save(str(path), b"PNG")
+    return image.save(str(path))
 
 
 def _draw_svg(plot: ProfilePlot, path: Path) -> bool:

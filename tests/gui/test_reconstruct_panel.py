@@ -1,0 +1,256 @@
+"""The reconstruct panel: what is missing, one run, a series of runs, and the table of runs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from panel_samples import COLUMNS, ROWS, HeldJobs, detector, fill, make_run, make_set
+
+from eclips_app.commands import edits
+from eclips_app.core.detector import presets
+from eclips_app.gui.flows import reconstruct
+from eclips_app.gui.flows.readiness import changed_since, checklist, slope_limit_deg
+from eclips_app.gui.panels.reconstruct import presenter
+from eclips_app.gui.panels.reconstruct.view import ReconstructPanel
+from eclips_app.gui.qt import Qt, QtCore
+from eclips_app.gui.session import Session
+from eclips_app.gui.settings import Settings
+from eclips_app.model.items import Run
+from eclips_app.model.project import Project
+
+LEFT = Qt.MouseButton.LeftButton
+
+
+@pytest.fixture
+def held(qapp: object, tmp_path: Path) -> Session:
+    """A session whose jobs the test answers itself."""
+    made = Session(Settings(tmp_path / "settings.ini"), HeldJobs())  # type: ignore[arg-type]
+    made.theme.apply()
+    reconstruct.register(made)
+    return made
+
+
+@pytest.fixture
+def panel(held: Session, qtbot) -> ReconstructPanel:
+    made = ReconstructPanel(held)
+    qtbot.addWidget(made)
+    made.show()
+    return made
+
+
+def states(project: Project) -> dict[str, str]:
+    return {check.key: check.state for check in checklist(project, project.segment_set)}
+
+
+def arrays() -> dict[str, np.ndarray]:
+    return {
+        "height": np.zeros((ROWS, COLUMNS), np.float32),
+        "residual": np.full((4, ROWS, COLUMNS), 3.0, np.float32),
+        "mask": np.ones((ROWS, COLUMNS), bool),
+    }
+
+
+def test_slope_limit_is_the_lowest_take_off_angle() -> None:
+    assert slope_limit_deg(detector()) == pytest.approx(45.0)
+    assert slope_limit_deg(detector(outer_radius_mm=4.0)) == pytest.approx(math.degrees(math.atan2(8, 4)))
+    # An axis offset brings the far rim lower: atan(8 / (8 + 2)).
+    offset = math.degrees(math.atan2(8, 10))
+    assert slope_limit_deg(detector(center_mm=(2.0, 0.0))) == pytest.approx(offset, abs=0.02)
+    # A turn of 10 degrees about y brings the +x rim down by 10 degrees at a distance of 8 cos 10 from the axis.
+    x, z = 8 * math.cos(math.radians(10)), 8 - 8 * math.sin(math.radians(10))
+    assert slope_limit_deg(detector(tilt_deg=(0.0, 10.0))) == pytest.approx(math.degrees(math.atan2(z, x)), abs=0.02)
+
+
+def test_checklist_names_what_is_missing(held: Session) -> None:
+    project = held.project
+    assert states(project) == {"images": "error", "detector": "error"}
+    held.do(edits.set_detector(project, detector(), path="ring.json"))
+    held.do(edits.add("Open", make_set(pixel_size_nm=None)))
+    assert states(project)["pixel size"] == "error"
+    assert project.segment_set is not None
+    held.do(edits.change("Size", project.segment_set, pixel_size_nm=2.0))
+    assert set(states(project).values()) == {"good", "warning"}
+    held.do(edits.change("Fewer", project.segment_set, images=project.segment_set.images[:3]))
+    assert "3 images, but the detector has 4 segments" in checklist(project, project.segment_set)[0].text
+
+
+def test_typical_detector_is_told_from_a_measured_one(held: Session) -> None:
+    typical = next(iter(presets().values()))
+    held.do(edits.set_detector(held.project, typical))
+    assert states(held.project)["detector"] == "warning"
+    held.do(edits.set_detector(held.project, replace(typical, calibration={"date": "2026-01-01"})))
+    assert states(held.project)["detector"] == "good"
+
+
+def test_link_brings_up_the_panel_that_mends(panel: ReconstructPanel, held: Session, qtbot) -> None:
+    with qtbot.waitSignal(held.panel_asked) as asked:
+        qtbot.mouseClick(panel.checklist.row("detector").link, LEFT)
+    assert asked.args == ["detector"]
+    assert not panel.button.isEnabled()
+
+
+def test_run_goes_from_button_to_table(panel: ReconstructPanel, held: Session, qtbot) -> None:
+    fill(held, runs=0)
+    qtbot.mouseClick(panel.button, LEFT)
+    (job,) = held.jobs.jobs  # type: ignore[attr-defined]
+    assert (job.step, job.params.pixel_size_nm, len(job.inputs["segments"])) == ("reconstruct-linear", 2.0, 4)
+    job.progress(0.4, "integrating", 3.0)
+    assert panel.progress.isVisible()
+    assert not panel.button.isVisible()
+    assert panel.progress.text.text() == "Reconstructing scan0: integrating, 3 s left"
+    job.preview(np.zeros((30, 40), np.float32), pixel_size_nm=4.0)
+    assert panel.preview.isVisible()
+    job.done(arrays(), device="cpu", warnings=["Grey."])
+    run = held.project.run
+    assert run is not None
+    assert (run.set_id, run.name, run.input_sha256[0]) == ("scan0", "Run 1", "E" * 64)
+    assert not run.arrays["height"].flags.writeable
+    assert run.info["residual_rms_grey"] == pytest.approx(3.0)
+    assert changed_since(run, held.project) == []
+    assert panel.button.isVisible()
+    assert not panel.preview.isVisible()
+    assert panel.runs.model().rowCount() == 1
+    assert "Grey." in panel.details.warnings.text()
+    held.history.undo()
+    assert held.project.run is None
+
+
+def test_result_belongs_to_its_set_whatever_is_shown(panel: ReconstructPanel, held: Session) -> None:
+    fill(held, sets=2, runs=0)
+    reconstruct.flow_of(held).run()
+    held.project.select(set_id="scan1")
+    held.jobs.jobs[0].done(arrays())  # type: ignore[attr-defined]
+    assert [run.set_id for run in held.project.of_kind(Run)] == ["scan0"]
+    assert held.project.selection.set_id == "scan1"
+    assert held.project.run is None
+
+
+def test_result_of_removed_images_is_dropped_and_told(panel: ReconstructPanel, held: Session) -> None:
+    fill(held, runs=0)
+    reconstruct.flow_of(held).run()
+    assert held.project.segment_set is not None
+    held.do(edits.remove_set(held.project, held.project.segment_set))
+    held.jobs.jobs[0].done(arrays())  # type: ignore[attr-defined]
+    assert held.project.of_kind(Run) == ()
+    assert "removed" in held.messages.items[-1].text
+
+
+def test_stop_ends_the_series(panel: ReconstructPanel, held: Session, qtbot) -> None:
+    fill(held, sets=3, runs=0)
+    reconstruct.flow_of(held).run_all()
+    jobs = held.jobs.jobs  # type: ignore[attr-defined]
+    assert len(jobs) == 1
+    jobs[0].done(arrays())
+    assert len(jobs) == 2
+    assert "(2 of 3)" in panel.progress.text.text()
+    qtbot.mouseClick(panel.progress.stop, LEFT)
+    assert jobs[1].cancelled
+    assert len(jobs) == 2
+    assert [run.set_id for run in held.project.of_kind(Run)] == ["scan0"]
+
+
+def test_series_leaves_out_what_is_not_ready(held: Session) -> None:
+    fill(held, sets=3, runs=0)
+    middle = held.project.of_kind(type(held.project.segment_set))[1]
+    held.do(edits.change("Size", middle, pixel_size_nm=None))
+    reconstruct.flow_of(held).run_all()
+    for job in held.jobs.jobs:  # type: ignore[attr-defined]
+        job.done(arrays())
+    assert [run.set_id for run in held.project.of_kind(Run)] == ["scan0", "scan2"]
+    assert any("scan1 is left out: Pixel size not known" in message.text for message in held.messages.items)
+
+
+def test_run_without_images_says_so_and_shows_where(held: Session, qtbot) -> None:
+    with qtbot.waitSignal(held.panel_asked) as asked:
+        reconstruct.flow_of(held).run()
+    assert asked.args == ["images"]
+    assert held.messages.items[-1].kind == "warning"
+
+
+def test_options_go_with_the_run(panel: ReconstructPanel, held: Session, qtbot) -> None:
+    fill(held, runs=0)
+    options = panel.options
+    options.balance.setCurrentIndex(1)
+    options.balance.activated.emit(1)
+    options.parallax.click()
+    options.clip_high.setText("60000")
+    qtbot.keyClick(options.clip_high, Qt.Key.Key_Return)
+    qtbot.mouseClick(panel.button, LEFT)
+    params = held.jobs.jobs[0].params  # type: ignore[attr-defined]
+    assert (params.balance, params.scan_parallax, params.clip_high) == ("level", False, 60000.0)
+
+
+def test_changed_inputs_are_marked(panel: ReconstructPanel, held: Session) -> None:
+    fill(held)
+    run = held.project.run
+    assert run is not None
+    assert changed_since(run, held.project) == []
+    held.do(edits.set_detector(held.project, detector(distance_mm=9.0)))
+    frame = held.project.segment_set
+    assert frame is not None
+    held.do(edits.change("Swap", frame, images=frame.images[::-1], exclude=np.ones((ROWS, COLUMNS), bool)))
+    assert changed_since(run, held.project) == ["images", "detector", "excluded areas"]
+    assert "images, detector" in panel.details.stale.text()
+    held.history.undo()
+    held.history.undo()
+    assert changed_since(run, held.project) == []
+    assert not panel.details.stale.isVisible()
+
+
+def test_table_stars_renames_compares_and_deletes(panel: ReconstructPanel, held: Session, qtbot) -> None:
+    fill(held, runs=3)
+    table, model = panel.runs, panel.runs.model()
+    view = table.viewport()
+
+    def click(row: int, column: int) -> None:
+        qtbot.mouseClick(view, LEFT, pos=table.visualRect(model.index(row, column)).center())
+
+    click(1, 3)
+    assert held.project.selection.run_id == "scan0-1"
+    click(2, 1)
+    assert held.project.selection.run_id == "scan0-1"
+    assert held.project.selection.compared_run_id == "scan0-2"
+    click(0, 0)
+    assert [run.starred for run in held.project.of_kind(Run)] == [True, False, False]
+    model.setData(model.index(0, 2), "Best")
+    assert held.project.of_kind(Run)[0].name == "Best"
+    table.setFocus()
+    qtbot.keyClick(table, Qt.Key.Key_Delete)
+    assert [run.id for run in held.project.of_kind(Run)] == ["scan0-1", "scan0-2"]
+    held.history.undo()
+    assert len(held.project.of_kind(Run)) == 3
+
+
+def test_differences_name_parameters_and_values() -> None:
+    each = make_set()
+    first = make_run(each, "a")
+    assert presenter.differences(first, make_run(each, "b")) == ["nothing"]
+    changed = make_run(each, "c", balance="level", scan_parallax=False)
+    assert presenter.differences(first, changed) == ["segment gains: level", "scan parallax: off"]
+
+
+def test_provenance_holds_parameters_and_hashes() -> None:
+    text = presenter.provenance_text(make_run(make_set(), "a"))
+    assert "E.tif" in text
+    assert "W" * 64 in text
+    assert '"pixel_size_nm": 2.0' in text
+
+
+def test_engine_gives_a_flat_surface_for_even_images(session: Session, qtbot) -> None:
+    panel = ReconstructPanel(session)
+    qtbot.addWidget(panel)
+    fill(session, runs=0)
+    flow = reconstruct.flow_of(session)
+    flow.set_options(replace(flow.options, scan_parallax=False))
+    qtbot.mouseClick(panel.button, LEFT)
+    qtbot.waitUntil(lambda: flow.task is None, timeout=90_000)
+    run = session.project.run
+    assert run is not None
+    assert run.arrays["height"].shape == (ROWS, COLUMNS)
+    assert np.ptp(run.arrays["height"]) < 0.05
+    assert run.duration_s > 0
+    QtCore.QCoreApplication.sendPostedEvents()
