@@ -144,12 +144,18 @@ class Scene:
         """Show all of the surface, from where the eye stands, beside margins kept free at the right and below."""
         if self.field is None:
             return
-        right, up, _ = self.camera.axes()
+        right, up, eye = self.camera.axes()
         corners = self._corners()
         width, height = max(self.width - right_px, 0.3 * self.width), max(self.height - bottom_px, 0.3 * self.height)
-        margin = 1.08 if self.camera.projection == "parallel" else 1.3
-        nm_per_pixel = margin * max(np.ptp(corners @ up) / height, np.ptp(corners @ right) / width, 1e-6)
-        fitted = replace(self.camera, center_nm=(0.0, 0.0, 0.0), view_height_nm=float(nm_per_pixel * self.height))
+        # A corner is in the picture if its half height, enlarged by distance / (distance - its nearness), is within half of
+        # the view; the distance is view height times a constant, which makes the condition linear in the view height.
+        nearness = 2.0 * math.tan(math.radians(self.camera.view_angle_deg / 2)) * (corners @ eye)
+        if self.camera.projection == "parallel":
+            nearness[:] = 0.0
+        aside_nm, above_nm = (2.0 * np.abs(corners @ axis) * self.height for axis in (right, up))
+        needed = max(np.max(aside_nm / width + nearness), np.max(above_nm / height + nearness), 1e-3)
+        fitted = replace(self.camera, center_nm=(0.0, 0.0, 0.0), view_height_nm=float(1.08 * needed))
+        nm_per_pixel = fitted.view_height_nm / self.height
         aside = (0.5 * (self.width - width) * nm_per_pixel, -0.5 * (self.height - height) * nm_per_pixel)
         self.camera = fitted.panned(float(aside[0]), float(aside[1]), self._exaggeration)
 
