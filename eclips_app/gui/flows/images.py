@@ -117,6 +117,13 @@ class ImagesFlow(QtCore.QObject):
             text = f"{len(first.images)} images, but the detector “{detector.name}” has {len(detector.quadrants)} segments."
             self._session.notify(text, "warning", action_text="Show detector", action=self._show_detector)
 
+        in_use = self._session.project.detector
+        against = segment_order.contradicting(first, self.guess_of(first), in_use) if in_use else ()
+        if against and in_use and len(in_use.quadrants) == len(first.images):
+            places = segment_order.azimuths_text(first, against[0], in_use)
+            text = f"By {against[0].text}, the segments lie elsewhere: {places}. Check their order."
+            self._session.notify(text, "warning", action_text="Show images", action=self._show_images)
+
     def _show_detector(self) -> None:
         self._session.show_panel("detector")
 
@@ -202,6 +209,18 @@ class ImagesFlow(QtCore.QObject):
         order = segment_order.order_by_azimuth(segment_set.images, guess, detector)
         if order is not None:
             self._session.do(edits.order_frames(f"Order from {guess.text}", project, segment_set, order))
+
+    def use_azimuths(self, source: str) -> None:
+        """Turn the detector's segments to where a source ("shading" …) sees the images that they have."""
+        project = self._session.project
+        segment_set, detector = project.segment_set, project.detector
+        item = project.detector_item
+        if segment_set is None or detector is None or item is None or not self.can_reorder():
+            return
+        guess = next(g for g in self.guess_of(segment_set).guesses if g.source == source)
+        turned = segment_order.with_azimuths(segment_set, guess, detector)
+        text = f"Azimuths from {guess.text}"
+        self._session.do(edits.set_detector(project, turned, path=item.path, text=text))
 
     def _rearrange(self, **how: bool) -> None:
         project = self._session.project

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from eclips_app.commands.edits import rings
@@ -17,7 +16,9 @@ _WORDS = {
     "shading": "the shading",
     "order": "the order of the files",
 }
-_MISPLACED_DEG = 40.0  #: a segment further than this from where it is said to be stands in another place
+MISPLACED_DEG = 40.0  #: a segment further than this from where it is said to be stands in another place
+_SURE = 0.7  #: shading below this confidence does not tell an order from one turned by half
+TURNED_DEG = 8.0  #: azimuths that differ by more than this are worth correcting
 
 
 @dataclass(frozen=True)
@@ -115,17 +116,50 @@ def first_order(segment_set: SegmentSet, known: OrderGuess, detector: Detector |
     if named is not None:
         return named
     shading = next((guess for guess in known.guesses if guess.source == "shading"), None)
-    return order_by_azimuth(segment_set.images, shading, detector) if shading else None
+    if shading is None or only_turned(segment_set, shading, detector):
+        return None
+    return order_by_azimuth(segment_set.images, shading, detector)
 
 
-def agrees(segment_set: SegmentSet, guess: Guess, detector: Detector) -> bool:
+def agrees(segment_set: SegmentSet, guess: Guess, detector: Detector, within_deg: float = MISPLACED_DEG) -> bool:
     """Whether each image stands where a guess says it is."""
-    pairs = itertools.zip_longest(segment_set.images, detector.quadrants)
-    for image, segment in pairs:
-        azimuth = guess.azimuths_deg.get(image_key(image)) if image is not None else None
-        if azimuth is None or segment is None or _apart(azimuth, segment.azimuth_deg) > _MISPLACED_DEG:
-            return False
-    return True
+    found = [guess.azimuths_deg.get(image_key(image)) for image in segment_set.images]
+    pairs = zip(found, detector.quadrants, strict=False)
+    known = len(found) == len(detector.quadrants) and None not in found
+    return known and all(a is not None and _apart(a, segment.azimuth_deg) <= within_deg for a, segment in pairs)
+
+
+def only_turned(segment_set: SegmentSet, guess: Guess, detector: Detector) -> bool:
+    """Whether unsure shading fits the present order but for half a turn, by which hollows and hills change places."""
+    half = {key: azimuth + 180.0 for key, azimuth in guess.azimuths_deg.items()}
+    unsure = guess.source == "shading" and guess.confidence < _SURE
+    return unsure and agrees(segment_set, replace(guess, azimuths_deg=half), detector)
+
+
+def contradicting(segment_set: SegmentSet, known: OrderGuess, detector: Detector) -> tuple[Guess, ...]:
+    """Give the guesses that rest on the images themselves and do not agree with their present order."""
+    told = (guess for guess in known.guesses if guess.source != "order")
+    return tuple(
+        guess
+        for guess in told
+        if not agrees(segment_set, guess, detector) and not only_turned(segment_set, guess, detector)
+    )
+
+
+def azimuths_text(segment_set: SegmentSet, guess: Guess, detector: Detector) -> str:
+    """Say where a guess sees each segment."""
+    pairs = zip(segment_set.images, detector.quadrants, strict=False)
+    return ", ".join(f"{s.name} {guess.azimuths_deg.get(image_key(i), 0.0) % 360:.0f}°" for i, s in pairs)
+
+
+def with_azimuths(segment_set: SegmentSet, guess: Guess, detector: Detector) -> Detector:
+    """Give the detector with each segment turned to where a guess sees the image that it has, in whole degrees."""
+    pairs = zip(segment_set.images, detector.quadrants, strict=True)
+    turned = (
+        replace(s, azimuth_deg=float(round(guess.azimuths_deg.get(image_key(i), s.azimuth_deg) % 360.0) % 360))
+        for i, s in pairs
+    )
+    return replace(detector, quadrants=tuple(turned))
 
 
 def best_preset(segment_set: SegmentSet) -> Detector | None:

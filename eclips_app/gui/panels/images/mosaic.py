@@ -1,0 +1,204 @@
+"""All segments of a set around a compass, zoomed and moved together."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from eclips_app.commands.edits import crop_of
+from eclips_app.core.detector import Detector
+from eclips_app.gui.panels.images.placement import mosaic_cells
+from eclips_app.gui.panels.images.presenter import (
+    Levels,
+    clipped_overlay,
+    file_text,
+    shift_of,
+)
+from eclips_app.gui.panels.images.segment_pane import SegmentPane, SegmentView
+from eclips_app.gui.panels.images.tools import Crop, Tool
+from eclips_app.gui.qt import QtCore, QtGui, QtWidgets, Signal
+from eclips_app.gui.theme import Theme
+from eclips_app.gui.widgets.segments import compass_word, segment_text
+from eclips_app.model.items import SegmentSet
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How the images are shown."""
+
+    levels: tuple[Levels, ...] = ()
+    clipped: bool = False
+
+
+class Mosaic(QtWidgets.QWidget):
+    """One pane for each image; zoom, pan, cursor and tool are common to all."""
+
+    swap_asked = Signal(int, int)
+    pointed = Signal(object)  #: (col, row) of the pixel under the mouse; None outside
+    tool_moved = Signal()
+    tool_released = Signal()
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self.panes: list[SegmentPane] = []
+        self._set: SegmentSet | None = None
+        self._detector: Detector | None = None
+        self._shown = Shown()
+        self._centre = QtCore.QPointF()
+        self._scale = 0.0  #: image pixels under one screen pixel; 0 while the whole image is fitted
+        self.setMinimumSize(260, 200)
+
+    # What is shown
+
+    def show_set(self, segment_set: SegmentSet, detector: Detector | None, shown: Shown) -> None:
+        """Show the images of a set in the places of the detector's segments."""
+        other = self._set is None or self._set.shape != segment_set.shape
+        before, self._set, self._shown = self._set, segment_set, shown
+        fitting = detector is not None and len(detector.quadrants) == len(segment_set.images)
+        self._detector = detector if fitting else None
+        while len(self.panes) < len(segment_set.images):
+            self._add_pane()
+        while len(self.panes) > len(segment_set.images):
+            self.panes.pop().deleteLater()
+        for index, pane in enumerate(self.panes):
+            self._fill(pane, index, segment_set)
+        self.show_crop(crop_of(segment_set))
+        if before is None or before.exclude is not segment_set.exclude:
+            for pane in self.panes:
+                pane.view.show_mask(segment_set.exclude)
+        if other:
+            self._scale = 0.0
+        self._place()
+
+    def show_crop(self, crop: Crop) -> None:
+        """Darken what lies outside a crop, which may be one that is being drawn."""
+        if self._set is not None:
+            for pane in self.panes:
+                pane.view.show_crop(crop, self._set.shape)
+
+    def set_tool(self, tool: Tool | None) -> None:
+        """Let drags over any image go to a tool."""
+        for pane in self.panes:
+            pane.view.set_tool(tool)
+
+    def show_drafts(self) -> None:
+        """Draw what the tool has so far."""
+        for pane in self.panes:
+            pane.view.show_draft()
+
+    def fit(self) -> None:
+        """Show the whole images."""
+        self._scale = 0.0
+        self._apply_range()
+
+    def _add_pane(self) -> None:
+        pane = SegmentPane(self._theme, len(self.panes))
+        pane.setParent(self)
+        pane.swap_asked.connect(self.swap_asked)
+        pane.view.navigated.connect(self._on_navigated)
+        pane.view.fit_asked.connect(self.fit)
+        pane.view.hovered.connect(self._on_hovered)
+        pane.view.tool_moved.connect(self.tool_moved)
+        pane.view.tool_released.connect(self.tool_released)
+        pane.view.set_tool(self.panes[0].view.tool if self.panes else None)
+        if self._set is not None:
+            pane.view.show_mask(self._set.exclude)
+        self.panes.append(pane)
+        pane.show()
+
+    def _fill(self, pane: SegmentPane, index: int, segment_set: SegmentSet) -> None:
+        image = segment_set.images[index]
+        levels = self._shown.levels[index] if self._shown.levels else None
+        shift = shift_of(segment_set, index)
+        pane.view.set_image(image.data, pixel_size_nm=segment_set.pixel_size_nm, origin_px=shift, levels=levels)
+        marks = (
+            clipped_overlay(image.data, segment_set.clip_low, segment_set.clip_high) if self._shown.clipped else None
+        )
+        pane.view.show_clipped(marks)
+        heading = pane.heading
+        heading.glyph.set_segment(self._detector, index)
+        heading.glyph.setVisible(self._detector is not None)
+        heading.file.setText(file_text(image))
+        heading.file.setToolTip(image.source)
+        pane.view.setAccessibleName(f"Image of segment {self._name(index)}")
+        heading.swap.setAccessibleName(f"Swap the image of segment {self._name(index)}")
+        heading.menu.clear()
+        for other in range(len(segment_set.images)):
+            if other != index:
+                text = f"Swap with {self._name(other)} ({file_text(segment_set.images[other])})"
+                heading.menu.addAction(text).setData(other)
+
+    def _name(self, index: int, width_px: int = 1000) -> str:
+        """Name a segment in as many words as there is room for."""
+        if self._detector is None:
+            return f"Image {index + 1}"
+        segment = self._detector.quadrants[index]
+        if width_px < 150:
+            return segment.name
+        text = segment_text(segment)
+        return f"{text} {compass_word(segment.azimuth_deg)}" if width_px > 240 else text
+
+    # Places, zoom and pan
+
+    def resizeEvent(self, event: QtGui.QResizeEvent) -> None:
+        """Place the panes anew."""
+        self._place()
+
+    def showEvent(self, event: QtGui.QShowEvent) -> None:
+        """Zoom once the panes have their size."""
+        QtCore.QTimer.singleShot(0, self._apply_range)
+
+    def _place(self) -> None:
+        if self._set is None or not self.panes:
+            return
+        rows, columns = self._set.shape
+        width, height = max(self.width(), 1), max(self.height(), 1)
+        cells = mosaic_cells(self._detector, len(self.panes), width / height, columns / rows)
+        for pane, cell in zip(self.panes, cells, strict=True):
+            left, top = round(cell.x * width), round(cell.y * height)
+            right, bottom = round((cell.x + cell.width) * width), round((cell.y + cell.height) * height)
+            pane.setGeometry(left, top, right - left, bottom - top)
+            pane.heading.name.setText(self._name(pane.index, right - left))
+            pane.heading.value.setVisible(right - left > 180)
+        self._apply_range()
+
+    def _apply_range(self) -> None:
+        """Give all views the common centre and scale."""
+        if self._set is None or not self.panes:
+            return
+        centre, scale = self._centre, self._scale
+        for pane in self.panes:
+            size = pane.view.viewport().size()
+            if self._scale == 0.0:
+                rows, columns = self._set.shape
+                centre = QtCore.QPointF(columns / 2 - 0.5, rows / 2 - 0.5)
+                scale = max(columns / max(size.width() - 8, 1), rows / max(size.height() - 8, 1))
+            width, height = scale * size.width(), scale * size.height()
+            rect = QtCore.QRectF(centre.x() - width / 2, centre.y() - height / 2, width, height)
+            pane.view.box.setRange(rect, padding=0)
+            pane.view.viewport().update()
+
+    def _on_navigated(self) -> None:
+        view = self.sender()
+        assert isinstance(view, SegmentView)
+        self._centre = view.box.viewRect().center()
+        self._scale = float(view.box.viewPixelSize()[0])
+        self._apply_range()
+
+    # Cursor
+
+    def _on_hovered(self, col: float, row: float, value: object) -> None:
+        source = self.sender()
+        inside = value is not None and math.isfinite(col)
+        for pane in self.panes:
+            pane.view.show_cross((col, row) if inside and pane.view is not source else None)
+            grey = pane.view.value_at(col, row) if inside else None
+            pane.heading.value.setText("" if grey is None else _grey_text(grey))
+        self.pointed.emit((col, row) if inside else None)
+
+
+def _grey_text(value: float) -> str:
+    return f"{value:.0f}" if value == np.round(value) else f"{value:.5g}"
