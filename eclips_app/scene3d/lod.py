@@ -63,7 +63,9 @@ class LevelOfDetail:
         return next((s for s in reversed(usable) if self.predict_s(s) <= MOVING_BUDGET_S), coarsest)
 
     def divisor(self) -> int:
-        """Factor by which a moving picture has fewer pixels along each edge."""
+        """Factor by which a moving picture has fewer pixels along each edge; 2 while nothing is known."""
+        if not self._seconds:
+            return 2
         return min(3, max(1, math.ceil(math.sqrt(self.predict_s(self.moving()) / SLOW_S))))
 
     def finer(self, stride: int) -> int:

@@ -222,7 +222,6 @@ class SurfaceCanvas(QtWidgets.QWidget):
         scene.surface.add_mesh(mesh)
         self._is_fresh = True
         scene.surface.set_slopes(slopes)
-        self._show(mesh.stride)
         if self._exaggeration_pending:
             self._exaggeration_pending = False
             scene.set_exaggeration(scene.auto_exaggeration())
@@ -231,7 +230,7 @@ class SurfaceCanvas(QtWidgets.QWidget):
             self._fit_scene()
             self._fit_pending = False
             self.camera_changed.emit()
-        self._redraw()
+        self._moved()
         self._background.run(lambda: arrays.slopes(field), self._set_slopes)
 
     def _set_slopes(self, slopes: NDArray[np.float32]) -> None:
