@@ -42,6 +42,7 @@ def bench_render(size_px: int = 1024, view_px: int = 1024) -> Figures:
     view = RenderView()
     view.resize(view_px, view_px)
     view.show()
+    view.warm_up()
     wait_until(lambda: view.is_settled)
     heart = _Heart()
     start = time.perf_counter()

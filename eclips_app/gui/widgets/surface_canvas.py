@@ -51,8 +51,7 @@ class SurfaceCanvas(QtWidgets.QWidget):
             overlays.ColorScale("Height", "viridis", 0.0, 1.0, "nm"),
         )
         self._hit: Hit | None = None
-        self._fit_pending = False
-        self._exaggeration_pending = False
+        self._fit_pending = self._exaggeration_pending = False
         self._dirty = True
         self._is_fresh = True  #: the next frame uploads something and tells nothing about the following ones
         self._moving = False
@@ -109,8 +108,7 @@ class SurfaceCanvas(QtWidgets.QWidget):
         Colours are those of the last `set_colors`, which may be called right after.
         """
         self._background.drop()
-        self._hit = None
-        self._height = height
+        self._hit, self._height = None, height
         if height is None:
             self.scene.set_field(None)
             self._redraw()
@@ -187,6 +185,11 @@ class SurfaceCanvas(QtWidgets.QWidget):
 
     def _fit_scene(self) -> None:
         self.scene.fit(overlays.RIGHT_PX * self._ratio, overlays.BOTTOM_PX * self._ratio)
+
+    def warm_up(self) -> None:
+        """Let the driver do its first work, some 100 ms, while there is nothing to show: the first picture comes sooner."""
+        if self.field is None:
+            self.scene.warm_up()
 
     def picture(self, scale: float = 2.0) -> QtGui.QImage:
         """Draw the view with everything on it, `scale` device pixels for each of the widget's."""
@@ -338,8 +341,6 @@ class SurfaceCanvas(QtWidgets.QWidget):
         self._resize_scene(divisor)
         base = self.palette().base().color()
         self.scene.set_background((base.redF(), base.greenF(), base.blueF()))
-        if self._is_fresh and self.field is None:
-            self.scene.warm_up()
         start = time.perf_counter()
         self._pixels = np.ascontiguousarray(self.scene.render())
         seconds = time.perf_counter() - start

@@ -142,6 +142,8 @@ class Surface3DPanel(QtWidgets.QWidget):
             self.view.picked.connect(self._on_pick)
             self.view.exaggeration_changed.connect(self.heights.edit.set_value)
             self.view.set_lighting(self.light.lighting)
+            if self._session.project.run is None:
+                self.view.warm_up()
         else:
             self._failure = f"This computer cannot draw in 3D: {drawing.description}."
         self.refresh()
