@@ -29,6 +29,8 @@ FOLDER = BUILD / "dist" / "eclips"
 
 #: Packages whose modules are imported by name at run time, so that PyInstaller cannot see them.
 COLLECT = ("eclips_app", "SurfaceTopography", "imagecodecs", "gwyfile", "igor2")
+#: Packages whose version the program asks for.
+METADATA = ("vtk", "PySide6-Essentials")
 EXCLUDE = ("tkinter", "_tkinter", "pytest", "hypothesis", "IPython", "sem2surface", "mypy", "ruff")
 
 #: What a running program never opens (globs in the folder's _internal).
@@ -73,6 +75,8 @@ def pyinstaller_command() -> list[str]:
     for name in COLLECT:
         command += ["--collect-submodules", name]
     command += ["--collect-data", "SurfaceTopography", "--recursive-copy-metadata", "SurfaceTopography"]
+    for name in METADATA:
+        command += ["--copy-metadata", name]
     for name in EXCLUDE:
         command += ["--exclude-module", name]
     return [*command, str(ROOT / "eclips_app" / "__main__.py")]

@@ -8,15 +8,17 @@ from pathlib import Path
 
 from eclips_app.gui.app import make_application, make_window
 from eclips_app.gui.messages import Message
-from eclips_app.gui.qt import QtCore, QtGui, QtWidgets
+from eclips_app.gui.panels.surface3d.view import Surface3DPanel
+from eclips_app.gui.qt import QtCore, QtGui
 from eclips_app.gui.session import Session
 from eclips_app.gui.settings import Settings
+from eclips_app.gui.shell.main_window import MainWindow
 
 _EXAMPLE = "vickers"
 _TIMEOUT_MS = 180_000
-_DRAWING_MS = 2_000
-#: Fewer colours than this on a grid over the window mean that nothing was drawn.
-_FEWEST_COLORS = 12
+_POLL_MS = 50
+#: Fewer colours than this on a grid over the 3D view mean that nothing was drawn.
+_FEWEST_COLORS = 30
 
 
 def main(picture: Path | None = None) -> int:
@@ -52,53 +54,66 @@ def count_colors(image: QtGui.QImage) -> int:
 
 
 class _SelfTest(QtCore.QObject):
-    """Waits for the first paint, then for the example's reconstruction, then looks at the window."""
+    """Waits for the first paint, then for the example's reconstruction, then for its surface, and looks at it."""
 
-    def __init__(self, session: Session, window: QtWidgets.QWidget, picture: Path | None) -> None:
+    def __init__(self, session: Session, window: MainWindow, picture: Path | None) -> None:
         super().__init__(session)
-        self.verdict = "selftest: no answer in time"
+        self.verdict = ""
         self._session, self._window, self._picture = session, window, picture
-        self._has_result = False
         window.installEventFilter(self)
-        session.project.changed.connect(self._on_project)
         session.messages.added.connect(self._on_message)
-        QtCore.QTimer.singleShot(_TIMEOUT_MS, lambda: QtCore.QCoreApplication.exit(1))
+        self._poll = QtCore.QTimer(self)
+        self._poll.timeout.connect(self._look)
+        QtCore.QTimer.singleShot(_TIMEOUT_MS, self, self._give_up)
 
     def eventFilter(self, watched: QtCore.QObject, event: QtCore.QEvent) -> bool:
         """Start the engine's part once the window has been painted."""
         if event.type() == QtCore.QEvent.Type.Paint:
             self._window.removeEventFilter(self)
-            QtCore.QTimer.singleShot(0, self._start)
+            QtCore.QTimer.singleShot(0, self, self._start)
         return False
 
     def _start(self) -> None:
         self._session.jobs.start()
         self._session.files.open_example(_EXAMPLE)
-
-    def _on_project(self, _: frozenset[str]) -> None:
-        if self._session.project.run is not None and not self._has_result:
-            self._has_result = True
-            QtCore.QTimer.singleShot(_DRAWING_MS, self._look)
+        self._poll.start(_POLL_MS)
 
     def _on_message(self, message: Message) -> None:
         if message.kind == "error":
             self._end(1, message.text)
 
     def _look(self) -> None:
+        view = self._surface_panel().view
+        if self._session.project.run is None or view is None or not view.is_settled or not view.isVisible():
+            return
+        self._poll.stop()
         image = self._window.grab().toImage()
         if QtGui.QGuiApplication.platformName() == "xcb":  # what really is on the screen
-            screen = QtGui.QGuiApplication.primaryScreen()
-            image = screen.grabWindow(self._window.winId()).toImage()
+            image = self._window.screen().grabWindow(self._window.winId()).toImage()
         if self._picture is not None and not image.save(str(self._picture)):
             self._end(1, f"the picture cannot be written to {self._picture}")
             return
-        colors = count_colors(image)
+        scale = image.width() / self._window.width()  # device pixels
+        corner = view.mapTo(self._window, QtCore.QPoint(0, 0)) * scale
+        colors = count_colors(image.copy(QtCore.QRect(corner, view.size() * scale)))
         if colors < _FEWEST_COLORS:
-            self._end(1, f"the window is blank ({colors} colours)")
+            self._end(1, f"the 3D view is blank ({colors} colours)")
             return
-        self._end(0, f"ok, {image.width()} x {image.height()} pixels, {colors} colours")
+        self._end(0, f"ok, {image.width()} x {image.height()} pixels, {colors} colours in the 3D view")
+
+    def _surface_panel(self) -> Surface3DPanel:
+        panel = self._window.panels["surface3d"].panel()
+        assert isinstance(panel, Surface3DPanel)
+        return panel
+
+    def _give_up(self) -> None:
+        what = (
+            "the engine did not answer" if self._session.project.run is None else self._surface_panel().message.text()
+        )
+        self._end(1, f"gave up after {_TIMEOUT_MS // 1000} s: {what}")
 
     def _end(self, status: int, text: str) -> None:
+        self._poll.stop()
         self.verdict = f"selftest: {text}"
         QtCore.QCoreApplication.exit(status)
 
