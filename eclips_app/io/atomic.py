@@ -35,8 +35,7 @@ def whole_file(path: str | Path, *, keep: int = 0) -> Iterator[Path]:
     EclipsError
         If the folder is missing or cannot be written, or the disk is full.
     """
-    target = Path(path).expanduser().resolve()
-    _check_target(target)
+    target = check_target(path)
     stem = f".{target.stem[:80]}"
     _remove_leftovers(target.parent, stem, target.suffix)
     temporary = target.with_name(f"{stem}.{uuid.uuid4().hex[:8]}{_PART}{target.suffix}")
@@ -72,7 +71,9 @@ def write_error(path: Path, error: OSError) -> EclipsError:
     )
 
 
-def _check_target(target: Path) -> None:
+def check_target(path: str | Path) -> Path:
+    """Give the file that a path leads to, for writing; raises `EclipsError` if that is not possible."""
+    target = Path(path).expanduser().resolve()
     if not target.name:
         raise EclipsError("no file name was given", where=str(target))
     if target.is_dir():
@@ -81,6 +82,7 @@ def _check_target(target: Path) -> None:
         raise EclipsError(f"the folder '{target.parent}' does not exist", where=target.name, hint="Make it first.")
     if target.exists() and not os.access(target, os.W_OK):
         raise EclipsError("the file is write-protected", where=str(target), hint="Choose another name.")
+    return target
 
 
 def _remove_leftovers(folder: Path, stem: str, suffix: str) -> None:

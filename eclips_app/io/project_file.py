@@ -6,7 +6,7 @@ import contextlib
 import io
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -86,16 +86,20 @@ def read_project(path: str | Path, context: Context | None = None) -> tuple[dict
     EclipsError
         If the file is missing, no project, damaged, or from a newer program.
     """
+    state = read_state(path)
+    return state, read_arrays(path, layout.array_keys(state), context)
+
+
+def read_arrays(path: str | Path, keys: Sequence[str], context: Context | None = None) -> dict[str, NDArray[Any]]:
+    """Read some arrays of a project by their keys; raises as `read_project`."""
     context = context or SilentContext()
+    arrays = {}
     with _reading(Path(path)) as file:
-        state = _read_state(file)
-        keys = layout.array_keys(state)
-        arrays = {}
         for i, key in enumerate(keys):
             context.progress(i / len(keys), "Reading")
             arrays[key] = _read_array(file, key)
     context.progress(1.0, "Read")
-    return state, arrays
+    return arrays
 
 
 def read_state(path: str | Path) -> dict[str, Any]:

@@ -1,0 +1,74 @@
+"""Run benchmarks and print their tables.
+
+accuracy: height errors of the reference cases (with the folder given by --shared or ECLIPS_SHARED). engine: time and memory of
+the reconstruction. startup: of commands and window. stall, render, profile: how quickly the window answers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from eclips_app.cli import bench_gui
+from eclips_app.cli.tables import table_text
+from eclips_app.core import paths
+from eclips_app.core.context import Context
+from eclips_app.core.errors import EclipsError
+
+_OWN = ("accuracy", "engine", "startup")
+
+
+def names() -> list[str]:
+    """Give the benchmarks of this installation."""
+    return [*_OWN, *(bench_gui.NAMES if bench_gui.is_there() else ())]
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("name", nargs="?", choices=[*names(), "all"], default="all", help="default: all")
+    parser.add_argument("--large", action="store_true", help="engine: also 8192 x 8192 pixels (takes some minutes)")
+    shared = Path(os.environ.get("ECLIPS_SHARED", paths.root().parent / "shared"))
+    parser.add_argument("--shared", type=Path, default=shared, help="folder with the reference cases")
+
+
+def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
+    """Run the benchmarks; gives their tables."""
+    chosen = names() if args.name == "all" else [args.name]
+    if args.name == "all" and not (args.shared / "cases").is_dir():
+        chosen.remove("accuracy")
+    found: list[dict[str, Any]] = []
+    for number, name in enumerate(chosen):
+        context.progress(number / len(chosen), f"Benchmark {name}")
+        found += _tables(name, args)
+    context.progress(1.0, "Done")
+    return {"tables": found}
+
+
+def describe(result: dict[str, Any]) -> str:
+    """Put the tables into text."""
+    return "\n\n".join(table_text(table) for table in result["tables"])
+
+
+def _tables(name: str, args: argparse.Namespace) -> list[dict[str, Any]]:
+    if name == "accuracy":
+        return _accuracy(args.shared)
+    if name == "engine":
+        from eclips_app.cli import bench_engine
+
+        return [bench_engine.table(large=args.large).to_json()]
+    if name == "startup":
+        from eclips_app.cli import bench_startup
+
+        return [bench_startup.table().to_json()]
+    return bench_gui.tables(name)
+
+
+def _accuracy(shared: Path) -> list[dict[str, Any]]:
+    if not (shared / "cases").is_dir():
+        hint = "Name the folder that holds 'cases' with --shared or ECLIPS_SHARED."
+        raise EclipsError("the reference cases are not there", where=str(shared), hint=hint)
+    from eclips_app.cli import bench_accuracy
+
+    return [bench_accuracy.table(shared).to_json()]

@@ -1,0 +1,102 @@
+"""Measure the height along a straight line of a project's reconstruction.
+
+Points are column,row in pixels of the uncropped image, counted from the centre of its top-left pixel; with units
+(1.2um,300nm) they are lengths to the right and down from there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eclips_app.cli.common import quantity, quantity_text
+from eclips_app.core.context import Context
+from eclips_app.core.errors import EclipsError
+from eclips_app.core.units import parse_length_nm
+
+_NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*\Z")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("project", type=Path, help="project file (.eclips)")
+    parser.add_argument("--from", dest="start", required=True, metavar="X,Y", help="start of the line")
+    parser.add_argument("--to", dest="end", required=True, metavar="X,Y", help="end of the line")
+    parser.add_argument(
+        "--width", default="1", metavar="W", help="average over this width, in pixels or with a unit; default 1"
+    )
+    parser.add_argument("--run", default="", help="name or id of the reconstruction; default: the starred or last one")
+
+
+def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
+    """Measure; gives quantities and the profile itself."""
+    from eclips_app.io.project_runs import open_run
+    from eclips_app.metrology import cursors, profile
+
+    found = open_run(args.project, args.run, ("height", "height_std", "mask"), context)
+    size = found.pixel_size_nm
+    start, end = _point(args.start, size), _point(args.end, size)
+    width = _in_pixels(args.width, size)
+    line = profile.sample(
+        found.arrays["height"], start, end, pixel_size_nm=size, width_px=width, origin_px=found.origin_px,
+        mask=found.arrays.get("mask"), std=found.arrays.get("height_std"),
+    )  # fmt: skip
+    known = np.flatnonzero(np.isfinite(line.height_nm))
+    if len(known) < 3:
+        hint = f"The map covers columns and rows {found.area_text}."
+        raise EclipsError("fewer than three points of the line have a height", where=str(args.project), hint=hint)
+    ends = line.distance_nm[known[0]], line.distance_nm[known[-1]]
+    return {
+        "project": str(args.project),
+        "run": found.name,
+        "from_px": list(start),
+        "to_px": list(end),
+        "width_px": width,
+        "length": quantity(math.dist(start, end) * size, "nm"),
+        "height_difference": cursors.between(line, *ends).dz_nm.to_json(),
+        **_fit(cursors.fit_slope(line, ends), line),
+        "height_range": quantity(float(np.ptp(line.height_nm[known])), "nm"),
+        "points": len(known),
+        "distance_nm": line.distance_nm,
+        "height_nm": line.height_nm,
+        "std_nm": line.std_nm,
+    }
+
+
+def describe(result: dict[str, Any]) -> str:
+    """Put the quantities into words."""
+    words = {
+        "length": "length", "height_difference": "height difference of the ends", "slope_angle": "slope of the fitted line",
+        "rms_deviation": "rms deviation from it", "mean_deviation": "mean deviation from it", "height_range": "height range",
+    }  # fmt: skip
+    return "\n".join(f"{text:<30}{quantity_text(result[name])}" for name, text in words.items())
+
+
+def _fit(slope: Any, line: Any) -> dict[str, Any]:
+    """Give the slope of the fitted line and the mean absolute and rms deviation from it (plain, unfiltered)."""
+    rest = (
+        line.height_nm
+        - slope.level_nm
+        - math.tan(math.radians(slope.angle_deg.value)) * (line.distance_nm - slope.middle_nm)
+    )
+    return {
+        "slope_angle": slope.angle_deg.to_json(),
+        "rms_deviation": slope.rms_nm.to_json(),
+        "mean_deviation": quantity(float(np.nanmean(np.abs(rest))), "nm"),
+    }
+
+
+def _point(text: str, pixel_size_nm: float) -> tuple[float, float]:
+    parts = text.split(",")
+    if len(parts) != 2:
+        raise EclipsError(f"'{text}' is no point", hint="Write column,row, for example 10,20 or 1.2um,300nm.")
+    return _in_pixels(parts[0], pixel_size_nm), _in_pixels(parts[1], pixel_size_nm)
+
+
+def _in_pixels(text: str, pixel_size_nm: float) -> float:
+    return float(text) if _NUMBER.match(text) else parse_length_nm(text) / pixel_size_nm

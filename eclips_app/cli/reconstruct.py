@@ -1,0 +1,190 @@
+"""Reconstruct height maps from segment images and save them as a project.
+
+The files are given in the order of the detector file's quadrants; one file may hold all of them. Several frames give one
+height map each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eclips_app.cli.common import check_output, four_whole_numbers, length_nm, warn
+from eclips_app.core.context import Context
+from eclips_app.core.detector import Detector, read_detector
+from eclips_app.core.errors import EclipsError
+from eclips_app.core.steps import STEPS, ReadSegments, Reconstruct, Register, SaveProject, run_step
+from eclips_app.core.units import format_length
+from eclips_app.model.items import DetectorItem, Item, Run, SegmentSet, new_id
+from eclips_app.model.runs import make_run, step_inputs
+
+_PREFIX = "reconstruct-"
+#: Azimuths that the images tell and that differ by more than this from the detector file's are told to the user.
+_MISPLACED_DEG = 40.0
+_SURE = 0.6
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    methods = [name.removeprefix(_PREFIX) for name in STEPS if name.startswith(_PREFIX)]
+    parser.add_argument("images", nargs="+", type=Path, help="segment images, or one file that holds all")
+    parser.add_argument("--detector", type=Path, required=True, help="detector file (JSON)")
+    parser.add_argument("--pixel-size", type=length_nm, help="such as 2nm; default: what the images say")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="project file to write (.eclips)")
+    parser.add_argument("--method", choices=methods, default="linear", help="default: linear")
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    parser.add_argument("--register", action="store_true", help="align segments that were scanned one after another")
+    parser.add_argument(
+        "--balance",
+        choices=["file", "level"],
+        default="file",
+        help="gains of the detector file, or those that make the image level",
+    )
+    parser.add_argument(
+        "--crop",
+        type=four_whole_numbers,
+        metavar="ROW,COL,ROW,COL",
+        help="first row and column, end row and column (excluded)",
+    )
+    parser.add_argument("--no-scan-parallax", action="store_true", help="leave the scan parallax in the height")
+
+
+def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
+    """Do it; gives what was written and the range of each height map."""
+    output = args.output if args.output.suffix else args.output.with_suffix(".eclips")
+    check_output(output, [*args.images, args.detector])
+    detector = read_detector(args.detector)
+    sets = [_prepare(each, args, context) for each in _read(args.images, detector, context)]
+    runs = [_reconstruct(each, detector, args, context) for each in sets]
+    from eclips_app.model.snapshot import state_of  # late: only now needed
+
+    items: list[Item] = [DetectorItem(new_id(), detector, str(args.detector)), *sets, *runs]
+    state, arrays = state_of(items)
+    run_step("save-project", arrays, SaveProject(str(output), state), context)
+    return {"output": str(output), "runs": [_summary(r, s) for r, s in zip(runs, sets, strict=True)]}
+
+
+def describe(result: dict[str, Any]) -> str:
+    """Put the result into words."""
+    lines = []
+    for each in result["runs"]:
+        rows, columns = each["shape"]
+        size, span = format_length(each["pixel_size_nm"]), format_length(each["height_range"]["value"])
+        lines.append(
+            f"{each['set']}: {columns} x {rows} pixels of {size}, heights over {span}, device {each['device']}"
+        )
+    return "\n".join([*lines, f"written: {result['output']}"])
+
+
+def _read(paths: Sequence[Path], detector: Detector, context: Context) -> tuple[SegmentSet, ...]:
+    from eclips_app.io.segments import sets_from_result
+
+    names = tuple(str(path) for path in paths)
+    count = len(detector.quadrants)
+    result = run_step("read-segments", {}, ReadSegments(names, _segments(paths, count)), context)
+    sets = tuple(_in_given_order(each, names) for each in sets_from_result(result))
+    for each in sets:
+        if len(each.images) != count:
+            hint = "Give one image for each segment, in the order of the detector file."
+            raise EclipsError(
+                f"{len(each.images)} images for a detector of {count} segments", where=each.name, hint=hint
+            )
+    for warning in [*result.info["warnings"], *_misplaced(sets[0], result.info, detector)]:
+        warn(warning)
+    return sets
+
+
+def _segments(paths: Sequence[Path], count: int) -> int:
+    """Give the number of segments where it is needed to tell frames from segments; 0: the files tell by themselves."""
+    return count if len(paths) == 1 or (len(paths) > count and len(paths) % count == 0) else 0
+
+
+def _in_given_order(segment_set: SegmentSet, names: Sequence[str]) -> SegmentSet:
+    images = sorted(segment_set.images, key=lambda image: (names.index(image.source), image.page))
+    return replace(segment_set, images=tuple(images))
+
+
+def _misplaced(segment_set: SegmentSet, info: dict[str, Any], detector: Detector) -> list[str]:
+    """Say in one sentence which images seem to belong to another segment than the one at their place in the file."""
+    sources = [(info["images"][n]["source"], info["images"][n]["page"]) for n in info["frames"][0]]
+    guesses = dict(zip(sources, info["azimuths"], strict=True))
+    found, turned = [], 0
+    for image, segment in zip(segment_set.images, detector.quadrants, strict=True):
+        guess = guesses[image.source, image.page]
+        off = abs((guess["azimuth_deg"] - segment.azimuth_deg + 180) % 360 - 180)
+        turned += guess["source"] == "shading" and off > 180 - _MISPLACED_DEG
+        if guess["confidence"] >= _SURE and off > _MISPLACED_DEG:
+            found.append(
+                f"{segment.name} at {segment.azimuth_deg:g}° looks like {guess['azimuth_deg']:.0f}° ({guess['source']})"
+            )
+    if turned == len(segment_set.images):  # shading alone tells hills from hollows badly
+        return []
+    return [f"{'; '.join(found)}: check the order of the images and the scan rotation"] if found else []
+
+
+def _prepare(segment_set: SegmentSet, args: argparse.Namespace, context: Context) -> SegmentSet:
+    """Settle pixel size and crop, and register the segments if asked to."""
+    stated, given = segment_set.pixel_size_nm, args.pixel_size
+    if given is None and stated is None:
+        hint = "Give it, for example --pixel-size 2nm."
+        raise EclipsError("the images do not say their pixel size", where=segment_set.name, hint=hint)
+    if given is not None and stated is not None and abs(given / stated - 1) > 0.01:
+        warn(f"the images say a pixel size of {format_length(stated)}; the given {format_length(given)} is used")
+    source = segment_set.pixel_size_source if given is None else "typed"
+    changed = replace(
+        segment_set, pixel_size_nm=given or stated, pixel_size_source=source, crop=args.crop or segment_set.crop
+    )
+    if not args.register:
+        return changed
+    found = run_step("register", step_inputs(changed), Register(changed.crop), context).info
+    shifts = tuple((float(row), float(column)) for row, column in found["shifts_px"])
+    return replace(changed, shifts_px=shifts, registration_quality=tuple(float(q) for q in found["quality"]))
+
+
+def _reconstruct(segment_set: SegmentSet, detector: Detector, args: argparse.Namespace, context: Context) -> Run:
+    assert segment_set.pixel_size_nm is not None  # settled by _prepare
+    step = _PREFIX + args.method
+    params = Reconstruct(
+        detector=detector,
+        pixel_size_nm=segment_set.pixel_size_nm,
+        crop=segment_set.crop,
+        shifts_px=segment_set.shifts_px,
+        clip_low=segment_set.clip_low,
+        clip_high=segment_set.clip_high,
+        balance=args.balance,
+        scan_parallax=not args.no_scan_parallax,
+        device=args.device,
+    )
+    start = time.perf_counter()
+    result = run_step(step, step_inputs(segment_set), params, context)
+    for warning in result.info.get("warnings", ()):
+        warn(f"{segment_set.name}: {warning}")
+    return make_run(segment_set, step, params, result, time.perf_counter() - start, args.method.capitalize())
+
+
+def _summary(made: Run, segment_set: SegmentSet) -> dict[str, Any]:
+    height = made.arrays["height"][made.arrays["mask"]]
+    std = made.arrays["height_std"][made.arrays["mask"]]
+    span = float(np.ptp(height)) if height.size else math.nan
+    return {
+        "set": segment_set.name,
+        "run": made.id,
+        "method": made.step,
+        "device": made.info.get("device", made.params["device"]),
+        "pixel_size_nm": made.pixel_size_nm,
+        "shape": list(made.arrays["height"].shape),
+        "crop": list(made.params["crop"]),
+        "shifts_px": [list(shift) for shift in segment_set.shifts_px],
+        "height_range": {"value": span, "std": None, "unit": "nm"},
+        "height_std_median": {"value": float(np.median(std)) if std.size else math.nan, "std": None, "unit": "nm"},
+        "covered": float(made.arrays["mask"].mean()),
+        "duration_s": made.duration_s,
+        "warnings": list(made.info.get("warnings", ())),
+    }

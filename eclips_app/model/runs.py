@@ -1,0 +1,85 @@
+"""A reconstruction as a document item: which inputs went in, and how to give the same ones to the step again."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eclips_app.core import schema
+from eclips_app.core.errors import EclipsError
+from eclips_app.core.steps import STEPS, StepResult
+from eclips_app.model.items import Run, SegmentImage, SegmentSet, new_id
+from eclips_app.version import VERSION
+
+
+def step_inputs(segment_set: SegmentSet) -> dict[str, NDArray[Any]]:
+    """Give the input arrays of a reconstruction step: ``segments`` [k, row, col] and, if there is any, ``exclude``."""
+    arrays = {"segments": np.stack([image.data for image in segment_set.images])}
+    if segment_set.exclude is not None:
+        arrays["exclude"] = segment_set.exclude
+    return arrays
+
+
+def make_run(segment_set: SegmentSet, step: str, params: Any, result: StepResult, duration_s: float, name: str) -> Run:
+    """Make the item of a finished reconstruction of `segment_set`; its arrays become read-only."""
+    for array in result.arrays.values():
+        array.setflags(write=False)
+    info = {
+        "software": f"ECLIPS {VERSION}",
+        **result.info,
+        "inputs": inputs_record(segment_set),
+        "exclude_sha256": exclude_hash(segment_set),
+    }
+    return Run(
+        id=new_id(),
+        name=name,
+        set_id=segment_set.id,
+        step=step,
+        step_version=STEPS[step].version,
+        params=schema.dump(params),
+        arrays=result.arrays,
+        info=info,
+        input_sha256=tuple(image.sha256 for image in segment_set.images),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        duration_s=duration_s,
+    )
+
+
+def inputs_record(segment_set: SegmentSet) -> list[dict[str, Any]]:
+    """Say which images go into a run, in their order."""
+    return [_record(image) for image in segment_set.images]
+
+
+def exclude_hash(segment_set: SegmentSet) -> str:
+    """Give the SHA-256 of the excluded areas, packed to bits; empty if there are none."""
+    if segment_set.exclude is None:
+        return ""
+    return hashlib.sha256(np.packbits(segment_set.exclude).tobytes()).hexdigest()
+
+
+def as_it_was(run: Run, segment_set: SegmentSet) -> SegmentSet:
+    """Give the set with its images in the order that they had when the run was made.
+
+    Raises
+    ------
+    EclipsError
+        If an image is not there any more, or the excluded areas are no longer the same.
+    """
+    records = run.info.get("inputs", inputs_record(segment_set))
+    known = {tuple(sorted(_record(image).items())): image for image in segment_set.images}
+    images = [known.get(tuple(sorted(record.items()))) for record in records]
+    found = tuple(image for image in images if image is not None)
+    if len(found) < len(images):
+        raise EclipsError("the images are not those that the run was made of", where=run.name)
+    if run.info.get("exclude_sha256", exclude_hash(segment_set)) != exclude_hash(segment_set):
+        raise EclipsError("the excluded areas were changed after the run was made", where=run.name)
+    return replace(segment_set, images=found)
+
+
+def _record(image: SegmentImage) -> dict[str, Any]:
+    return {"name": image.name, "source": image.source, "page": image.page, "sha256": image.sha256}
