@@ -18,7 +18,7 @@ _WORDS = {
 }
 MISPLACED_DEG = 40.0  #: a segment further than this from where it is said to be stands in another place
 _SURE = 0.7  #: shading below this confidence does not tell an order from one turned by half
-TURNED_DEG = 8.0  #: azimuths that differ by more than this are worth correcting
+TURNED_DEG = 12.0  #: azimuths that differ by more than this are worth correcting
 
 
 @dataclass(frozen=True)

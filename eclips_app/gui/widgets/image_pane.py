@@ -140,7 +140,7 @@ class ImagePane(pg.GraphicsView):
         )
 
     def _use_theme(self) -> None:
-        self.setBackground(self._theme.colors.base)
+        self.setBackground(self._theme.colors.window)  # part of the panel, not a white sheet around a dark image
 
     def _on_move(self, position: QtCore.QPointF) -> None:
         point = self.box.mapSceneToView(position)

@@ -45,6 +45,9 @@ class CompareView(QtWidgets.QWidget):
         self._timer = QtCore.QTimer(self)
         self._timer.setInterval(_BLINK_MS)
         self._timer.timeout.connect(self._blink)
+        self._settle = QtCore.QTimer(self)
+        self._settle.setSingleShot(True)
+        self._settle.timeout.connect(self.pane.fit)
         row = QtWidgets.QHBoxLayout()
         for widget in (self.first, QtWidgets.QLabel("over"), self.second, self.mode, self.shifted):
             row.addWidget(widget)
@@ -72,7 +75,7 @@ class CompareView(QtWidgets.QWidget):
     def showEvent(self, event: QtGui.QShowEvent) -> None:
         """Begin to blink."""
         self._draw()
-        QtCore.QTimer.singleShot(0, self.pane.fit)
+        self._settle.start()
 
     def hideEvent(self, event: QtGui.QHideEvent) -> None:
         """Stop blinking."""

@@ -24,6 +24,8 @@ def paint(shape: tuple[int, int], path: QtGui.QPainterPath, stroke_px: float | N
     canvas = QtGui.QImage(columns, rows, QtGui.QImage.Format.Format_Grayscale8)
     canvas.fill(0)
     painter = QtGui.QPainter(canvas)
+    # A pixel counts if most of it is covered; without antialiasing, strokes come out shifted by up to half a pixel.
+    painter.setRenderHint(QtGui.QPainter.RenderHint.Antialiasing)
     painter.translate(0.5, 0.5)  # the canvas counts from the corner of the first pixel
     if stroke_px is None:
         painter.fillPath(path, QtGui.QColor("white"))

@@ -49,6 +49,9 @@ class Mosaic(QtWidgets.QWidget):
         self._shown = Shown()
         self._centre = QtCore.QPointF()
         self._scale = 0.0  #: image pixels under one screen pixel; 0 while the whole image is fitted
+        self._settle = QtCore.QTimer(self)
+        self._settle.setSingleShot(True)
+        self._settle.timeout.connect(self._apply_range)
         self.setMinimumSize(260, 200)
 
     # What is shown
@@ -114,10 +117,7 @@ class Mosaic(QtWidgets.QWidget):
         levels = self._shown.levels[index] if self._shown.levels else None
         shift = shift_of(segment_set, index)
         pane.view.set_image(image.data, pixel_size_nm=segment_set.pixel_size_nm, origin_px=shift, levels=levels)
-        marks = (
-            clipped_overlay(image.data, segment_set.clip_low, segment_set.clip_high) if self._shown.clipped else None
-        )
-        pane.view.show_clipped(marks)
+        pane.view.show_clipped(clipped_overlay(segment_set, index) if self._shown.clipped else None)
         heading = pane.heading
         heading.glyph.set_segment(self._detector, index)
         heading.glyph.setVisible(self._detector is not None)
@@ -149,7 +149,7 @@ class Mosaic(QtWidgets.QWidget):
 
     def showEvent(self, event: QtGui.QShowEvent) -> None:
         """Zoom once the panes have their size."""
-        QtCore.QTimer.singleShot(0, self._apply_range)
+        self._settle.start()
 
     def _place(self) -> None:
         if self._set is None or not self.panes:

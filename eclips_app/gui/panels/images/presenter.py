@@ -145,13 +145,20 @@ def file_text(image: SegmentImage) -> str:
     return f"{name}, page {image.page + 1}" if image.page else name
 
 
-def clipped_overlay(data: NDArray[Any], low: float | None, high: float | None) -> NDArray[np.uint8]:
-    """Mark the pixels [row, col] at or beyond the clip levels: `SATURATED`, `BLACK` or `CLEAR`."""
+def clipped_overlay(segment_set: SegmentSet, index: int) -> NDArray[np.uint8]:
+    """Mark the pixels [row, col] of an image at or beyond the clip levels: `SATURATED`, `BLACK` or `CLEAR`.
+
+    Nothing is marked outside the crop (which belongs to the common frame, from which the image is shifted).
+    """
+    data = segment_set.images[index].data
     marks = np.zeros(data.shape, np.uint8)
-    if high is not None:
-        marks[data >= high] = SATURATED
-    if low is not None:
-        marks[data <= low] = BLACK
+    top, left, bottom, right = crop_of(segment_set)
+    rows, columns = (round(shift) for shift in shift_of(segment_set, index))
+    window = slice(max(top - rows, 0), max(bottom - rows, 0)), slice(max(left - columns, 0), max(right - columns, 0))
+    if segment_set.clip_high is not None:
+        marks[window][data[window] >= segment_set.clip_high] = SATURATED
+    if segment_set.clip_low is not None:
+        marks[window][data[window] <= segment_set.clip_low] = BLACK
     return marks
 
 
@@ -190,12 +197,19 @@ def _extremes(data: NDArray[Any]) -> Levels:
     return (low, high) if high > low else (low, low + 1.0)
 
 
-def registration_rows(segment_set: SegmentSet) -> list[tuple[str, str, str]]:
+def names_of(segment_set: SegmentSet, detector: Detector | None) -> list[str]:
+    """Give the names of the segments that the images belong to; the images' own while that is open."""
+    if detector is None or len(detector.quadrants) != len(segment_set.images):
+        return [image.name for image in segment_set.images]
+    return [segment.name for segment in detector.quadrants]
+
+
+def registration_rows(segment_set: SegmentSet, names: Sequence[str]) -> list[tuple[str, str, str]]:
     """Give name, shift (px right, up) and quality of each segment."""
-    qualities = segment_set.registration_quality or (math.nan,) * len(segment_set.images)
+    qualities = segment_set.registration_quality or (math.nan,) * len(names)
     return [
-        (image.name, f"{columns:+.2f}, {-rows:+.2f}", "" if math.isnan(quality) else f"{100 * quality:.0f} %")
-        for image, (rows, columns), quality in zip(segment_set.images, segment_set.shifts_px, qualities, strict=True)
+        (name, f"{columns:+.2f}, {-rows:+.2f}", "" if math.isnan(quality) else f"{100 * quality:.0f} %")
+        for name, (rows, columns), quality in zip(names, segment_set.shifts_px, qualities, strict=True)
     ]
 
 

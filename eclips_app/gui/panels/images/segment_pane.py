@@ -8,7 +8,7 @@ import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
 
-from eclips_app.gui.panels.images.tools import Crop, CropTool, Tool
+from eclips_app.gui.panels.images.tools import Crop, CropTool, RulerTool, Tool
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets, Signal
 from eclips_app.gui.theme import Theme
 from eclips_app.gui.widgets.image_pane import ImagePane
@@ -128,8 +128,9 @@ class SegmentView(ImagePane):
         super().leaveEvent(event)
         self.hovered.emit(float("nan"), float("nan"), None)
 
-    def _use_theme(self) -> None:
-        self.setBackground(self._theme.colors.window)  # the pane is part of the panel, not a sheet on it
+    def _draw_scale_bar(self, painter: QtGui.QPainter) -> None:
+        if not isinstance(self.tool, RulerTool):  # it would hide the scale bar that is to be measured
+            super()._draw_scale_bar(painter)
 
     def _after_move(self) -> None:
         self.show_draft()

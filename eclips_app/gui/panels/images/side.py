@@ -10,7 +10,7 @@ from eclips_app.core.schema import Rule
 from eclips_app.core.units import format_length
 from eclips_app.gui.flows.images import ImagesFlow
 from eclips_app.gui.panels.images.banner import PIXEL_SIZE
-from eclips_app.gui.panels.images.presenter import clipped_parts, metadata_rows, order_text, registration_rows
+from eclips_app.gui.panels.images.presenter import clipped_parts, metadata_rows, names_of, order_text, registration_rows
 from eclips_app.gui.qt import Qt, QtWidgets, Signal
 from eclips_app.gui.session import Session
 from eclips_app.gui.widgets.quantity_edit import QuantityEdit
@@ -189,7 +189,8 @@ class SideColumn(QtWidgets.QScrollArea):
             button.setProperty("source", source)
 
     def _show_registration(self, segment_set: SegmentSet) -> None:
-        rows = registration_rows(segment_set) if segment_set.shifts_px else []
+        names = names_of(segment_set, self._session.project.detector)
+        rows = registration_rows(segment_set, names) if segment_set.shifts_px else []
         if rows:
             head = [("", "Shift (px right, up)", "Quality")]
             self.registration.setText(_table(head + rows))
@@ -201,9 +202,10 @@ class SideColumn(QtWidgets.QScrollArea):
         self.clip_high.set_value(segment_set.clip_high)
         known = segment_set.clip_low is not None or segment_set.clip_high is not None
         rows = [("", "Saturated", "Black")]
-        for index, image in enumerate(segment_set.images if known else ()):
+        names = names_of(segment_set, self._session.project.detector)
+        for index, name in enumerate(names if known else ()):
             saturated, black = clipped_parts(segment_set, index)
-            rows.append((image.name, _percent(saturated), _percent(black)))
+            rows.append((name, _percent(saturated), _percent(black)))
         self.clipped.setText(_table(rows) if known else "No limits set: no pixel counts as clipped.")
 
     def _show_metadata(self, segment_set: SegmentSet) -> None:

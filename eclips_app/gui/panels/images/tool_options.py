@@ -85,7 +85,7 @@ class RulerOptions(QtWidgets.QWidget):
 
 def _whole(label: str) -> QuantityEdit:
     field = QuantityEdit(Rule(label, "px", 0, 1e6), 0.0, whole=True)
-    field.setMinimumWidth(60)
+    field.setMinimumWidth(78)
     field.setMaximumWidth(90)
     return field
 

@@ -95,10 +95,10 @@ class CropTool(Tool):
         return vertical + ("l" if abs(x - left) <= reach else "r" if abs(x - right) <= reach else "")
 
     def _inside(self, point: QtCore.QPointF) -> str:
-        """Tell whether the point is inside a crop that has room to be moved."""
+        """Tell whether the point is inside a crop that was cut on both axes; one without a data bar is not."""
         top, left, bottom, right = self.crop
-        room = (bottom - top, right - left) != self.shape
-        return "all" if room and left <= point.x() < right and top <= point.y() < bottom else ""
+        cut = bottom - top < self.shape[0] and right - left < self.shape[1]
+        return "all" if cut and left <= point.x() < right and top <= point.y() < bottom else ""
 
 
 @dataclass
