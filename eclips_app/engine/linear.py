@@ -244,7 +244,9 @@ def reconstruct_step(inputs: Arrays, params: Reconstruct, context: Context) -> S
         "chi2": chi2,
     }
     context.progress(1.0, "done")
-    return StepResult({**arrays, "mask": run.mask}, _facts(run, how, clipped, scale, slope_std, chi2))
+    facts = _facts(run, how, clipped, scale, slope_std, chi2)
+    facts["residual_rms_grey"] = _rms(residual)
+    return StepResult({**arrays, "mask": run.mask}, facts)
 
 
 def _facts(
@@ -273,6 +275,15 @@ def _facts(
         "integration_residual": how.residual,
         "warnings": _warnings(run, how),
     }
+
+
+def _rms(residual: Float) -> float | None:
+    """Root mean square of what is no NaN, plane by plane to spare memory."""
+    squares, count = 0.0, 0
+    for plane in residual:
+        known = plane[np.isfinite(plane)]
+        squares, count = squares + float(np.dot(known, known)), count + known.size
+    return (squares / count) ** 0.5 if count else None
 
 
 def _warnings(run: LinearReconstruction, how: Integration) -> list[str]:

@@ -11,6 +11,8 @@ import pytest
 from panel_samples import COLUMNS, ROWS, HeldJobs, fill, make_set, ramp
 
 from eclips_app.commands import edits
+from eclips_app.core.errors import EclipsError
+from eclips_app.core.steps import ReadHeightMap
 from eclips_app.gui.flows import measure
 from eclips_app.gui.panels.profile.view import ProfilePanel
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
@@ -18,6 +20,8 @@ from eclips_app.gui.session import Session
 from eclips_app.gui.settings import Settings
 from eclips_app.gui.widgets import line_geometry as geometry
 from eclips_app.gui.widgets.line_pane import LinePane
+from eclips_app.gui.widgets.map_dialog import MapDialog
+from eclips_app.jobs.job import Failed
 from eclips_app.model.items import HeightMap, Measurement, ProfileLine
 
 LEFT = Qt.MouseButton.LeftButton
@@ -233,6 +237,20 @@ def test_map_is_loaded_placed_matched_and_profiled(
     assert moved is not None
     assert np.allclose(np.subtract(moved.center_px, placed.center_px), (5, -3), atol=0.3)
     assert panel.map_form.fields[0].value == pytest.approx(moved.center_px[0], abs=1e-3)
+
+
+def test_map_without_unit_is_read_with_settings(held: Session, flow: measure.MeasureFlow, qtbot) -> None:
+    jobs = held.jobs.jobs  # type: ignore[attr-defined]
+    flow.load_height_map(Path("plain.txt"))
+    jobs[-1].hear(Failed(jobs[-1], EclipsError("no unit")))
+    assert held.messages.items[-1].action == flow.ask_how_to_read
+    dialog = MapDialog(Path("plain.txt"), ("Topo",))
+    qtbot.addWidget(dialog)
+    dialog.unit.setCurrentText("µm")
+    dialog.sizes[0].setText("0.02 um")
+    qtbot.keyClick(dialog.sizes[0], Qt.Key.Key_Return)
+    flow.read_height_map(dialog.params())
+    assert jobs[-1].params == ReadHeightMap("plain.txt", "", "µm", (20.0, 20.0))
 
 
 def test_csv_holds_distance_height_unit_and_source(

@@ -39,6 +39,8 @@ class MeasureFlow(QtCore.QObject):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._session = session
+        self._path: Path | None = None  # of the height map read last
+        self._channels: tuple[str, ...] = ()
         self._cursors: dict[str, tuple[float, float]] = {}
         session.height_map_offered.connect(self.load_height_map)
 
@@ -143,8 +145,32 @@ class MeasureFlow(QtCore.QObject):
 
     def load_height_map(self, path: Path) -> None:
         """Read an AFM or other height map; it is placed at the middle of the image."""
-        params = ReadHeightMap(str(path))
-        self._session.tasks.run("read-height-map", params, {}, f"Reading {path.name}", self._keep_map, data=path)
+        self.read_height_map(ReadHeightMap(str(path)))
+
+    def read_height_map(self, params: ReadHeightMap) -> None:
+        """Read a height map with what its file does not say."""
+        self._path, self._channels = Path(params.path), ()
+        text = f"Reading {self._path.name}"
+        task = self._session.tasks.run("read-height-map", params, {}, text, self._keep_map, data=self._path)
+        task.finished.connect(self._on_map_read)
+
+    def ask_how_to_read(self) -> None:
+        """Ask for channel, unit and pixel size of the map that was read last, and read it with them."""
+        from eclips_app.gui.widgets.map_dialog import MapDialog  # late: seldom needed
+
+        if self._path is not None:
+            dialog = MapDialog(self._path, self._channels)
+            if dialog.exec() == MapDialog.DialogCode.Accepted:
+                self.read_height_map(dialog.params())
+
+    def _on_map_read(self, outcome: str) -> None:
+        text = ""
+        if outcome == "failed" and self._path is not None:
+            text = f"{self._path.name} was not read. Does it lack its unit or pixel size?"
+        elif outcome == "done" and len(self._channels) > 1:
+            text = f"The file holds {len(self._channels)} height channels."
+        if text:
+            self._session.notify(text, action_text="Read with settings…", action=self.ask_how_to_read)
 
     def place_map(self, text: str, merge_key: str, **fields: object) -> None:
         """Move, turn or lift the selected height map; keywords are fields of `HeightMap`."""
@@ -167,6 +193,7 @@ class MeasureFlow(QtCore.QObject):
 
     def _keep_map(self, task: Task, result: StepResult) -> None:
         path: Path = task.data
+        self._channels = tuple(result.info.get("channels", ()))
         height, sizes = result.arrays["height"], result.info["pixel_size_nm"]
         height.setflags(write=False)
         shape = image_shape(self._session.project)

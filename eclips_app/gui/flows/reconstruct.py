@@ -6,7 +6,6 @@ import datetime
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from eclips_app.commands import edits
@@ -201,7 +200,6 @@ def _make_run(request: Request, result: StepResult, name: str) -> Run:
     for array in result.arrays.values():
         array.setflags(write=False)
     info = {**result.info, "inputs": request.inputs, "exclude_sha256": request.exclude_sha256}
-    info["residual_rms_grey"] = _rms(result.arrays.get("residual"))
     return Run(
         id=new_id(),
         name=name,
@@ -215,16 +213,6 @@ def _make_run(request: Request, result: StepResult, name: str) -> Run:
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         duration_s=float(result.info.get("duration_s", 0.0)),
     )
-
-
-def _rms(residual: NDArray[Any] | None) -> float | None:
-    """Give the root mean square of an even sample of some 10^5 values that are no NaN."""
-    if residual is None or not residual.size:
-        return None
-    step = max(1, int(np.sqrt(residual.size / 1e5)))
-    sample = residual[:, ::step, ::step].astype(np.float64)
-    known = sample[np.isfinite(sample)]
-    return float(np.sqrt(np.mean(known**2))) if known.size else None
 
 
 def _free_name(runs: tuple[Run, ...]) -> str:

@@ -56,7 +56,7 @@ class ProfilePlot(pg.PlotWidget):
             self._axes[side].setCacheMode(QtWidgets.QGraphicsItem.CacheMode.DeviceCoordinateCache)
         self._axes["left"].setWidth(72)  # a fixed width: no new layout when the labels change
         self.hideButtons()
-        self.setMinimumSize(200, 140)
+        self.setMinimumSize(160, 90)
         self.setAccessibleName("Height profile")
         self.getViewBox().sigRangeChangedManually.connect(self._on_zoom)
         theme.changed.connect(self._use_theme)

@@ -6,11 +6,12 @@ from eclips_app.core.units import format_length
 from eclips_app.gui.flows.measure import MeasureFlow
 from eclips_app.gui.flows.sampling import pixel_size_nm
 from eclips_app.gui.panels.profile.layers import HEIGHT, Layer, layers
-from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
+from eclips_app.gui.qt import Qt, QtWidgets
 from eclips_app.gui.session import Session
 from eclips_app.gui.widgets.image_pane import percentile_levels
 from eclips_app.gui.widgets.line_geometry import Point
 from eclips_app.gui.widgets.line_pane import LinePane
+from eclips_app.gui.widgets.themed_button import ThemedButton
 from eclips_app.model.items import HeightMap, ProfileLine
 
 _COLORMAPS = ("viridis", "cividis", "inferno", "CET-L1", "CET-R4")
@@ -33,10 +34,11 @@ class ImageSide(QtWidgets.QWidget):
         self.colormap = _combo("Colour map", "Colours of the heights")
         for name, key in zip(_COLORMAP_NAMES, _COLORMAPS, strict=True):
             self.colormap.addItem(name, key)
-        self.draw = self._tool_button("line", "Draw a line by dragging; Shift keeps to steps of 15°", "L", True)
-        self.zoom_fit = self._tool_button("fit", "Show the whole image", "0", False)
+        self.draw = ThemedButton(session.theme, "line", "Draw a line by dragging; Shift keeps to steps of 15°", "L")
+        self.draw.setCheckable(True)
+        self.zoom_fit = ThemedButton(session.theme, "fit", "Show the whole image", "0")
         self.pane = LinePane(session.theme)
-        self.pane.setMinimumSize(180, 160)
+        self.pane.setMinimumSize(160, 100)
         self.status = QtWidgets.QLabel()
         self.status.setProperty("kind", "faint")
         self.status.setSizePolicy(QtWidgets.QSizePolicy.Policy.Ignored, QtWidgets.QSizePolicy.Policy.Fixed)
@@ -89,13 +91,6 @@ class ImageSide(QtWidgets.QWidget):
         pane.delete_asked.connect(self._flow.delete_line)
         pane.map_placed.connect(self._on_placed)
         pane.drag_ended.connect(self._on_drag_end)
-
-    def _tool_button(self, icon: str, tip: str, key: str, checkable: bool) -> QtWidgets.QToolButton:
-        button = _ThemedButton(self._session, icon)
-        button.setToolTip(f"{tip} ({key})")
-        button.setAccessibleName(tip)
-        button.setCheckable(checkable)
-        return button
 
     def _show_layer(self) -> None:
         layer = next((each for each in self._layers if each.key == self.layer.currentData()), None)
@@ -168,20 +163,6 @@ class ImageSide(QtWidgets.QWidget):
     def _on_drag_end(self) -> None:
         self._drawn_id = ""
         self._session.history.end_merge()
-
-
-class _ThemedButton(QtWidgets.QToolButton):
-    """A tool button whose icon follows the theme."""
-
-    def __init__(self, session: Session, icon: str) -> None:
-        super().__init__()
-        self._theme, self._name = session.theme, icon
-        self.setIconSize(QtCore.QSize(18, 18))
-        session.theme.changed.connect(self._draw)
-        self._draw()
-
-    def _draw(self) -> None:
-        self.setIcon(QtGui.QIcon(self._theme.icon(self._name)))
 
 
 def _combo(name: str, tip: str) -> QtWidgets.QComboBox:

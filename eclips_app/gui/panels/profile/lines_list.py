@@ -120,7 +120,7 @@ class LineForm(QtWidgets.QWidget):
             self._grid.addWidget(QtWidgets.QLabel(text), 1 + row, 0)
         self._facts = QtWidgets.QLabel()
         self._facts.setProperty("kind", "faint")
-        self._grid.addWidget(self._facts, 3, 2)
+        self._grid.addWidget(self._facts, 4, 0, 1, 3)
         self._build()
         self.unit.activated.connect(self._on_unit)
 
@@ -152,7 +152,7 @@ class LineForm(QtWidgets.QWidget):
         for i, (label, tip) in enumerate(_FIELDS):
             low = 0.0 if label == "Width" else -1e6
             field = QuantityEdit(Rule(label, unit, low, 1e9, (), tip), 0.0)
-            field.setMinimumWidth(64)
+            field.setMinimumWidth(56)
             field.committed.connect(self._commit)
             self._grid.addWidget(field, 1 + i // 2, 1 + i % 2)
             self.fields.append(field)

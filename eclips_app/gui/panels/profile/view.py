@@ -10,10 +10,11 @@ from eclips_app.gui.panels.profile.plot_side import PlotSide
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
 from eclips_app.gui.session import Session
 from eclips_app.gui.widgets.empty_state import EmptyState
+from eclips_app.gui.widgets.themed_button import ThemedButton
 from eclips_app.model.items import ProfileLine
 from eclips_app.model.project import Selection
 
-_NARROW = 720  #: below this width the plot stands under the image
+_NARROW = 720  #: below this width the plot stands under the image, if there is the height for it
 
 
 class ProfilePanel(QtWidgets.QWidget):
@@ -28,11 +29,9 @@ class ProfilePanel(QtWidgets.QWidget):
         self.lines = LinesList(session)
         self.form = LineForm(session, flow)
         self.map_form = MapForm(session, flow)
-        self.add = QtWidgets.QPushButton("Add line")
-        self.add.setToolTip("Add a line across the middle of the image (Ctrl+L)")
+        self.add = ThemedButton(session.theme, "add", "Add a line across the middle of the image", "Ctrl+L")
         self.add.clicked.connect(flow.add_line)
-        self.delete = QtWidgets.QPushButton("Delete")
-        self.delete.setToolTip("Take out the selected line (Delete)")
+        self.delete = ThemedButton(session.theme, "delete", "Take out the selected line", "Delete")
         self.delete.clicked.connect(flow.delete_line)
         self.tabs = self._make_tabs()
         self._lay_out()
@@ -50,11 +49,13 @@ class ProfilePanel(QtWidgets.QWidget):
 
     def minimumSizeHint(self) -> QtCore.QSize:
         """Ask for what the panel needs with its halves one above the other."""
-        return QtCore.QSize(360, 420)
+        return QtCore.QSize(340, 340)
 
     def resizeEvent(self, event: QtGui.QResizeEvent) -> None:
         """Put the plot under the image where there is no room beside it."""
-        wanted = Qt.Orientation.Vertical if event.size().width() < _NARROW else Qt.Orientation.Horizontal
+        width, height = event.size().width(), event.size().height()
+        upright = width < _NARROW and height > 0.9 * width
+        wanted = Qt.Orientation.Vertical if upright else Qt.Orientation.Horizontal
         if self.splitter.orientation() != wanted:
             self.splitter.setOrientation(wanted)
             self.splitter.setSizes([45, 55] if wanted == Qt.Orientation.Vertical else [50, 50])
@@ -64,12 +65,13 @@ class ProfilePanel(QtWidgets.QWidget):
         lines = QtWidgets.QWidget()
         grid = QtWidgets.QGridLayout(lines)
         grid.setContentsMargins(8, 6, 8, 6)
-        grid.addWidget(self.lines, 0, 0, 1, 2)
+        grid.addWidget(self.lines, 0, 0, 1, 3)
         grid.addWidget(self.add, 1, 0)
         grid.addWidget(self.delete, 1, 1)
-        grid.addWidget(self.form, 0, 2, 2, 1, Qt.AlignmentFlag.AlignTop)
-        grid.setColumnStretch(2, 1)
-        self.lines.setMinimumWidth(130)
+        grid.addWidget(self.form, 0, 3, 2, 1, Qt.AlignmentFlag.AlignTop)
+        grid.setColumnStretch(2, 2)
+        grid.setColumnStretch(3, 3)
+        self.lines.setMinimumSize(80, 60)
         tabs = QtWidgets.QTabWidget()
         tabs.setDocumentMode(True)
         tabs.addTab(lines, "Lines")

@@ -102,7 +102,8 @@ def facts(run: Run) -> list[tuple[str, str]]:
             ("Field", f"{format_length(columns * run.pixel_size_nm)} × {format_length(rows_ * run.pixel_size_nm)}")
         )
     found.append(("Pixel size", format_length(run.pixel_size_nm)))
-    found.append(("Residual rms", f"{residual_text(run)} grey values"))
+    if _is_number(run.info.get("residual_rms_grey")):
+        found.append(("Residual rms", f"{residual_text(run)} grey values"))
     if _is_number(chi2 := run.info.get("chi2_median")):
         found.append(("χ², median", f"{chi2:.3g}"))
     slope = run.info.get("slope_std")

@@ -42,7 +42,7 @@ class Trend(QtWidgets.QWidget):
         self.hint.setProperty("kind", "faint")
         self.hint.setWordWrap(True)
         self.plot = pg.PlotWidget(enableMenu=False)
-        self.plot.setMinimumSize(160, 120)
+        self.plot.setMinimumSize(140, 80)
         self.plot.setAccessibleName("Reading over the frames")
         self.plot.hideButtons()
         self._curve = pg.PlotDataItem(symbol="o", symbolSize=6, antialias=True)

@@ -24,7 +24,8 @@ from eclips_app.model.project import Selection
 
 _TIME = Rule("Time of this frame", "s", -1e9, 1e9, (), "When the frame was taken, for instance from the start")
 _INTERVAL = Rule("Interval", "s", 1e-6, 1e9, (), "Time between frames")
-_NARROW = 720
+_NARROW = 720  #: below this width the plot stands under the image, if there is the height for it
+_LOW = 400  #: below this height the strip of pictures makes room
 
 
 class SeriesPanel(QtWidgets.QWidget):
@@ -38,7 +39,7 @@ class SeriesPanel(QtWidgets.QWidget):
         self._levels: dict[str, tuple[float, float]] = {}  # by run id
         self._shape: tuple[int, ...] = ()
         self.pane = LinePane(session.theme)
-        self.pane.setMinimumSize(180, 160)
+        self.pane.setMinimumSize(160, 100)
         self.strip = FramesStrip(session, self._player)
         self.trend = Trend(session, self._player)
         self.fixed = QtWidgets.QCheckBox("Fixed colours")
@@ -63,12 +64,14 @@ class SeriesPanel(QtWidgets.QWidget):
 
     def minimumSizeHint(self) -> QtCore.QSize:
         """Ask for what the panel needs with the plot under the image."""
-        return QtCore.QSize(380, 460)
+        return QtCore.QSize(380, 300)
 
     def resizeEvent(self, event: QtGui.QResizeEvent) -> None:
         """Put the plot under the image where there is no room beside it."""
-        narrow = event.size().width() < _NARROW
-        wanted = Qt.Orientation.Vertical if narrow else Qt.Orientation.Horizontal
+        width, height = event.size().width(), event.size().height()
+        upright = width < _NARROW and height > 0.9 * width
+        wanted = Qt.Orientation.Vertical if upright else Qt.Orientation.Horizontal
+        self.strip.setVisible(height >= _LOW)
         if self.splitter.orientation() != wanted:
             self.splitter.setOrientation(wanted)
             self.splitter.setSizes([60, 40])
