@@ -149,7 +149,7 @@ def _style_sheet(c: Colors) -> str:
     QLineEdit[state="error"] {{ border: 1px solid {c.error}; }}
     QAbstractItemView {{ border: 1px solid {c.border}; background: {c.base}; alternate-background-color: {c.window}; }}
     QHeaderView::section {{ background: {c.raised}; border: none; border-right: 1px solid {c.border}; padding: 4px 6px; }}
-    
+
     QDockWidget::title {{ background: {c.raised}; padding: 5px 8px; }}
     QTabBar::tab {{ padding: 6px 14px; border: none; border-bottom: 2px solid transparent; color: {c.faint}; }}
     QTabBar::tab:selected {{ color: {c.text}; border-bottom: 2px solid {c.accent}; }}

@@ -61,7 +61,13 @@ def _surface(info: ExampleInfo, context: Context) -> NDArray[Any]:
 
 def _images(info: ExampleInfo, height: NDArray[Any], context: Context) -> NDArray[Any]:
     params = Simulate(
-        info.detector, info.pixel_size_nm, info.dose, info.grey_per_electron, read_noise_electrons=5.0, azimuths=64, seed=info.seed
+        info.detector,
+        info.pixel_size_nm,
+        info.dose,
+        info.grey_per_electron,
+        read_noise_electrons=5.0,
+        azimuths=32,
+        seed=info.seed,
     )
     return run_step("simulate", {"height": height}, params, context).arrays["segments"]
 
@@ -79,7 +85,13 @@ def _segment_set(info: ExampleInfo, segments: NDArray[Any]) -> SegmentSet:
         images.append(SegmentImage(segment.name, segments[k], facts, "simulated", k, sha256))
     rows, columns = segments.shape[1:]
     return SegmentSet(
-        "example-set", info.title, tuple(images), info.pixel_size_nm, "metadata", (0, 0, rows, columns), clip_high=65535.0
+        "example-set",
+        info.title,
+        tuple(images),
+        info.pixel_size_nm,
+        "metadata",
+        (0, 0, rows, columns),
+        clip_high=65535.0,
     )
 
 
@@ -91,7 +103,17 @@ def _run(info: ExampleInfo, segment_set: SegmentSet, segments: NDArray[Any], con
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     facts = schema.dump(params)
     return Run(
-        "example-run", "Linear", segment_set.id, step.name, step.version, facts, result.arrays, result.info, hashes, now, 0.0
+        "example-run",
+        "Linear",
+        segment_set.id,
+        step.name,
+        step.version,
+        facts,
+        result.arrays,
+        result.info,
+        hashes,
+        now,
+        0.0,
     )
 
 
@@ -99,7 +121,8 @@ def _truth(info: ExampleInfo, height: NDArray[Any]) -> HeightMap:
     rows, columns = height.shape
     size = info.pixel_size_nm
     centre = ((columns - 1) / 2, (rows - 1) / 2)
-    return HeightMap("example-truth", "True surface", np.asarray(height, dtype=np.float32), (size, size), "simulated", center_px=centre)
+    heights = np.asarray(height - height.mean(), dtype=np.float32)  # as a reconstruction: zero on average
+    return HeightMap("example-truth", "True surface", heights, (size, size), "simulated", center_px=centre)
 
 
 def _line(info: ExampleInfo) -> ProfileLine:
