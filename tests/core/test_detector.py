@@ -39,7 +39,9 @@ def test_the_file_survives_a_round_trip() -> None:
     assert "bias" not in detector.to_json()
 
 
-@pytest.mark.parametrize("key", ["schema", "name", "distance_mm", "inner_radius_mm", "outer_radius_mm", "center_mm", "tilt_deg", "quadrants"])
+@pytest.mark.parametrize(
+    "key", ["schema", "name", "distance_mm", "inner_radius_mm", "outer_radius_mm", "center_mm", "tilt_deg", "quadrants"]
+)
 def test_a_missing_key_is_named(key: str) -> None:
     with pytest.raises(EclipsError, match=f"'{key}' is missing"):
         detector_from_json(changed((key,), ...))

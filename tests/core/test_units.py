@@ -11,7 +11,8 @@ from eclips_app.core.units import NM_PER_UNIT, Quantity, format_length, nice_ste
 
 
 @pytest.mark.parametrize(
-    ("text", "nm"), [("2nm", 2.0), ("0.5 um", 500.0), ("1e-3mm", 1000.0), (" .5µm ", 500.0), ("3 Å", 0.3), ("-2 nm", -2.0)]
+    ("text", "nm"),
+    [("2nm", 2.0), ("0.5 um", 500.0), ("1e-3mm", 1000.0), (" .5µm ", 500.0), ("3 Å", 0.3), ("-2 nm", -2.0)],
 )
 def test_lengths_are_read_in_nm(text: str, nm: float) -> None:
     assert parse_length_nm(text) == pytest.approx(nm, rel=1e-12)

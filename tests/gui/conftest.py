@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from eclips_app.gui.qt import QtWidgets
 from eclips_app.gui.session import Session
 from eclips_app.gui.settings import Settings
 
@@ -21,3 +22,14 @@ def session(qapp: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     made.theme.apply()
     yield made
     made.jobs.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def no_modal_dialog(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A modal dialog waits for a user who is not there: it fails the test instead."""
+
+    def refuse(dialog: QtWidgets.QDialog) -> int:
+        raise AssertionError(f"modal dialog: {dialog.windowTitle() or type(dialog).__name__}")
+
+    for kind in (QtWidgets.QDialog, QtWidgets.QMessageBox, QtWidgets.QFileDialog):
+        monkeypatch.setattr(kind, "exec", refuse)
