@@ -109,7 +109,7 @@ class LineForm(QtWidgets.QWidget):
         self.fields: list[QuantityEdit] = []
         self._grid = QtWidgets.QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
-        self._grid.setHorizontalSpacing(6)
+        self._grid.setHorizontalSpacing(4)
         self._grid.setVerticalSpacing(4)
         for column, text in enumerate(("x", "y")):
             head = QtWidgets.QLabel(text)
@@ -139,6 +139,7 @@ class LineForm(QtWidgets.QWidget):
         for field, value in zip(self.fields, values, strict=True):
             if field.value != round(value * scale, 3):
                 field.set_value(round(value * scale, 3))
+                field.setCursorPosition(0)  # a narrow field shows the first digits
         length = format_length(line.length_px * size, 4) if size else f"{line.length_px:.1f} px"
         self._facts.setText(f"{length}, {angle_deg(line.start_px, line.end_px):.1f}°")
         self._facts.setToolTip("Length and direction of the line: 0° is image right, 90° image up")
@@ -152,7 +153,7 @@ class LineForm(QtWidgets.QWidget):
         for i, (label, tip) in enumerate(_FIELDS):
             low = 0.0 if label == "Width" else -1e6
             field = QuantityEdit(Rule(label, unit, low, 1e9, (), tip), 0.0)
-            field.setMinimumWidth(56)
+            field.setMinimumWidth(66)
             field.committed.connect(self._commit)
             self._grid.addWidget(field, 1 + i // 2, 1 + i % 2)
             self.fields.append(field)
