@@ -381,3 +381,18 @@ def test_reading_the_exported_height_needs_no_options(eclips: Eclips, case: Case
     eclips("export", project, "--to", path)
     info = run_step("read-height-map", {}, ReadHeightMap(str(path)), SilentContext()).info
     assert info["pixel_size_nm"] == pytest.approx([SIZE_NM, SIZE_NM])
+
+
+def test_a_stack_of_several_frames_is_a_time_series(eclips: Eclips, case: Case) -> None:
+    path = case.folder / "series.tif"
+    stack = tifffile.imread(case.stack)
+    tifffile.imwrite(path, np.concatenate([stack, stack[:, ::-1]]), photometric="minisblack")
+    out = case.folder / "out.eclips"
+    argv = ["--detector", case.detector, "--pixel-size", "5nm", "-o", out, "--json"]
+    outcome = eclips("reconstruct", path, *argv)
+    assert (outcome.status, len(outcome.json["runs"])) == (0, 2)
+    with h5py.File(out) as file:
+        assert file["input/quadrants"].shape == (2, 4, 60, 80)
+        assert file["reconstruction/height"].shape == (2, 60, 80)
+        assert np.isnan(file["series/time_s"][()]).all()
+    assert eclips("verify", out).status == 0
