@@ -28,7 +28,7 @@ from eclips_app.model.runs import make_run, step_inputs
 _PREFIX = "reconstruct-"
 #: Azimuths that the images tell and that differ by more than this from the detector file's are told to the user.
 _MISPLACED_DEG = 40.0
-_SURE = 0.6
+_SURE = 0.4
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -149,7 +149,7 @@ class LinearReconstruction:
         scale = noise_scale(p, q, variance, mask, self.context.check)
         total = 0.0
         for first, end in self.tiles:
-            total += float((self.variance[first:end] * self.mask[first:end]).sum(dtype=np.float64))
+            total += float(self.variance[first:end][self.mask[first:end]].sum(dtype=np.float64))  # no value outside
             self.context.check()
         mean = total / np.count_nonzero(self.mask)
         return scale, scale * (mean / 2) ** 0.5

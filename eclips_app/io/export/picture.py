@@ -23,7 +23,7 @@ _LIGHT = np.array([-1.0, 1.0, 1.6]) / np.linalg.norm([-1.0, 1.0, 1.6])  #: from 
 
 
 def write_png(path: Path, surface: Surface, context: Context) -> None:
-    """Write an 8-bit colour picture; colours span the lowest to the highest height, which are written below it."""
+    """Write an 8-bit colour picture; the heights of the first and last colour are written below it."""
     from PIL import Image
 
     context.progress(0.1, "Painting")
@@ -52,6 +52,12 @@ def _range(surface: Surface) -> tuple[float, float]:
     return float(np.nanmin(surface.height)), float(np.nanmax(surface.height))
 
 
+def _color_range(surface: Surface) -> tuple[float, float]:
+    """Give the heights of the first and last colour; a thousandth of the pixels may lie beyond each."""
+    low, high = np.nanpercentile(surface.height, [0.1, 99.9])
+    return float(low), float(high)
+
+
 def _colors() -> NDArray[np.float32]:
     """Give the colour map as [256, 3], 0 to 255."""
     points = np.array([list(bytes.fromhex(color)) for color in _VIRIDIS.split()])
@@ -62,14 +68,14 @@ def _colors() -> NDArray[np.float32]:
 
 def _painted(surface: Surface) -> NDArray[np.uint8]:
     """Colour by height and shade by slope."""
-    low, high = _range(surface)
+    low, high = _color_range(surface)
     known = np.isfinite(surface.height)
     height = np.where(known, surface.height, low).astype(np.float32)
-    index = np.round((height - low) / max(high - low, 1e-12) * 255).astype(np.intp)
+    index = np.round((np.clip(height, low, high) - low) / max(high - low, 1e-12) * 255).astype(np.intp)
     down, right = np.gradient(height, surface.pixel_size_nm)
-    # Slopes are drawn so that their rms looks like 30 degrees, whatever the relief.
-    steep = float(np.sqrt(np.mean(right**2 + down**2))) or 1.0
-    p, q = right * (0.58 / steep), -down * (0.58 / steep)
+    # Slopes are drawn so that the steep ones look like 50 degrees, whatever the relief.
+    steep = float(np.percentile(np.hypot(right, down), 97)) or 1.0
+    p, q = right * (1.2 / steep), -down * (1.2 / steep)
     light = (-p * _LIGHT[0] - q * _LIGHT[1] + _LIGHT[2]) / np.sqrt(1 + p * p + q * q)
     painted = _colors()[index] * (0.45 + 0.65 * np.clip(light, 0, 1))[..., None]
     painted[~known] = _NO_HEIGHT
@@ -90,14 +96,19 @@ def _annotate(picture: Any, top: int, surface: Surface, pixel_size_nm: float) ->
     bar_nm = nice_step(0.22 * width * pixel_size_nm)
     bar = round(bar_nm / pixel_size_nm)
     draw.rectangle((margin, middle - thick, margin + bar, middle), fill="black")
-    draw.text((margin + bar + margin, middle), format_length(bar_nm), fill="black", font=font, anchor="lm")
-    low, high = (format_length(value, 3) for value in _range(surface))
+    draw.text((margin + bar + margin, middle), _length(bar_nm), fill="black", font=font, anchor="lm")
+    low, high = (_length(value) for value in _color_range(surface))
     right = width - margin - draw.textlength(high, font=font)
     draw.text((right, middle), high, fill="black", font=font, anchor="lm")
     first = round(right - margin - 0.2 * width)
     for x, color in zip(range(first, round(right - margin)), _spread(round(right - margin) - first), strict=False):
         draw.line((x, middle - thick * 2, x, middle + thick), fill=tuple(int(c) for c in color))
     draw.text((first - margin, middle), low, fill="black", font=font, anchor="rm")
+
+
+def _length(value_nm: float) -> str:
+    """Write a length with the letters of Pillow's built-in font, which has no µ."""
+    return format_length(value_nm, 3).replace("µ", "u")
 
 
 def _spread(count: int) -> NDArray[np.float32]:
