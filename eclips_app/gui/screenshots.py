@@ -15,6 +15,7 @@ from eclips_app.gui.panels import PANELS
 from eclips_app.gui.qt import QtCore, QtWidgets
 from eclips_app.gui.session import Session
 from eclips_app.gui.settings import Settings
+from eclips_app.gui.widgets.render_view import RenderView
 
 
 def wait_until(condition: Callable[[], bool], timeout_ms: int = 60_000) -> bool:
@@ -75,6 +76,9 @@ def main() -> int:
             for key in options.panels:
                 session.show_panel(key)
                 settle(1200)
+                wait_until(
+                    lambda: all(view.is_settled for view in window.findChildren(RenderView) if view.isVisible()), 20_000
+                )
                 _grab(window, options.folder / f"{key}-{look}-{options.size}.png")
         session.history.mark_saved(session.history.mark())
         window.close()

@@ -24,13 +24,20 @@ class ExampleInfo:
     seed: int
 
 
-def _annular(name: str, distance_mm: float, inner_mm: float, outer_mm: float, names: str, energy_kev: float) -> Detector:
+def _annular(
+    name: str, distance_mm: float, inner_mm: float, outer_mm: float, names: str, energy_kev: float
+) -> Detector:
     """Give a ring of equal segments named by the letters of `names`, the first at image right."""
     step = 360.0 / len(names)
     segments = tuple(Segment(letter, i * step, step - 4.0, 1.0, 0.0) for i, letter in enumerate(names))
     beam = Beam(energy_kev, 2.0)
     return Detector(
-        name=name, distance_mm=distance_mm, inner_radius_mm=inner_mm, outer_radius_mm=outer_mm, quadrants=segments, beam=beam
+        name=name,
+        distance_mm=distance_mm,
+        inner_radius_mm=inner_mm,
+        outer_radius_mm=outer_mm,
+        quadrants=segments,
+        beam=beam,
     )
 
 
@@ -47,7 +54,7 @@ EXAMPLES: dict[str, ExampleInfo] = {
         _FOUR, 8000.0, 3.0, 8.5, 2,
     ),
     "particles": ExampleInfo(
-        "Particles, three segments", "Round particles on a flat, steep at the rim: see where the linear method stops", "particles",
+        "Particles, three segments", "Round particles, steep at the rim: see where the linear method stops", "particles",
         4.0, 384, 512, _THREE, 4000.0, 6.0, 5.5, 3,
     ),
 }  # fmt: skip

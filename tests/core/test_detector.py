@@ -15,7 +15,7 @@ GOOD: dict[str, Any] = {
     "schema": "eclips-detector/1", "name": "four", "distance_mm": 8.0, "inner_radius_mm": 2.0, "outer_radius_mm": 9.0,
     "center_mm": [0, 0], "tilt_deg": [0, 0],
     "quadrants": [
-        {"name": n, "azimuth_deg": a, "span_deg": 86, "gain": 1.0, "offset": 0.0} for n, a in zip("ENWS", (0, 90, 180, 270), strict=True)
+        {"name": name, "azimuth_deg": 90 * i, "span_deg": 86, "gain": 1.0, "offset": 0.0} for i, name in enumerate("ENWS")
     ],
     "beam": {"energy_kev": 15.0, "probe_fwhm_nm": 2.0},
 }  # fmt: skip

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from hypothesis import given
@@ -18,11 +19,8 @@ ANYTHING = st.recursive(
 
 @given(st.dictionaries(st.sampled_from([*Reconstruct.__dataclass_fields__, "other"]), ANYTHING))
 def test_any_json_is_loaded_or_refused_in_words(data: dict[str, Any]) -> None:
-    try:
+    with contextlib.suppress(EclipsError):
         loaded = schema.load(Reconstruct, data)
-    except EclipsError as error:
-        assert str(error)
-    else:
         assert schema.load(Reconstruct, schema.dump(loaded)) == loaded
 
 

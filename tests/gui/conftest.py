@@ -12,7 +12,7 @@ from eclips_app.gui.session import Session
 from eclips_app.gui.settings import Settings
 
 
-@pytest.fixture()
+@pytest.fixture
 def session(qapp: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
     """A session of its own: fresh settings and folders, engine ended afterwards."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))

@@ -519,10 +519,10 @@ def test_registration_is_kept_told_and_taken_back(
 def test_small_or_weak_shifts_move_nothing(session: Session, flow: ImagesFlow) -> None:
     session.do(edits.add("Open", _set()))
     keys = tuple(map(segment_order.image_key, _images()))
-    weak = StepResult({}, {"shifts_px": [(0.0, 0.0), (9.0, 0.0), (0.0, 0.0), (0.0, 0.0)], "quality": [1, 0.2, 1, 1]})
+    weak = StepResult({}, {"shifts_px": [(0.0, 0.0), (9.0, 0.0), (0.0, 0.0), (0.0, 0.0)], "quality": [1, 0.1, 1, 1]})
     flow._on_registered(_Task(("set", keys, True)), weak)
     assert session.project.segment_set.shifts_px == ()
-    assert "not be registered" in session.messages.items[-1].text
+    assert "could not be registered" in session.messages.items[-1].text
     small = StepResult({}, {"shifts_px": [(0.0, 0.0), (0.1, 0.1), (0.0, 0.0), (0.0, 0.0)], "quality": [1, 0.9, 1, 1]})
     flow._on_registered(_Task(("set", keys, True)), small)
     assert session.project.segment_set.shifts_px == ((0.0, 0.0),) * 4

@@ -23,7 +23,7 @@ from eclips_app.gui.shell.palette import CommandPalette, match_score
 from eclips_app.model.items import DetectorItem, Measurement, ProfileLine
 
 
-@pytest.fixture()
+@pytest.fixture
 def window(session: Session, qtbot: QtBot) -> Iterator[MainWindow]:
     made = make_window(session)
     made.show()
@@ -42,13 +42,15 @@ def test_every_action_has_a_unique_shortcut_and_a_menu(window: MainWindow, sessi
     shortcuts = [info.shortcut for info in session.actions.infos() if info.shortcut]
     assert len(shortcuts) == len(set(shortcuts))
     for info in session.actions.infos():
-        assert info.text and session.actions.action(info.key).toolTip()
+        assert info.text
+        assert session.actions.action(info.key).toolTip()
 
 
 def test_the_palette_finds_and_runs_a_command(window: MainWindow, session: Session, qtbot: QtBot) -> None:
     session.actions.action("view.palette").trigger()
     palette = window.findChild(CommandPalette)
-    assert palette is not None and palette.isVisible()
+    assert palette is not None
+    assert palette.isVisible()
     qtbot.keyClicks(palette.field, "dark")
     assert "Dark" in palette.list.currentItem().text()
     qtbot.keyClick(palette.field, Qt.Key.Key_Return)
@@ -60,7 +62,8 @@ def test_the_palette_finds_and_runs_a_command(window: MainWindow, session: Sessi
 @pytest.mark.parametrize(("query", "better", "worse"), [("redo", "Edit Redo", "File Read one"), ("op", "Open", "Stop")])
 def test_palette_scores_prefer_runs_and_word_starts(query: str, better: str, worse: str) -> None:
     first, second = match_score(query, better), match_score(query, worse)
-    assert first is not None and second is not None
+    assert first is not None
+    assert second is not None
     assert first < second
 
 

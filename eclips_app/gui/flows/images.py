@@ -26,7 +26,7 @@ _FILES = (
     "All files (*)"
 )  # fmt: skip
 _NO_SHIFT_PX = 0.25  #: shifts below this are not worth an interpolation of the images
-_WEAK = 0.5  #: a registration of lower quality is not applied by itself
+_WEAK = 0.2  #: a registration whose images correlate less after it is not applied by itself
 
 
 class ImagesFlow(QtCore.QObject):
@@ -162,15 +162,19 @@ class ImagesFlow(QtCore.QObject):
         shifts = tuple((float(rows), float(columns)) for rows, columns in (result.info["shifts_px"][i] for i in order))
         quality = tuple(float(result.info["quality"][i]) for i in order)
         largest = max(math.hypot(*shift) for shift in shifts)
-        if automatic and min(quality) < _WEAK:
-            text = f"{segment_set.name} could not be registered reliably. Compare its segments by blinking."
-            self._session.notify(text, "warning", action_text="Show images", action=self._show_images)
-            return
         if largest < _NO_SHIFT_PX:
             shifts = tuple((0.0, 0.0) for _ in shifts)
+        elif automatic and min(quality) < _WEAK:
+            text = (
+                f"{segment_set.name} could not be registered reliably (up to {largest:.0f} px): compare its segments."
+            )
+            self._session.notify(text, "warning", action_text="Show images", action=self._show_images)
+            return
         self._session.do(edits.register_set(segment_set, shifts, quality))
         moved = self._session.project.get(SegmentSet, set_id) or segment_set
-        self._session.notify(new_sets.shift_text(moved), "good" if min(quality) >= _WEAK else "warning")
+        self._session.notify(
+            new_sets.shift_text(moved), "good" if largest < _NO_SHIFT_PX or min(quality) >= _WEAK else "warning"
+        )
 
     def _show_images(self) -> None:
         self._session.show_panel("images")

@@ -17,7 +17,7 @@ _WORDS = {
     "order": "the order of the files",
 }
 MISPLACED_DEG = 40.0  #: a segment further than this from where it is said to be stands in another place
-_SURE = 0.7  #: shading below this confidence does not tell an order from one turned by half
+SURE = 0.7  #: shading below this confidence does not tell an order from one turned by half
 TURNED_DEG = 12.0  #: azimuths that differ by more than this are worth correcting
 
 
@@ -132,7 +132,7 @@ def agrees(segment_set: SegmentSet, guess: Guess, detector: Detector, within_deg
 def only_turned(segment_set: SegmentSet, guess: Guess, detector: Detector) -> bool:
     """Whether unsure shading fits the present order but for half a turn, by which hollows and hills change places."""
     half = {key: azimuth + 180.0 for key, azimuth in guess.azimuths_deg.items()}
-    unsure = guess.source == "shading" and guess.confidence < _SURE
+    unsure = guess.source == "shading" and guess.confidence < SURE
     return unsure and agrees(segment_set, replace(guess, azimuths_deg=half), detector)
 
 

@@ -32,13 +32,25 @@ class PanelInfo:
 
 _P = "eclips_app.gui.panels"
 PANELS = (
-    PanelInfo("start", "Start", "start", "Ctrl+1", "eclips_app.gui.shell.start_page:StartPage", help="Open, examples, recent"),
-    PanelInfo("images", "Images", "images", "Ctrl+2", f"{_P}.images.view:ImagesPanel", help="Segment images and their order"),
-    PanelInfo("detector", "Detector", "detector", "Ctrl+3", f"{_P}.detector.view:DetectorPanel", help="Detector geometry"),
+    PanelInfo(
+        "start", "Start", "start", "Ctrl+1", "eclips_app.gui.shell.start_page:StartPage", help="Open, examples, recent"
+    ),
+    PanelInfo(
+        "images", "Images", "images", "Ctrl+2", f"{_P}.images.view:ImagesPanel", help="Segment images and their order"
+    ),
+    PanelInfo(
+        "detector", "Detector", "detector", "Ctrl+3", f"{_P}.detector.view:DetectorPanel", help="Detector geometry"
+    ),
     PanelInfo("surface3d", "3D", "surface", "Ctrl+4", f"{_P}.surface3d.view:Surface3DPanel", help="The surface in 3D"),
     PanelInfo("profile", "Profile", "profile", "Ctrl+5", f"{_P}.profile.view:ProfilePanel", help="Line profiles"),
     PanelInfo("series", "Series", "series", "Ctrl+6", f"{_P}.series.view:SeriesPanel", help="Frames over time"),
     PanelInfo(
-        "reconstruct", "Reconstruct", "run", "Ctrl+7", f"{_P}.reconstruct.view:ReconstructPanel", "side", "From images to height"
+        "reconstruct",
+        "Reconstruct",
+        "run",
+        "Ctrl+7",
+        f"{_P}.reconstruct.view:ReconstructPanel",
+        "side",
+        "From images to height",
     ),
 )

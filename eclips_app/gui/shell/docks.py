@@ -19,6 +19,7 @@ class HistoryDock(QtWidgets.QListWidget):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self._session = session
+        self._shown: tuple[tuple[str, ...], int] | None = None
         self.setAccessibleName("History of edits")
         self.setToolTip("Choose a line to go back or forward to the state after it")
         self.itemActivated.connect(self._go)
@@ -28,6 +29,9 @@ class HistoryDock(QtWidgets.QListWidget):
 
     def _fill(self) -> None:
         history = self._session.history
+        if self._shown == (history.texts, history.position):  # a drag changes the same step again and again
+            return
+        self._shown = (history.texts, history.position)
         self.clear()
         self.addItem("Empty project")
         self.addItems(list(history.texts))
@@ -130,7 +134,7 @@ class ResultsDock(QtWidgets.QWidget):
         layout.addLayout(buttons)
         session.project.changed.connect(self._on_change)
         self._rows: list[Measurement] = []
-        self._on_change(frozenset())
+        self._fill()
 
     def text(self, separator: str) -> str:
         """Give the table as text with a header; numbers and units in columns of their own."""
@@ -177,8 +181,13 @@ class ResultsDock(QtWidgets.QWidget):
                 seen[name, str(quantity["unit"])] = None
         return list(seen)
 
-    def _on_change(self, ids: frozenset[str]) -> None:
-        self._rows = list(self._session.project.of_kind(Measurement))
+    def _on_change(self, _: frozenset[str]) -> None:
+        rows = list(self._session.project.of_kind(Measurement))
+        if rows != self._rows:  # most changes are of other items, and come at each move of a dragged line
+            self._rows = rows
+            self._fill()
+
+    def _fill(self) -> None:
         names = self._names()
         self.table.setRowCount(len(self._rows))
         self.table.setColumnCount(2 + len(names))

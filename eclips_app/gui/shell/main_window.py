@@ -14,6 +14,8 @@ from eclips_app.gui.shell.palette import CommandPalette
 from eclips_app.gui.shell.status import StatusArea
 
 _LAYOUT_VERSION = 1
+_SIDE_PX = 325  #: width of the Reconstruct column
+_LOWER_PX = 165  #: height of the results, history and messages
 _MENUS = ("File", "Edit", "Images", "Reconstruct", "Profile", "Series", "View", "Help")
 _TOOL_BAR = (
     "images.open", "file.open", "file.save", "", "edit.undo", "edit.redo", "", "reconstruct.run", "", "file.export",
@@ -108,6 +110,7 @@ class MainWindow(QtWidgets.QMainWindow):
     def reset_layout(self) -> None:
         """Put all docks where they were at first."""
         self.restoreState(self._default_state, _LAYOUT_VERSION)
+        self._size_docks()
         self.show_panel("start" if len(self.session.project) == 0 else "images")
 
     def _make_docks(self) -> None:
@@ -134,8 +137,12 @@ class MainWindow(QtWidgets.QMainWindow):
         assert first is not None
         first.raise_()
         self.tools["messages"].raise_()
-        self.resizeDocks([self.panels["reconstruct"], first], [320, 1040], Qt.Orientation.Horizontal)
-        self.resizeDocks([first, self.tools["messages"]], [660, 150], Qt.Orientation.Vertical)
+
+    def _size_docks(self) -> None:
+        """Give the side column and the lower docks what they need and the panels the rest."""
+        main, side, lower = self.panels["start"], self.panels["reconstruct"], self.tools["messages"]
+        self.resizeDocks([side, main], [_SIDE_PX, max(1, self.width() - _SIDE_PX)], Qt.Orientation.Horizontal)
+        self.resizeDocks([main, lower], [max(1, self.height() - _LOWER_PX), _LOWER_PX], Qt.Orientation.Vertical)
 
     # Commands
 
@@ -254,7 +261,14 @@ class MainWindow(QtWidgets.QMainWindow):
     def _restore_layout(self) -> None:
         settings = self.session.settings
         self.restoreGeometry(settings.blob("window/geometry"))
-        self.restoreState(settings.blob("window/state"), _LAYOUT_VERSION)
+        self._has_layout = self.restoreState(settings.blob("window/state"), _LAYOUT_VERSION)
+
+    def showEvent(self, event: QtGui.QShowEvent) -> None:
+        """Size the docks once the window has its size, unless the user's layout was restored."""
+        super().showEvent(event)
+        if not self._has_layout:
+            self._has_layout = True
+            QtCore.QTimer.singleShot(0, self._size_docks)
 
     def closeEvent(self, event: QtGui.QCloseEvent) -> None:
         """Ask about unsaved work, then remember the layout and end the engine."""

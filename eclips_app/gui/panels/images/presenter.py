@@ -51,7 +51,10 @@ def order_text(segment_set: SegmentSet, known: OrderGuess, detector: Detector | 
     told = [guess for guess in known.guesses if guess.source != "order"]
     turned = [guess for guess in told if segment_order.only_turned(segment_set, guess, detector)]
     for_it = [guess for guess in told if guess not in against and guess not in turned]
-    lines, kind = [_basis(segment_set, known, for_it, detector)], "good" if for_it else "faint"
+    sure = any(guess.confidence >= segment_order.SURE for guess in for_it)
+    lines, kind = [_basis(segment_set, known, for_it, detector)], "good" if sure else "faint"
+    if for_it and not sure:
+        lines.append("It may be turned by half: check that hollows are hollow.")
     if known.guesses and not told:
         kind = "warning"
     for guess in against:
