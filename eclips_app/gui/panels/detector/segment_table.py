@@ -43,8 +43,10 @@ class SegmentTable(QtWidgets.QTableWidget):
         self.verticalHeader().hide()
         self.setSelectionBehavior(QtWidgets.QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QtWidgets.QAbstractItemView.SelectionMode.SingleSelection)
-        self.horizontalHeader().setSectionResizeMode(QtWidgets.QHeaderView.ResizeMode.Stretch)
-        self.horizontalHeader().setMinimumSectionSize(44)
+        modes = QtWidgets.QHeaderView.ResizeMode
+        self.horizontalHeader().setSectionResizeMode(modes.ResizeToContents)
+        self.horizontalHeader().setSectionResizeMode(0, modes.Stretch)
+        self.horizontalHeader().setMinimumSectionSize(50)
         self.setTabKeyNavigation(False)
         self.show_radii(False)
         self.itemChanged.connect(self._on_item)

@@ -25,7 +25,7 @@ class _Drawing(QtWidgets.QWidget):
         self._theme = theme
         self._detector: Detector | None = None
         self.setAccessibleName(name)
-        self.setMinimumSize(150, 150)
+        self.setMinimumSize(110, 110)
         theme.changed.connect(self.update)
 
     def show_detector(self, detector: Detector) -> None:

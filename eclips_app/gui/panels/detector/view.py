@@ -101,7 +101,7 @@ class DetectorPanel(QtWidgets.QWidget):
         self.name = QtWidgets.QLineEdit()
         self.name.setAccessibleName("Name of the detector")
         self.name.setToolTip("Name of the detector")
-        self.name.setMinimumWidth(120)
+        self.name.setMinimumWidth(80)
         self.name.editingFinished.connect(self._on_name)
         self.file_label = QtWidgets.QLabel()
         self.file_label.setProperty("kind", "faint")
@@ -143,7 +143,7 @@ class DetectorPanel(QtWidgets.QWidget):
         scroll.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(content)
-        scroll.setMinimumWidth(330)
+        scroll.setMinimumWidth(296)
         return scroll
 
     def _segment_buttons(self) -> QtWidgets.QLayout:

@@ -19,10 +19,11 @@ class PixelSizeBanner(QtWidgets.QFrame):
         self._theme = theme
         self.setProperty("kind", "card")
         self._icon = QtWidgets.QLabel()
-        self.text = QtWidgets.QLabel("The pixel size is not known")
+        self.text = QtWidgets.QLabel("Pixel size not known")
         self.text.setToolTip("The files do not tell it. Without it there are no heights.")
         self.edit = QuantityEdit(PIXEL_SIZE, optional=True)
         self.edit.setPlaceholderText("such as 12.5 nm")
+        self.edit.setMinimumWidth(80)
         self.edit.setMaximumWidth(130)
         self.measure = QtWidgets.QPushButton("Measure…")
         self.measure.setAccessibleName("Measure the scale bar")

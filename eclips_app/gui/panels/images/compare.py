@@ -40,6 +40,7 @@ class CompareView(QtWidgets.QWidget):
         ):
             box.setAccessibleName(name)
             box.setToolTip(name)
+            box.setMinimumWidth(60)  # names may be long, the window small
             box.currentIndexChanged.connect(self._draw)
         self.shifted.toggled.connect(self._draw)
         self._timer = QtCore.QTimer(self)

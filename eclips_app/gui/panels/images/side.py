@@ -30,7 +30,7 @@ class SideColumn(QtWidgets.QScrollArea):
         self.setWidgetResizable(True)
         self.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setMinimumWidth(230)
+        self.setMinimumWidth(258)
         content = QtWidgets.QWidget()
         self._layout = QtWidgets.QVBoxLayout(content)
         self._layout.setContentsMargins(8, 0, 8, 8)

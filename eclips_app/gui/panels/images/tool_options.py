@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from eclips_app.core.schema import Rule
 from eclips_app.gui.panels.images.banner import BAR_LENGTH
 from eclips_app.gui.panels.images.tools import Crop
@@ -22,7 +24,8 @@ class CropOptions(QtWidgets.QWidget):
             field.committed.connect(self._on_typed)
         self.whole = _button("Whole image", "Use everything, a data bar included")
         self.bar = _button("Without data bar", "Leave out the data bar drawn into the images")
-        _row(self, *_captioned(self.fields), self.whole, self.bar)
+        captioned = _captioned(self.fields)
+        _rows(self, [*captioned[:4], self.whole], [*captioned[4:], self.bar])
 
     def show_crop(self, crop: Crop, shape: tuple[int, int]) -> None:
         """Show a crop in its image."""
@@ -58,7 +61,7 @@ class MaskOptions(QtWidgets.QWidget):
         self.clear = _button("Clear", "Use all pixels again")
         self.text = QtWidgets.QLabel()
         self.text.setProperty("kind", "faint")
-        _row(self, self.kind, self.width_field, self.erase, self.clear, self.text)
+        _rows(self, [self.kind, self.width_field, self.erase, self.clear, self.text])
 
     def show_part(self, part: float) -> None:
         """Say which part of the image (0 to 1) is excluded."""
@@ -80,7 +83,7 @@ class RulerOptions(QtWidgets.QWidget):
         self.result.setProperty("kind", "faint")
         caption = QtWidgets.QLabel("True length")
         caption.setBuddy(self.edit)
-        _row(self, self.length, caption, self.edit, self.use, self.result)
+        _rows(self, [self.length, caption, self.edit, self.use, self.result])
 
 
 def _whole(label: str) -> QuantityEdit:
@@ -105,9 +108,14 @@ def _button(text: str, tip: str) -> QtWidgets.QPushButton:
     return button
 
 
-def _row(owner: QtWidgets.QWidget, *widgets: QtWidgets.QWidget) -> None:
-    layout = QtWidgets.QHBoxLayout(owner)
+def _rows(owner: QtWidgets.QWidget, *rows: Sequence[QtWidgets.QWidget]) -> None:
+    """Lay widgets out in rows, narrow enough for a small window."""
+    layout = QtWidgets.QVBoxLayout(owner)
     layout.setContentsMargins(6, 2, 6, 2)
-    for widget in widgets:
-        layout.addWidget(widget)
-    layout.addStretch(1)
+    layout.setSpacing(2)
+    for widgets in rows:
+        row = QtWidgets.QHBoxLayout()
+        for widget in widgets:
+            row.addWidget(widget)
+        row.addStretch(1)
+        layout.addLayout(row)
