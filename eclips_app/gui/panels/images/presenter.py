@@ -211,7 +211,7 @@ def registration_rows(segment_set: SegmentSet, names: Sequence[str]) -> list[tup
     """Give name, shift (px right, up) and quality of each segment."""
     qualities = segment_set.registration_quality or (math.nan,) * len(names)
     return [
-        (name, f"{columns:+.2f}, {-rows:+.2f}", "" if math.isnan(quality) else f"{100 * quality:.0f} %")
+        (name, f"{columns + 0.0:+.2f}, {0.0 - rows:+.2f}", "" if math.isnan(quality) else f"{100 * quality:.0f} %")
         for name, (rows, columns), quality in zip(names, segment_set.shifts_px, qualities, strict=True)
     ]
 
