@@ -282,7 +282,7 @@ def _rms(residual: Float) -> float | None:
     squares, count = 0.0, 0
     for plane in residual:
         known = plane[np.isfinite(plane)]
-        squares, count = squares + float(np.dot(known, known)), count + known.size
+        squares, count = squares + float(np.sum(np.square(known), dtype=np.float64)), count + known.size
     return (squares / count) ** 0.5 if count else None
 
 
