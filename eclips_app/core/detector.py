@@ -92,6 +92,11 @@ class Detector:
     response: Response | None = None
     calibration: dict[str, Any] | None = None
 
+    @property
+    def is_typical(self) -> bool:
+        """Whether these are the typical dimensions of a kind of detector, which nobody has measured on this instrument."""
+        return self.calibration is not None and self.calibration.get("method") == "none"
+
     def radii_mm(self, segment: Segment) -> tuple[float, float]:
         """Inner and outer radius of a segment in mm: its own, or the detector's."""
         inner = self.inner_radius_mm if segment.inner_radius_mm is None else segment.inner_radius_mm

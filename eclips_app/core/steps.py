@@ -34,7 +34,9 @@ class ReadSegments:
     """Read segment images. Gives arrays ``image/0`` … in the order found, and ``info["images"]`` (see `io.segments`)."""
 
     paths: tuple[str, ...] = ()
-    segments: int = quantity(0, label="Segments", low=0, high=64, help="Images of one frame; 0 finds out from the files.")
+    segments: int = quantity(
+        0, label="Segments", low=0, high=64, help="Images of one frame; 0 finds out from the files."
+    )
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,9 @@ class Reconstruct:
     scan_parallax: bool = (
         True  #: correct the slope that grows across the field because the beam leaves the detector's axis
     )
-    axis_px: tuple[float, float] | None = None  #: row, column of the beam's axis in the uncropped image; None: its centre
+    axis_px: tuple[float, float] | None = (
+        None  #: row, column of the beam's axis in the uncropped image; None: its centre
+    )
     device: str = choice("auto", "auto", "cpu", "cuda", label="Device")
 
 

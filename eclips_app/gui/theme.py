@@ -78,7 +78,7 @@ class Theme(QtCore.QObject):
         assert isinstance(app, QtWidgets.QApplication)
         app.setStyle("Fusion")
         app.setPalette(_palette(self.colors))
-        app.setStyleSheet(_style_sheet(self.colors))
+        app.setStyleSheet(_style_sheet(self.colors, "dark" if self.is_dark else "light"))
         self.changed.emit()
 
     def icon(self, name: str, color: str | None = None) -> QtGui.QIcon:
@@ -119,8 +119,9 @@ def _palette(colors: Colors) -> QtGui.QPalette:
     return palette
 
 
-def _style_sheet(c: Colors) -> str:
+def _style_sheet(c: Colors, look: str) -> str:
     """Spacing and edges that Fusion leaves rough; widgets ask for a role with the property `kind`."""
+    tick = (resource("icons") / f"tick-{look}.svg").as_posix()
     return f"""
     QWidget:focus {{ outline: none; }}
     QToolTip {{ color: {c.text}; background: {c.raised}; border: 1px solid {c.border}; padding: 4px; }}
@@ -147,6 +148,12 @@ def _style_sheet(c: Colors) -> str:
     QLineEdit, QPlainTextEdit {{ border: 1px solid {c.border}; border-radius: 4px;
         padding: 3px 6px; background: {c.base}; selection-background-color: {c.accent}; }}
     QLineEdit[state="error"] {{ border: 1px solid {c.error}; }}
+    QCheckBox::indicator, QAbstractItemView::indicator, QGroupBox::indicator {{ width: 14px; height: 14px;
+        border: 1px solid {c.faint}; border-radius: 3px; background: {c.base}; }}
+    QCheckBox::indicator:checked, QAbstractItemView::indicator:checked, QGroupBox::indicator:checked {{
+        background: {c.accent}; border-color: {c.accent}; image: url("{tick}"); }}
+    QCheckBox::indicator:disabled {{ border-color: {c.border}; background: {c.window}; }}
+    QCheckBox:focus {{ border: 1px dotted {c.accent}; }}
     QAbstractItemView {{ border: 1px solid {c.border}; background: {c.base}; alternate-background-color: {c.window}; }}
     QHeaderView::section {{ background: {c.raised}; border: none; border-right: 1px solid {c.border}; padding: 4px 6px; }}
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import datetime
 import hashlib
+import time
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eclips_app.core import schema
 from eclips_app.core.context import Context
 from eclips_app.core.errors import EclipsError
-from eclips_app.core.steps import STEPS, Arrays, Example, Reconstruct, Simulate, Specimen, StepResult, run_step
+from eclips_app.core.steps import Arrays, Example, Reconstruct, Simulate, Specimen, StepResult, run_step
 from eclips_app.model.examples import EXAMPLES, ExampleInfo
 from eclips_app.model.items import Acquisition, DetectorItem, HeightMap, ProfileLine, Run, SegmentImage, SegmentSet
 from eclips_app.model.project import Project
+from eclips_app.model.runs import make_run
 from eclips_app.model.snapshot import to_state
 
 _DATE = "2026-01-15T10:00:00"  #: written into the metadata; fixed, so that an example is the same every time
@@ -96,25 +96,13 @@ def _segment_set(info: ExampleInfo, segments: NDArray[Any]) -> SegmentSet:
 
 
 def _run(info: ExampleInfo, segment_set: SegmentSet, segments: NDArray[Any], context: Context) -> Run:
-    params = Reconstruct(info.detector, info.pixel_size_nm, segment_set.crop, clip_high=segment_set.clip_high)
-    step = STEPS["reconstruct-linear"]
-    result = run_step(step.name, {"segments": segments}, params, context)
-    hashes = tuple(image.sha256 for image in segment_set.images)
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    facts = schema.dump(params)
-    return Run(
-        "example-run",
-        "Linear",
-        segment_set.id,
-        step.name,
-        step.version,
-        facts,
-        result.arrays,
-        result.info,
-        hashes,
-        now,
-        0.0,
+    # The simulator has no scan parallax: its beam stays on the detector's axis.
+    params = Reconstruct(
+        info.detector, info.pixel_size_nm, segment_set.crop, clip_high=segment_set.clip_high, scan_parallax=False
     )
+    start = time.perf_counter()
+    result = run_step("reconstruct-linear", {"segments": segments}, params, context)
+    return make_run(segment_set, "reconstruct-linear", params, result, time.perf_counter() - start, "Linear")
 
 
 def _truth(info: ExampleInfo, height: NDArray[Any]) -> HeightMap:

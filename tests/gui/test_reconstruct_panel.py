@@ -13,7 +13,7 @@ from panel_samples import COLUMNS, ROWS, HeldJobs, detector, fill, make_run, mak
 from eclips_app.commands import edits
 from eclips_app.core.detector import presets
 from eclips_app.gui.flows import reconstruct
-from eclips_app.gui.flows.readiness import changed_since, checklist, slope_limit_deg
+from eclips_app.gui.flows.readiness import Options, changed_since, checklist, parameters, slope_limit_deg
 from eclips_app.gui.panels.reconstruct import presenter
 from eclips_app.gui.panels.reconstruct.view import ReconstructPanel
 from eclips_app.gui.qt import Qt, QtCore
@@ -174,8 +174,8 @@ def test_run_without_images_says_so_and_shows_where(held: Session, qtbot) -> Non
 def test_options_go_with_the_run(panel: ReconstructPanel, held: Session, qtbot) -> None:
     fill(held, runs=0)
     options = panel.options
-    options.balance.setCurrentIndex(1)
-    options.balance.activated.emit(1)
+    options.balance.setCurrentIndex(options.balance.findData("level"))
+    options.balance.activated.emit(options.balance.currentIndex())
     options.parallax.click()
     options.clip_high.setText("60000")
     qtbot.keyClick(options.clip_high, Qt.Key.Key_Return)
@@ -255,3 +255,11 @@ def test_engine_gives_a_flat_surface_for_even_images(session: Session, qtbot) ->
     assert run.info["residual_rms_grey"] < 1.0
     assert run.duration_s > 0
     QtCore.QCoreApplication.sendPostedEvents()
+
+
+def test_gains_are_levelled_as_long_as_the_detector_is_a_typical_one() -> None:
+    segment_set, typical = make_set(), next(iter(presets().values()))
+    measured = replace(typical, calibration=None)
+    assert parameters(segment_set, typical, Options()).balance == "level"
+    assert parameters(segment_set, measured, Options()).balance == "file"
+    assert parameters(segment_set, typical, Options("file")).balance == "file"

@@ -83,6 +83,8 @@ class ImagesFlow(QtCore.QObject):
             self._facts[segment_set.id] = result.info
         order = segment_order.first_order(sets[0], self.guess_of(sets[0]), detector or preset)
         ordered = [new_sets.in_order(segment_set, order) for segment_set in sets]
+        if preset is not None:
+            preset = segment_order.turned_preset(ordered[0], self.guess_of(sets[0]), preset)
         self._add(ordered, preset)
         self._tell(ordered, detector, preset, result.info)
         if len(sets) == 1 and new_sets.from_several_files(sets[0]):
@@ -110,6 +112,11 @@ class ImagesFlow(QtCore.QObject):
         if preset is not None:
             text = f"Detector “{preset.name}” was put in: its dimensions are typical, not measured."
             self._session.notify(text, "warning", action_text="Enter dimensions", action=self._show_detector)
+            shading = segment_order.shading_of(self.guess_of(first))
+            if shading is not None:
+                places = ", ".join(f"{s.name} {s.azimuth_deg:.0f}°" for s in preset.quadrants)
+                text = f"Azimuths from {shading.text}: {places}. Hills may be hollows: check one, or turn all by 180°."
+                self._session.notify(text, "warning", action_text="Show images", action=self._show_images)
         elif detector is None:
             text = f"There is no preset with {len(first.images)} segments: describe the detector."
             self._session.notify(text, "warning", action_text="Describe it", action=self._show_detector)

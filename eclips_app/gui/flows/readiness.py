@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -10,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from eclips_app.core import schema
-from eclips_app.core.detector import Detector, presets
+from eclips_app.core.detector import Detector
 from eclips_app.core.steps import Reconstruct
 from eclips_app.core.units import format_length
-from eclips_app.model.items import Run, SegmentImage, SegmentSet
+from eclips_app.model.items import Run, SegmentSet
 from eclips_app.model.project import Project
+from eclips_app.model.runs import exclude_hash, inputs_record
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Check:
 class Options:
     """What the user chooses for a reconstruction beside the images and the detector."""
 
-    balance: str = "file"
+    balance: str = "auto"  #: "auto": level for a detector that nobody has measured, else as in the detector file
     scan_parallax: bool = True
     device: str = "auto"
 
@@ -57,6 +57,7 @@ def is_ready(project: Project, segment_set: SegmentSet | None) -> bool:
 def parameters(segment_set: SegmentSet, detector: Detector, options: Options) -> Reconstruct:
     """Give the parameters of the step; the pixel size must be known."""
     assert segment_set.pixel_size_nm is not None
+    balance = options.balance if options.balance != "auto" else "level" if detector.is_typical else "file"
     return Reconstruct(
         detector=detector,
         pixel_size_nm=segment_set.pixel_size_nm,
@@ -64,7 +65,7 @@ def parameters(segment_set: SegmentSet, detector: Detector, options: Options) ->
         shifts_px=segment_set.shifts_px,
         clip_low=segment_set.clip_low,
         clip_high=segment_set.clip_high,
-        balance=options.balance,
+        balance=balance,
         scan_parallax=options.scan_parallax,
         device=options.device,
     )
@@ -90,11 +91,6 @@ def slope_limit_deg(detector: Detector) -> float:
     return 90.0 - highest
 
 
-def inputs_record(segment_set: SegmentSet) -> list[dict[str, Any]]:
-    """Say which images went into a run, in their order."""
-    return [_image_record(image) for image in segment_set.images]
-
-
 def changed_since(run: Run, project: Project) -> list[str]:
     """Name what of the set or the detector is no longer as it was when a run was made."""
     segment_set, detector = project.get(SegmentSet, run.set_id), project.detector
@@ -116,21 +112,8 @@ def changed_since(run: Run, project: Project) -> list[str]:
     return changed
 
 
-def exclude_hash(segment_set: SegmentSet) -> str:
-    """Give the SHA-256 of the excluded areas, packed to bits; empty if there are none."""
-    import hashlib  # late: only needed once there are runs
-
-    if segment_set.exclude is None:
-        return ""
-    return hashlib.sha256(np.packbits(segment_set.exclude).tobytes()).hexdigest()
-
-
 def _plain(value: Any) -> Any:
     return schema.dump(value) or None  # an empty list and a key that was left out mean the same
-
-
-def _image_record(image: SegmentImage) -> dict[str, Any]:
-    return {"name": image.name, "source": image.source, "page": image.page, "sha256": image.sha256}
 
 
 def _images(segment_set: SegmentSet | None, detector: Detector | None) -> Check:
@@ -157,7 +140,7 @@ def _detector(project: Project) -> Check:
     if item is None:
         return Check("detector", "error", "No detector chosen", "detector", "Choose a detector")
     detector = item.detector
-    if not item.path and detector in _presets():
+    if detector.is_typical:
         text = f"Detector “{detector.name}”: typical dimensions, not measured"
         return Check("detector", "warning", text, "detector", "Enter dimensions")
     if detector.calibration and detector.calibration.get("method") != "none":
@@ -186,8 +169,3 @@ def _registration(segment_set: SegmentSet) -> Check:
     if quality < 0.5:
         return Check("registration", "warning", f"{text}; one match is weak", "images", "Check shifts")
     return Check("registration", "good", text, "images", "Show shifts")
-
-
-@functools.cache
-def _presets() -> tuple[Detector, ...]:
-    return tuple(presets().values())

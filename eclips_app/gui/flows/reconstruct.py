@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import datetime
 from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
 
 from eclips_app.commands import edits
-from eclips_app.core import schema
-from eclips_app.core.steps import STEPS, Reconstruct, StepResult
+from eclips_app.core.steps import Reconstruct, StepResult
 from eclips_app.gui.actions import ActionInfo
 from eclips_app.gui.flows.readiness import (
     Check,
     Options,
     checklist,
-    exclude_hash,
-    inputs_record,
     is_ready,
     parameters,
 )
@@ -25,8 +21,9 @@ from eclips_app.gui.qt import QtCore, Signal
 from eclips_app.gui.session import Session
 from eclips_app.gui.tasks import Task
 from eclips_app.jobs.scratch import ArrayInput
-from eclips_app.model.items import ProfileLine, Run, SegmentSet, new_id
+from eclips_app.model.items import ProfileLine, Run, SegmentSet
 from eclips_app.model.project import Selection
+from eclips_app.model.runs import make_run
 
 STEP = "reconstruct-linear"
 
@@ -35,10 +32,8 @@ STEP = "reconstruct-linear"
 class Request:
     """What a running reconstruction was started with; its result belongs to this set, whatever is shown by then."""
 
-    set_id: str
+    segment_set: SegmentSet  #: as it was at the start
     params: Reconstruct
-    inputs: list[dict[str, Any]]
-    exclude_sha256: str
 
 
 class ReconstructFlow(QtCore.QObject):
@@ -117,12 +112,12 @@ class ReconstructFlow(QtCore.QObject):
         detector = self._session.project.detector
         assert detector is not None  # a set without one is not ready
         params = parameters(segment_set, detector, self.options)
-        request = Request(segment_set.id, params, inputs_record(segment_set), exclude_hash(segment_set))
         text = f"Reconstructing {segment_set.name}"
         if self._batch_size:
             text += f" ({self._batch_size - len(self.queue)} of {self._batch_size})"
         task = self._session.tasks.run(
-            STEP, params, _arrays(segment_set), text, self._keep, on_preview=self._show_preview, data=request,
+            STEP, params, _arrays(segment_set), text, self._keep, on_preview=self._show_preview,
+            data=Request(segment_set, params),
             priority="batch" if self._batch_size else "foreground",
         )  # fmt: skip
         self.task = task
@@ -138,11 +133,12 @@ class ReconstructFlow(QtCore.QObject):
     def _keep(self, task: Task, result: StepResult) -> None:
         request: Request = task.data
         project = self._session.project
-        segment_set = project.get(SegmentSet, request.set_id)
+        segment_set = project.get(SegmentSet, request.segment_set.id)
         if segment_set is None:
             self._session.notify("The images were removed meanwhile; the reconstruction was dropped.", "warning")
             return
-        run = _make_run(request, result, _free_name(project.runs_of(segment_set.id)))
+        name = _free_name(project.runs_of(segment_set.id))
+        run = make_run(request.segment_set, STEP, request.params, result, result.info["duration_s"], name)
         self._session.do(edits.add(f"Reconstruct {segment_set.name}", run))
         if project.selection.set_id == segment_set.id:
             project.select(run_id=run.id)
@@ -194,25 +190,6 @@ def _arrays(segment_set: SegmentSet) -> dict[str, ArrayInput]:
     if segment_set.exclude is not None:
         arrays["exclude"] = segment_set.exclude
     return arrays
-
-
-def _make_run(request: Request, result: StepResult, name: str) -> Run:
-    for array in result.arrays.values():
-        array.setflags(write=False)
-    info = {**result.info, "inputs": request.inputs, "exclude_sha256": request.exclude_sha256}
-    return Run(
-        id=new_id(),
-        name=name,
-        set_id=request.set_id,
-        step=STEP,
-        step_version=STEPS[STEP].version,
-        params=schema.dump(request.params),
-        arrays=result.arrays,
-        info=info,
-        input_sha256=tuple(image["sha256"] for image in request.inputs),
-        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        duration_s=float(result.info.get("duration_s", 0.0)),
-    )
 
 
 def _free_name(runs: tuple[Run, ...]) -> str:

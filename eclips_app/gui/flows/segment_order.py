@@ -153,13 +153,47 @@ def azimuths_text(segment_set: SegmentSet, guess: Guess, detector: Detector) -> 
 
 
 def with_azimuths(segment_set: SegmentSet, guess: Guess, detector: Detector) -> Detector:
-    """Give the detector with each segment turned to where a guess sees the image that it has, in whole degrees."""
+    """Give the detector with each segment turned to where a guess sees the image that it has, in whole degrees.
+
+    In a single ring the segments keep equal distances: the guess says in which order they stand and how the ring is turned.
+    """
     pairs = zip(segment_set.images, detector.quadrants, strict=True)
+    seen = [guess.azimuths_deg.get(image_key(image), segment.azimuth_deg) for image, segment in pairs]
+    if len(rings(detector)) == 1:
+        seen = _evenly(seen)
     turned = (
-        replace(s, azimuth_deg=float(round(guess.azimuths_deg.get(image_key(i), s.azimuth_deg) % 360.0) % 360))
-        for i, s in pairs
+        replace(segment, azimuth_deg=float(round(azimuth) % 360))
+        for segment, azimuth in zip(detector.quadrants, seen, strict=True)
     )
     return replace(detector, quadrants=tuple(turned))
+
+
+def _evenly(azimuths_deg: list[float]) -> list[float]:
+    """Give the azimuths of a ring of equal segments that lie nearest to these."""
+    step = 360.0 / len(azimuths_deg)
+    around = sorted(range(len(azimuths_deg)), key=lambda i: azimuths_deg[i] % 360.0)
+    turn = sum(azimuths_deg[i] % 360.0 - step * rank for rank, i in enumerate(around)) / len(around)
+    return [turn + step * around.index(i) for i in range(len(azimuths_deg))]
+
+
+def shading_of(known: OrderGuess) -> Guess | None:
+    """Give what the shading says where nothing better is known: no stated directions in metadata or names."""
+    if any(guess.source in ("metadata", "name") for guess in known.guesses):
+        return None
+    return next((guess for guess in known.guesses if guess.source == "shading"), None)
+
+
+def turned_preset(segment_set: SegmentSet, known: OrderGuess, preset: Detector) -> Detector:
+    """Give a preset with its segments where the shading sees them: azimuths in a preset are those of no instrument.
+
+    It is left as it is where the shading fits it but for half a turn, which shading alone does not tell.
+    """
+    shading = shading_of(known)
+    if shading is None or len(segment_set.images) != len(preset.quadrants):
+        return preset
+    if only_turned(segment_set, shading, preset):
+        return preset
+    return with_azimuths(segment_set, shading, preset)
 
 
 def best_preset(segment_set: SegmentSet) -> Detector | None:

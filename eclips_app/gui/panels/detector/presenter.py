@@ -25,6 +25,7 @@ from eclips_app.model.items import Acquisition, SegmentSet
 
 _FILTER = "Detector files (*.json)"
 _GROUPS = {"beam": Beam, "bias": Bias, "pole_piece": PolePiece, "response": Response, "quadrants": Segment}
+_DIMENSIONS = ("distance_mm", "inner_radius_mm", "outer_radius_mm")  #: what the typical detectors only assume
 _SAME_ENERGY = 0.01  #: energies that differ by less than this part are the same
 
 
@@ -77,6 +78,8 @@ class DetectorEditor:
             place[name] = value
         if key.startswith("beam."):
             _complete_beam(content)
+        if name in _DIMENSIONS and self.detector is not None and self.detector.is_typical:
+            content.pop("calibration")  # somebody has entered dimensions of his own
         self._apply(content, f"Detector: {label_of(key)}", key)
 
     def set_group(self, name: str, present: bool) -> None:

@@ -11,7 +11,7 @@ from eclips_app.gui.qt import QtCore, QtWidgets
 from eclips_app.gui.session import Session
 from eclips_app.gui.widgets.quantity_edit import QuantityEdit
 
-_BALANCE = (("file", "From the detector file"), ("level", "Make the surface level"))
+_BALANCE = (("auto", "Automatic"), ("file", "From the detector file"), ("level", "Make the surface level"))
 _DEVICES = (("auto", "Automatic"), ("cpu", "Processor"), ("cuda", "Graphics card"))
 _LOW = Rule("Clipped at or below", "grey", help="Pixels at or below this grey value do not count.")
 _HIGH = Rule("Clipped at or above", "grey", help="Pixels at or above this grey value do not count.")
@@ -26,7 +26,8 @@ class OptionsForm(QtWidgets.QWidget):
         self.balance = _combo(
             "Segment gains",
             _BALANCE,
-            "Gains and offsets of the detector file, or gains that make the median of the image level",
+            "Gains and offsets of the detector file, or gains that make the median of the image level.\n"
+            "Automatic: level as long as the detector's dimensions are typical ones, else the detector file's.",
         )
         self.device = _combo("Device", _DEVICES, "Where the numbers are worked out")
         self.parallax = QtWidgets.QCheckBox("Correct scan parallax")
