@@ -90,8 +90,8 @@ def sample(
         Width of the averaged band. It is cut into strips of at most one pixel, and the height is taken along the middle
         of each; a width up to 1 is the line alone.
     step_px : float, optional
-        Distance of the points, 1 px if not given. The first point is the start; the last lies less than a step before
-        the end, or on it.
+        Distance of the points. The first point is the start; the last lies less than a step before the end, or on it.
+        If not given, both ends are points, and between them are as few equal steps of at most 1 px as it takes.
     origin_px : (row, col)
         Pixel of the uncropped image that is ``height[0, 0]``.
     mask : bool array [row, col], optional
@@ -114,8 +114,7 @@ def sample(
     EclipsError
         If the line has no length, or an array's shape or a number makes no sense.
     """
-    step = 1.0 if step_px is None else step_px
-    along, columns, rows = _grid(start_px, end_px, step, width_px, across_px=1.0)
+    along, columns, rows = _grid(start_px, end_px, step_px, width_px, finest_px=1.0)
     _check_arrays(height, mask, std, pixel_size_nm)
     local = columns - origin_px[1], rows - origin_px[0]
     values = interpolate(height, *local, mask=mask, method=method)
@@ -140,7 +139,7 @@ def sample_map(
     placed : PlacedMap
         The map and its place.
     start_px, end_px, width_px, step_px, method
-        As in `sample`, in pixels of the *image*. Without `step_px` the step is one pixel of the image or
+        As in `sample`, in pixels of the *image*. Without `step_px` the step is at most one pixel of the image or
         of the map, whichever is smaller.
     pixel_size_nm : float
         Pixel size of the image in nm.
@@ -157,7 +156,7 @@ def sample_map(
     """
     _check_arrays(placed.height, None, None, pixel_size_nm)
     finest = min(1.0, *(size / pixel_size_nm for size in placed.pixel_size_nm))
-    along, columns, rows = _grid(start_px, end_px, finest if step_px is None else step_px, width_px, across_px=finest)
+    along, columns, rows = _grid(start_px, end_px, step_px, width_px, finest_px=finest)
     values = interpolate(placed.height, *image_to_map(placed, columns, rows, pixel_size_nm), method=method)
     return _profile(along * pixel_size_nm, values + placed.z_offset_nm, None, columns, rows)
 
@@ -203,18 +202,27 @@ def interpolate(
     return values
 
 
-def _grid(start: Point, end: Point, step: float, width: float, across_px: float) -> tuple[Floats, Floats, Floats]:
-    """Give the distances along the line in px, and the columns and rows [across, along] of all samples."""
+def _grid(
+    start: Point, end: Point, step: float | None, width: float, finest_px: float
+) -> tuple[Floats, Floats, Floats]:
+    """Give the distances along the line in px, and the columns and rows [across, along] of all samples.
+
+    `finest_px` is the largest distance of the samples across the line, and along it where no `step` is given.
+    """
     length = math.dist(start, end)
     if not (math.isfinite(length) and length > 0):
         raise EclipsError("the profile line has no length", hint="Draw it between two different points.")
-    if not (math.isfinite(step) and step > 0):
+    if step is not None and not (math.isfinite(step) and step > 0):
         raise EclipsError(f"a step of {step:g} px along the profile is not possible", hint="Give a number above 0.")
     if not (math.isfinite(width) and width >= 0):
         raise EclipsError(f"a profile width of {width:g} px is not possible", hint="Give a number of 0 or more.")
-    step = max(step, length / MAX_POINTS)
-    along = np.arange(math.floor(length / step + 1e-9) + 1, dtype=np.float64) * step
-    strips = min(max(math.ceil(width / across_px - 1e-9), 1), MAX_ACROSS)
+    if step is None:
+        steps = min(max(math.ceil(length / finest_px - 1e-9), 1), MAX_POINTS)
+        along = np.linspace(0.0, length, steps + 1)
+    else:
+        step = max(step, length / MAX_POINTS)
+        along = np.arange(math.floor(length / step + 1e-9) + 1, dtype=np.float64) * step
+    strips = min(max(math.ceil(width / finest_px - 1e-9), 1), MAX_ACROSS)
     across = (np.arange(strips) - (strips - 1) / 2)[:, None] * (width / strips)
     ux, uy = (end[0] - start[0]) / length, (end[1] - start[1]) / length
     return along, start[0] + ux * along - uy * across, start[1] + uy * along + ux * across

@@ -156,13 +156,13 @@ class Surface3DPanel(QtWidgets.QWidget):
             below.addWidget(widget)
         below.addStretch(1)
         below.addWidget(self.camera)
-        self._stack.addWidget(self.message)
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 4)
         layout.setSpacing(6)
         layout.addLayout(top)
         layout.addLayout(below)
         layout.addLayout(self._stack, 1)
+        self._stack.addWidget(self.message)  # not before: without a parent it would flash up as a window of its own
         layout.addWidget(self.status)
         self._draw_icons()
 
