@@ -53,7 +53,8 @@ def check_measured(program: Program, path: Path) -> None:
     line = program.project.line
     ends = [f"{col!r},{row!r}" for col, row in (line.start_px, line.end_px)]
     told = eclips("profile", path, "--from", ends[0], "--to", ends[1], "--width", line.width_px)
-    shown = program.project.of_kind(Measurement)[-1].values
+    run_id = program.project.run.id
+    shown = next(row.values for row in program.project.of_kind(Measurement) if row.run_id == run_id)
     for theirs, ours in (
         ("length", "Distance"), ("height_difference", "Height difference"), ("slope_angle", "Fitted angle"),
         ("rms_deviation", "Fit rms"),
@@ -61,7 +62,7 @@ def check_measured(program: Program, path: Path) -> None:
         assert told[theirs]["unit"] == shown[ours]["unit"]
         for part in ("value", "std"):
             assert told[theirs][part] == (shown[ours][part] and pytest.approx(shown[ours][part], rel=1e-9)), ours
-    (sampled,) = measure.flow_of(program.session).sampled()
+    sampled = measure.flow_of(program.session).sampled()[0]
     assert told["height_nm"] == sampled.profile.height_nm.tolist()
 
 
