@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from eclips_app.core.signal import Signal
 from eclips_app.model.items import Item
@@ -28,6 +29,7 @@ class _Done:
     before: Mapping[str, Item | None]
     after: Mapping[str, Item | None]
     merge_key: str
+    state: int  #: number of the project's state after it; no two states have the same
 
 
 class History:
@@ -38,7 +40,8 @@ class History:
         self.changed: Signal[[]] = Signal()
         self._done: list[_Done] = []
         self._position = 0
-        self._saved_at: int | None = 0
+        self._numbers = itertools.count(1)
+        self._first = self._saved = 0  # numbers of the state before all steps, and of the one that was saved
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -53,20 +56,19 @@ class History:
     @property
     def is_saved(self) -> bool:
         """Whether the project is as it was last saved."""
-        return self._saved_at == self._position
+        return self._saved == self._state()
 
     def do(self, edit: Edit) -> None:
         """Apply an edit; what had been taken back is dropped."""
         before = self.project.apply(edit.changes)
-        if self._saved_at is not None and self._saved_at > self._position:
-            self._saved_at = None
         del self._done[self._position :]
         last = self._done[-1] if self._done else None
+        done = _Done(edit.text, before, dict(edit.changes), edit.merge_key, next(self._numbers))
         if last and edit.merge_key and last.merge_key == edit.merge_key:
-            merged = _Done(edit.text, {**before, **last.before}, {**last.after, **edit.changes}, edit.merge_key)
-            self._done[-1] = merged
+            merged = {**before, **last.before}, {**last.after, **edit.changes}
+            self._done[-1] = replace(done, before=merged[0], after=merged[1])
         else:
-            self._done.append(_Done(edit.text, before, dict(edit.changes), edit.merge_key))
+            self._done.append(done)
             self._position += 1
         self.changed.emit()
 
@@ -91,27 +93,29 @@ class History:
     def end_merge(self) -> None:
         """Let the next edit be a step of its own (at the end of a drag)."""
         if self._done and self._position == len(self._done):
-            last = self._done[-1]
-            self._done[-1] = _Done(last.text, last.before, last.after, "")
+            self._done[-1] = replace(self._done[-1], merge_key="")
 
     def mark(self) -> int:
-        """Give a number for the present state, for `mark_saved` when the saving is done; later edits do not merge into it."""
+        """Give the number of the present state, for `mark_saved` when the saving is done; later edits do not merge into it."""
         self.end_merge()
-        return self._position
+        return self._state()
 
     def mark_saved(self, mark: int) -> None:
         """Remember that the project was saved as it was at `mark`."""
-        self._saved_at = mark
+        self._saved = mark
         self.changed.emit()
 
     def mark_changed(self) -> None:
         """Remember that the project as it is now is saved nowhere."""
-        self._saved_at = None
+        self._saved = -1
         self.changed.emit()
 
     def clear(self) -> None:
         """Forget all steps: another project has been opened, as it is saved."""
         self._done.clear()
         self._position = 0
-        self._saved_at = 0
+        self._first = self._saved = next(self._numbers)
         self.changed.emit()
+
+    def _state(self) -> int:
+        return self._done[self._position - 1].state if self._position else self._first

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from eclips_app.gui.faults import Faults
 from eclips_app.gui.flows import files, help, images, measure, reconstruct, series
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
 from eclips_app.gui.session import Session
@@ -36,6 +37,7 @@ def main(paths: Sequence[Path] = (), example: str = "") -> int:
     """Open the window, with files or an example if given, and run until it is closed; gives the exit status."""
     app = make_application()
     session = Session()
+    Faults(session)
     window = make_window(session)
     window.show()
     start = _Start(session, list(paths), example)

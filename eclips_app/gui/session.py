@@ -9,13 +9,13 @@ from pathlib import Path
 from eclips_app.commands.history import Edit, History
 from eclips_app.gui.actions import ActionRegistry
 from eclips_app.gui.flows.files import FilesFlow
+from eclips_app.gui.flows.saving import Saving
 from eclips_app.gui.jobs_qt import QtJobs
 from eclips_app.gui.messages import Message, Messages
 from eclips_app.gui.qt import QtCore, QtWidgets, Signal
 from eclips_app.gui.settings import Settings
 from eclips_app.gui.tasks import Tasks
 from eclips_app.gui.theme import Theme
-from eclips_app.io import autosave
 from eclips_app.model.items import Item
 from eclips_app.model.project import Project, Selection
 
@@ -42,6 +42,7 @@ class Session(QtCore.QObject):
         self.tasks = Tasks(self.jobs, self.messages, self)
         self.actions = ActionRegistry(self.theme, self)
         self.path: Path | None = None
+        self.saving = Saving(self)
         self.files = FilesFlow(self)
 
     def do(self, edit: Edit) -> None:
@@ -51,6 +52,7 @@ class Session(QtCore.QObject):
     def replace_project(self, items: Iterable[Item], selection: Selection | None) -> None:
         """Put another project in the place of the present one; its history starts anew."""
         self.tasks.cancel_all()
+        self.saving.drop_copies()
         gone: dict[str, Item | None] = {item.id: None for item in self.project}
         self.project.apply({**gone, **{item.id: item for item in items}})
         if selection is not None:
@@ -75,9 +77,9 @@ class Session(QtCore.QObject):
         self.panel_asked.emit(key)
 
     def close(self) -> None:
-        """End the engine; the safety copy is not needed any more."""
-        autosave.discard_own()
+        """End the engine; the safety copy, which may just have been written, is not needed any more."""
         self.jobs.shutdown()
+        self.saving.drop_copies()
 
     def set_path(self, path: Path | None) -> None:
         """Remember the project's file."""

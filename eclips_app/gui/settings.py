@@ -12,8 +12,8 @@ _RECENT = 12
 
 
 def config_folder() -> Path:
-    """Give the folder of the user's settings, made if need be."""
-    return Path(platformdirs.user_config_dir("eclips", appauthor=False, ensure_exists=True))
+    """Give the folder of the user's settings; it is made when they are first written."""
+    return Path(platformdirs.user_config_dir("eclips", appauthor=False))
 
 
 class Settings:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from eclips_app.core.errors import EclipsError
 from eclips_app.core.steps import StepResult
 from eclips_app.gui.jobs_qt import QtJobs
 from eclips_app.gui.messages import Message, Messages
@@ -127,8 +128,7 @@ class _Listener:
                     task.on_preview(name, array, info)
             case Done(result=result, duration_s=duration_s):
                 result.info.setdefault("duration_s", duration_s)
-                task.on_done(task, result)
-                tasks.end(task, "done")
+                self._take(result)
             case Failed(error=error, details=details):
                 tasks.end(task, "failed", Message(f"{task.text}: {error}", "error", details))
             case Lost(error=error, details=details):
@@ -136,3 +136,16 @@ class _Listener:
             case Cancelled():
                 quiet = event.job.key != ""  # replaced by a newer one; nobody asked for it to stop
                 tasks.end(task, "cancelled", None if quiet else Message(f"{task.text}: stopped.", "info"))
+
+    def _take(self, result: StepResult) -> None:
+        """Hand the result to who waits for it; the task ends even if that fails."""
+        task, tasks = self._task, self._tasks
+        try:
+            task.on_done(task, result)
+        except EclipsError as error:
+            tasks.end(task, "failed", Message(f"{task.text}: {error}", "error"))
+        except Exception:
+            tasks.end(task, "failed")
+            raise
+        else:
+            tasks.end(task, "done")

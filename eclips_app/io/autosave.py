@@ -21,7 +21,7 @@ _own: _Copy | None = None
 
 def folder() -> Path:
     """Give the folder of the safety copies, in the user's state folder; it is made if missing."""
-    path = Path(platformdirs.user_state_dir("eclips", appauthor=False)) / "recovery"
+    path = _folder()
     path.mkdir(parents=True, exist_ok=True)
     return path
 
@@ -45,7 +45,7 @@ def discard_own() -> None:
 def recoverable() -> list[Path]:
     """Give the safety copies that ended processes left behind, the newest first; each opens like a project."""
     # Names that begin with a dot are copies being written.
-    found = [path for path in folder().glob(f"*{_SUFFIX}") if not path.name.startswith(".") and not _in_use(path)]
+    found = [path for path in _folder().glob(f"*{_SUFFIX}") if not path.name.startswith(".") and not _in_use(path)]
     return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
 
 
@@ -53,6 +53,10 @@ def discard(path: Path) -> None:
     """Delete a safety copy that was left behind."""
     path.unlink(missing_ok=True)
     _lock_path(path).unlink(missing_ok=True)
+
+
+def _folder() -> Path:
+    return Path(platformdirs.user_state_dir("eclips", appauthor=False)) / "recovery"
 
 
 class _Copy:

@@ -66,3 +66,17 @@ def test_saved_means_the_state_that_was_written() -> None:
     history.undo()
     history.do(edits.add("Add c", line("c")))
     assert not history.is_saved
+
+
+def test_another_state_at_the_same_step_is_not_the_saved_one() -> None:
+    history = History(Project())
+    history.do(edits.add("Add a", line("a")))
+    mark = history.mark()
+    history.undo()
+    history.do(edits.add("Add b", line("b")))
+    history.mark_saved(mark)  # the file was written meanwhile, with a
+    assert not history.is_saved
+    history.clear()
+    assert history.is_saved
+    history.mark_saved(mark)
+    assert not history.is_saved

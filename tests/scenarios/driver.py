@@ -168,9 +168,9 @@ class Windows(QtCore.QObject):
         self.shown: list[str] = []
 
     def eventFilter(self, watched: QtCore.QObject, event: QtCore.QEvent) -> bool:
-        if event.type() == QtCore.QEvent.Type.Show and isinstance(watched, QtWidgets.QWidget):
-            if watched.windowType() in (Qt.WindowType.Window, Qt.WindowType.Widget) and watched.isWindow():
-                self.shown.append(f"{type(watched).__name__} {watched.windowTitle()}".strip())
+        kinds = (Qt.WindowType.Window, Qt.WindowType.Widget)
+        if event.type() == QtCore.QEvent.Type.Show and isinstance(watched, QtWidgets.QWidget) and watched.isWindow():
+            self.shown += [type(watched).__name__] if watched.windowType() in kinds else []
         return False
 
     def __enter__(self) -> Windows:

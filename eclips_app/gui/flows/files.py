@@ -1,71 +1,76 @@
-"""Projects and files: new, open, save, autosave, recover, export, examples, and leaving the program."""
+"""Projects and files: new, open, recover, export and examples."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import platformdirs
 
 from eclips_app.commands.edits import set_detector
 from eclips_app.core.detector import read_detector
 from eclips_app.core.errors import EclipsError
-from eclips_app.core.steps import Example, Export, LoadProject, SaveProject, StepResult
+from eclips_app.core.steps import Example, Export, LoadProject, StepResult
 from eclips_app.gui.actions import ActionInfo
-from eclips_app.gui.qt import QtCore, QtGui, QtWidgets
-from eclips_app.io import autosave
-from eclips_app.model.snapshot import from_state, to_state
+from eclips_app.gui.flows.saving import PROJECTS
+from eclips_app.gui.qt import QtCore, QtWidgets
+from eclips_app.model.snapshot import Snapshot, from_state
 
 if TYPE_CHECKING:
     from eclips_app.gui.session import Session
     from eclips_app.gui.tasks import Task
 
-_PROJECTS = "ECLIPS projects (*.eclips)"
-_AUTOSAVE_MS = 180_000
 _IMAGES = {".tif", ".tiff", ".png", ".jpg", ".jpeg", ".h5", ".hdf5", ".bmp", ".img", ".elid"}
 
 
+@dataclass(frozen=True)
+class _Opening:
+    """A project on its way: its file (None: none yet), the state that it may replace, and its safety copy."""
+
+    path: Path | None
+    mark: int
+    recovered: Path | None = None
+
+
 class FilesFlow(QtCore.QObject):
-    """Everything that reads or writes whole projects."""
+    """Everything that puts one project in the place of another, or writes a height map."""
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._session = session
-        self._quit_after_save: QtWidgets.QWidget | None = None
-        self._timer = QtCore.QTimer(self)
-        self._timer.timeout.connect(self.autosave)
-        self._timer.start(_AUTOSAVE_MS)
-        self._autosaved_at = -1
 
     # Opening
 
     def new(self) -> None:
         """Start an empty project."""
-        if self.may_discard():
-            self._session.replace_project((), None)
-            self._session.show_panel("start")
+        self._session.saving.before_replacing(self._make_new)
+
+    def _make_new(self) -> None:
+        self._session.replace_project((), None)
+        self._session.show_panel("start")
 
     def ask_open(self) -> None:
         """Let the user choose a project."""
-        paths = self._session.ask_open_files("Open project", "projects", _PROJECTS)
+        paths = self._session.ask_open_files("Open project", "projects", PROJECTS)
         if paths:
             self.open_project(paths[0])
 
     def open_project(self, path: Path) -> None:
         """Read a project in the place of the present one."""
-        if self.may_discard():
-            self._load(path, path)
+        self._session.saving.before_replacing(partial(self._load, path, path))
 
     def recover(self, path: Path) -> None:
         """Read what an autosave left; it is saved under a new name."""
-        self._load(path, None)
+        self._session.saving.before_replacing(partial(self._load, path, None))
 
     def open_example(self, name: str) -> None:
         """Make a built-in example in the place of the present project."""
-        if self.may_discard():
-            self._session.tasks.run("example", Example(name), {}, f"Example {name}", self._on_loaded, data=None)
+        self._session.saving.before_replacing(partial(self._make_example, name))
+
+    def _make_example(self, name: str) -> None:
+        data = _Opening(None, self._session.history.mark())
+        self._session.tasks.run("example", Example(name), {}, f"Example {name}", self._on_loaded, data=data)
 
     def open_files(self, paths: Iterable[Path]) -> None:
         """Open whatever was dropped: a project, a detector file, images or height maps, told by the names."""
@@ -93,71 +98,31 @@ class FilesFlow(QtCore.QObject):
         self._session.notify(f"Detector {detector.name} is in use.", "good")
 
     def _load(self, path: Path, keep_path: Path | None) -> None:
+        data = _Opening(keep_path, self._session.history.mark(), None if keep_path else path)
+        what = "the safety copy" if data.recovered else path.name
         self._session.tasks.run(
-            "load-project", LoadProject(str(path)), {}, f"Opening {path.name}", self._on_loaded, data=keep_path
+            "load-project", LoadProject(str(path)), {}, f"Opening {what}", self._on_loaded, data=data
         )
 
     def _on_loaded(self, task: Task, result: StepResult) -> None:
+        opening: _Opening = task.data
         snapshot = from_state(result.info["state"], result.arrays)
+        show = partial(self._show, snapshot, opening, task.text)
+        if self._session.history.mark() == opening.mark:
+            show()
+        else:  # something was done while it was on its way
+            self._session.saving.before_replacing(show)
+
+    def _show(self, snapshot: Snapshot, opening: _Opening, text: str) -> None:
         self._session.replace_project(snapshot.items, snapshot.selection)
-        self._session.set_path(task.data)
-        if task.data is None:
+        if opening.recovered is not None:
+            self._session.saving.note_recovered(opening.recovered)
             self._session.history.mark_changed()
-        self._session.notify(f"{task.text}: ready.", "good")
+        self._session.set_path(opening.path)
+        self._session.notify(f"{text}: ready.", "good")
         self._session.show_panel("surface3d" if self._session.project.run else "images")
 
-    # Saving
-
-    def save(self) -> None:
-        """Save under the present name, or ask for one."""
-        if self._session.path is None:
-            self.save_as()
-        else:
-            self._save(self._session.path)
-
-    def save_as(self) -> None:
-        """Ask for a name and save."""
-        sets = self._session.project.segment_set
-        name = f"{sets.name if sets else 'untitled'}.eclips"
-        path = self._session.ask_save_file("Save project", "projects", _PROJECTS, name)
-        if path is not None:
-            self._save(path if path.suffix == ".eclips" else path.with_name(path.name + ".eclips"))
-
-    def _save(self, path: Path) -> None:
-        state, arrays = to_state(self._session.project)
-        data = (path, self._session.history.mark())
-        params = SaveProject(str(path), state)
-        self._session.tasks.run("save-project", params, arrays, f"Saving {path.name}", self._on_saved, data=data)
-
-    def _on_saved(self, task: Task, _: StepResult) -> None:
-        path, mark = task.data
-        self._session.set_path(path)
-        self._session.history.mark_saved(mark)
-        autosave.discard_own()
-        _write_thumbnail(self._session, path)
-        self._session.notify(f"Saved {path}.", "good")
-        if self._quit_after_save is not None:
-            self._quit_after_save.close()
-
-    def autosave(self) -> None:
-        """Keep a copy of unsaved work where the next start finds it."""
-        history = self._session.history
-        if history.is_saved or history.mark() == self._autosaved_at or len(self._session.project) == 0:
-            return
-        state, arrays = to_state(self._session.project)
-        params = SaveProject(str(autosave.own_path()), state, keep=0)
-        self._session.tasks.run(
-            "save-project",
-            params,
-            arrays,
-            "Keeping a safety copy",
-            self._on_autosaved,
-            data=history.mark(),
-            key="autosave",
-        )
-
-    def _on_autosaved(self, task: Task, _: StepResult) -> None:
-        self._autosaved_at = task.data
+    # Export
 
     def export(self) -> None:
         """Write the selected height map to a file; the suffix says how."""
@@ -177,40 +142,15 @@ class FilesFlow(QtCore.QObject):
     def _on_exported(self, task: Task, _: StepResult) -> None:
         self._session.notify(f"{task.text}: written.", "good")
 
-    # Leaving
-
-    def may_discard(self) -> bool:
-        """Ask about unsaved work before it is replaced; True if it may go."""
-        if self._session.history.is_saved:
-            return True
-        box = _unsaved_box(None)
-        box.exec()
-        answer = box.standardButton(box.clickedButton())
-        if answer == QtWidgets.QMessageBox.StandardButton.Save:
-            self.save()
-        return answer == QtWidgets.QMessageBox.StandardButton.Discard
-
-    def may_close(self, window: QtWidgets.QWidget) -> bool:
-        """Ask about unsaved work before the window closes; after Save it closes when the file is written."""
-        if self._session.history.is_saved:
-            return True
-        box = _unsaved_box(window)
-        box.exec()
-        answer = box.standardButton(box.clickedButton())
-        if answer == QtWidgets.QMessageBox.StandardButton.Save:
-            self._quit_after_save = window
-            self.save()
-        return answer == QtWidgets.QMessageBox.StandardButton.Discard
-
 
 def register(session: Session) -> None:
     """Add the commands of the File and Edit menus."""
-    flow, history, project = session.files, session.history, session.project
+    flow, saving, history, project = session.files, session.saving, session.history, session.project
     add = session.actions.add
     add(ActionInfo("file.new", "New project", "File", flow.new, "Ctrl+N", "add"))
     add(ActionInfo("file.open", "Open project…", "File", flow.ask_open, "Ctrl+O", "open"))
-    add(ActionInfo("file.save", "Save", "File", flow.save, "Ctrl+S", "save", lambda: len(project) > 0))
-    add(ActionInfo("file.save_as", "Save as…", "File", flow.save_as, "Ctrl+Shift+S", "", lambda: len(project) > 0))
+    add(ActionInfo("file.save", "Save", "File", saving.save, "Ctrl+S", "save", lambda: len(project) > 0))
+    add(ActionInfo("file.save_as", "Save as…", "File", saving.save_as, "Ctrl+Shift+S", "", lambda: len(project) > 0))
     add(ActionInfo("file.export", "Export…", "File", flow.export, "Ctrl+E", "export", lambda: project.run is not None))
     add(ActionInfo("file.quit", "Quit", "File", QtWidgets.QApplication.closeAllWindows, "Ctrl+Q"))
     add(ActionInfo("edit.undo", "Undo", "Edit", history.undo, "Ctrl+Z", "undo", lambda: history.position > 0))
@@ -234,29 +174,3 @@ def _kind(path: Path) -> str:
     if suffix == ".json":
         return "detector"
     return "images" if suffix in _IMAGES else "map"
-
-
-def _unsaved_box(window: QtWidgets.QWidget | None) -> QtWidgets.QMessageBox:
-    box = QtWidgets.QMessageBox(window)
-    box.setIcon(QtWidgets.QMessageBox.Icon.Question)
-    box.setText("The project has changes that are not saved.")
-    buttons = QtWidgets.QMessageBox.StandardButton
-    box.setStandardButtons(buttons.Save | buttons.Discard | buttons.Cancel)
-    box.setDefaultButton(buttons.Save)
-    return box
-
-
-def thumbnail_path(project: Path) -> Path:
-    """Give where the small picture of a project is kept."""
-    folder = Path(platformdirs.user_cache_dir("eclips", appauthor=False, ensure_exists=True))
-    return folder / f"{hashlib.sha1(str(project.resolve()).encode(), usedforsecurity=False).hexdigest()}.png"
-
-
-def _write_thumbnail(session: Session, path: Path) -> None:
-    """Keep a small shaded picture of the height map for the start page."""
-    from eclips_app.gui.widgets.thumbnail import shaded  # late: numpy work only needed here
-
-    run = session.project.run
-    if run is not None:
-        image: QtGui.QImage = shaded(run.arrays["height"], 160, 120)
-        image.save(str(thumbnail_path(path)))

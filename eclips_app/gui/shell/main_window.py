@@ -268,11 +268,11 @@ class MainWindow(QtWidgets.QMainWindow):
         super().showEvent(event)
         if not self._has_layout:
             self._has_layout = True
-            QtCore.QTimer.singleShot(0, self._size_docks)
+            QtCore.QTimer.singleShot(0, self, self._size_docks)
 
     def closeEvent(self, event: QtGui.QCloseEvent) -> None:
         """Ask about unsaved work, then remember the layout and end the engine."""
-        if not self.session.files.may_close(self):
+        if not self.session.saving.may_close(self):
             event.ignore()
             return
         settings = self.session.settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from pathlib import Path
 
-from eclips_app.gui.flows.files import thumbnail_path
+from eclips_app.gui.flows.saving import thumbnail_path
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
 from eclips_app.gui.session import Session
 from eclips_app.io import autosave
