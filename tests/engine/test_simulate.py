@@ -5,11 +5,13 @@ import dataclasses
 import numba
 import numpy as np
 import pytest
+from numba.core import caching
 
 from eclips_app.core.context import SilentContext
 from eclips_app.core.detector import Beam, Detector, Segment
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.steps import Simulate
+from eclips_app.engine import horizon
 from eclips_app.engine.acceptance import vectors
 from eclips_app.engine.horizon import render
 from eclips_app.engine.simulate import simulate_step
@@ -138,3 +140,16 @@ def test_subpixels_average_signals_and_the_probe_blurs_them() -> None:
 def test_heights_that_cannot_be_rendered_are_refused(height: np.ndarray) -> None:
     with pytest.raises(EclipsError):
         simulate_step({"height": height}, Simulate(FOUR, 2.0, subpixels=2), SilentContext())
+
+
+def test_it_compiles_where_no_cache_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As numba does in a read-only installation without a home: no place offers itself.
+    monkeypatch.setattr(caching.CacheImpl, "_locator_classes", [])
+    with pytest.raises(RuntimeError, match="no locator"):
+        numba.njit(cache=True)(plane)
+
+    @horizon._compiled()
+    def next_number(x: int) -> int:
+        return x + 1
+
+    assert next_number(2) == 3
