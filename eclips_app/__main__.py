@@ -9,10 +9,13 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
+from eclips_app.core.threads import let_threads_sleep
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program with command line arguments; gives the exit status."""
     multiprocessing.freeze_support()
+    let_threads_sleep()
     arguments = sys.argv[1:] if argv is None else list(argv)
     if arguments[:1] == ["--selftest"]:  # of installers: needs the window, so it is no command
         from eclips_app.gui.selftest import main as selftest

@@ -18,7 +18,7 @@ from eclips_app.core.context import Context
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.steps import Arrays, Reconstruct, StepResult
 from eclips_app.engine import acceptance, solve
-from eclips_app.engine.device import choose_device
+from eclips_app.engine.device import choose_device, one_thread
 from eclips_app.engine.fill import BLOCK_PX, block_means
 from eclips_app.engine.geometry import geometry
 from eclips_app.engine.integrate import Integration, integrate
@@ -221,6 +221,11 @@ def reconstruct_step(inputs: Arrays, params: Reconstruct, context: Context) -> S
     EclipsError
         If the images do not fit the detector or the parameters, or no pixel can be solved.
     """
+    with one_thread():
+        return _reconstruct(inputs, params, context)
+
+
+def _reconstruct(inputs: Arrays, params: Reconstruct, context: Context) -> StepResult:
     context.progress(0.0, "reading the signals")
     run = LinearReconstruction(inputs, params, context)
     clipped = run.signals.clipped()

@@ -20,6 +20,7 @@ from typing import Any
 from eclips_app.core import schema
 from eclips_app.core.errors import Cancelled, EclipsError
 from eclips_app.core.steps import Step, StepResult, run_step
+from eclips_app.core.threads import let_threads_sleep
 from eclips_app.jobs.context import INTERVAL_S, PipeContext
 from eclips_app.jobs.protocol import (
     Cancel,
@@ -53,6 +54,7 @@ def main(connection: Connection, owner: int, tag: str, folders: tuple[str, ...],
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in a terminal is the window's to handle
     _yield_to_the_window()
+    let_threads_sleep()
     with Path(fault_path).open("w", encoding="utf-8") as fault_file:
         faulthandler.enable(fault_file)
         Worker(connection, Scratch(owner, tag, [Path(f) for f in folders])).run()
