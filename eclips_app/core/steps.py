@@ -102,7 +102,7 @@ class Simulate:
     """Render segment images of a known surface. Input ``height`` [row, col] in nm, optional ``rho`` of the same shape.
 
     With `subpixels` s the height has s x s samples per pixel, and the images are that much smaller.
-    Gives ``segments`` [k, row, col]: float32 signals per emitted electron without `dose`, else uint16 grey values; gains and
+    Gives ``segments`` [k, row, col]: float32 signals in units of a flat without `dose`, else uint16 grey values; gains and
     offsets of the detector file are applied to both.
     """
 
