@@ -73,10 +73,10 @@ def read_surface(path: Path, channel: str = "") -> Surface:
         raise
     except Exception as error:  # a damaged file makes the format libraries raise anything at all
         raise EclipsError(
-            f"the height map cannot be read ({type(error).__name__}: {_first_line(error)})",
+            "the height map cannot be read: the file is damaged or of a kind that is not known here",
             where=path.name,
-            hint="The file may be damaged or of a kind that is not supported.",
-        ) from error
+            hint="Export it in another format, such as GWY, SDF or float TIFF.",
+        ) from error  # its words are in the details
     _check(surface, path.name)
     return surface
 
@@ -161,8 +161,3 @@ def _pixel_size(surface: Surface, params: ReadHeightMap, where: str) -> tuple[fl
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:150] if lines else "no further word"

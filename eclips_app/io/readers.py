@@ -219,7 +219,9 @@ def _checked(path: Path, image: NDArray[Any]) -> NDArray[Any]:
         bad = image.size - int(np.count_nonzero(np.isfinite(image)))
         if bad:
             raise EclipsError(
-                f"holds {bad} pixels that are not finite numbers", where=path.name, hint="Export it again."
+                f"holds values that are not finite numbers, in {bad} of its pixels",
+                where=path.name,
+                hint="Export it again.",
             )
     image = np.ascontiguousarray(image, dtype=image.dtype.newbyteorder("="))
     image.setflags(write=False)

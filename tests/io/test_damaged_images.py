@@ -130,7 +130,7 @@ def damage(folder: Path) -> dict[str, str]:
         "empty.tif": "empty", "text.tif": "no image file", "head.tif": "damaged", "loop.tif": "no image",
         "huge.tif": "more than it can hold",
         "large.tif": "more than it can hold", "bomb.tif": "more than it can hold", "zero.tif": "no image", "short.tif": "damaged",
-        "codec.tif": "damaged", "lzw.tif": "damaged", "nan.tif": "1 pixels that are not finite", "inf.tif": "not finite",
+        "codec.tif": "damaged", "lzw.tif": "damaged", "nan.tif": "not finite numbers, in 1 of its pixels", "inf.tif": "not finite",
         "complex.tif": "not grey values", "bits.tif": "black and white", "tiny.tif": "only 4 pixels",
         "colour.tif": "colour image",
         "cut.png": "damaged", "noimage.h5": "no image dataset", "folder.tif": "folder",

@@ -65,7 +65,7 @@ def scan(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def large_scan(scan: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A scan that takes the engine a while: the other one, tiled, with clipped pixels, as one stack."""
     folder = tmp_path_factory.mktemp("large")
-    images = np.stack([np.tile(tifffile.imread(scan / f"{name}.tif"), (6, 5)) for name in "ENWS"])
-    images[:, 100:140, 100:1200] = 65535
+    images = np.stack([np.tile(tifffile.imread(scan / f"{name}.tif"), (4, 3)) for name in "ENWS"])
+    images[:, 100:140, 100:900] = 65535
     tifffile.imwrite(folder / "large.tif", images, photometric="minisblack")
     return folder

@@ -181,6 +181,17 @@ class Windows(QtCore.QObject):
         QtWidgets.QApplication.instance().removeEventFilter(self)
 
 
+def open_scan(program: Program, scan: Path) -> None:
+    """Open the small scan with its detector and type its pixel size."""
+    program.drop(scan / "detector.json", *(scan / f"{name}.tif" for name in "ENWS"))
+    program.type_in(program.panel("images").banner.edit, "5 nm")
+
+
+def content(program: Program) -> dict[str, Any]:
+    """All items of the project by id; items are frozen, so the same objects are the same content."""
+    return {item.id: item for item in program.project}
+
+
 def engine_pids() -> list[int]:
     """Give the ids of the engine processes, the computing one first."""
     mine = [p for p in multiprocessing.active_children() if p.name.startswith("eclips-engine-e")]

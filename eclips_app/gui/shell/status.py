@@ -24,7 +24,7 @@ class StatusArea(QtWidgets.QStatusBar):
         self._bar.setFixedWidth(160)
         self._bar.setAccessibleName("Progress")
         self._stop = QtWidgets.QPushButton("Stop")
-        self._stop.setToolTip("Stop the running work (Esc)")
+        self._stop.setToolTip("Stop the running work")
         self._stop.clicked.connect(self._on_stop)
         self.addWidget(self._icon)
         self.addWidget(self._text, 1)
