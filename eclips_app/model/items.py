@@ -1,5 +1,7 @@
 """The things a project holds. All are frozen: an edit replaces an item by a changed copy with the same id.
 
+Those that hold arrays are equal only to themselves: comparing arrays would be slow, and has no single answer.
+
 Pixel coordinates (col, row) count from the centre of the top-left pixel of the *uncropped* image, so that a line drawn on
 one image lies at the same place on every image, height map and frame of the same set.
 """
@@ -41,7 +43,7 @@ class Acquisition:
     date: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SegmentImage:
     """One segment's image as read; `data` is [row, col] in its original type and read-only."""
 
@@ -54,7 +56,7 @@ class SegmentImage:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SegmentSet:
     """The images of one scan, in the order of the detector's segments."""
 
@@ -87,7 +89,7 @@ class DetectorItem:
     path: str = ""  #: file it was loaded from or saved to
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Run:
     """A reconstruction with everything that made it. Arrays are read-only; names as in `core.steps.Reconstruct`."""
 
@@ -115,7 +117,7 @@ class Run:
         return int(self.params["crop"][0]), int(self.params["crop"][1])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class HeightMap:
     """A height map from elsewhere (AFM, profilometer); `height` [row, col] in nm, NaN where nothing was measured.
 

@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 import pytest
 import tifffile
-from driver import Program, Windows
+from driver import Program, Windows, open_scan
 
 from eclips_app.gui.flows import measure
 from eclips_app.gui.qt import Qt, QtWidgets
@@ -154,3 +154,18 @@ def test_two_frames_as_a_series(start: Callable[[], Program], scan: Path, tmp_pa
     other = tmp_path / "other.eclips"
     eclips("reconstruct", *files, "--detector", scan / "detector.json", "--pixel-size", "5nm", "-o", other)
     assert [height.tobytes() for height in heights_in(other)] == [run.arrays["height"].tobytes() for run in runs]
+
+
+def test_the_same_project_is_opened_again(program: Program, scan: Path, tmp_path: Path) -> None:
+    path = tmp_path / "job.eclips"
+    open_scan(program, scan)
+    program.reconstruct()
+    for key in program.window.panels:  # each shows the project and must let go of it
+        program.panel(key)
+    program.save_as(path)
+    height = program.height.copy()
+    program.drop(path)
+    assert program.height.tobytes() == height.tobytes()
+    assert program.said() == []
+    program.reconstruct()
+    assert len(program.project.of_kind(Run)) == 2
