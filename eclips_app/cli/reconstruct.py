@@ -41,6 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--method", choices=methods, default="linear", help="default: linear")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--register", action="store_true", help="align segments that were scanned one after another")
+    parser.add_argument("--drift", action="store_true", help="with --register: also undo the drift within each scan")
     parser.add_argument(
         "--balance",
         choices=["file", "level"],
@@ -143,9 +144,10 @@ def _prepare(segment_set: SegmentSet, args: argparse.Namespace, context: Context
     )
     if not args.register:
         return changed
-    found = run_step("register", step_inputs(changed), Register(changed.crop), context).info
-    shifts = tuple((float(row), float(column)) for row, column in found["shifts_px"])
-    return replace(changed, shifts_px=shifts, registration_quality=tuple(float(q) for q in found["quality"]))
+    result = run_step("register", step_inputs(changed), Register(changed.crop, drift=args.drift), context)
+    shifts = tuple((float(row), float(column)) for row, column in result.info["shifts_px"])
+    quality = tuple(float(q) for q in result.info["quality"])
+    return replace(changed, shifts_px=shifts, registration_quality=quality, drift_px=result.arrays.get("drift_px"))
 
 
 def _reconstruct(segment_set: SegmentSet, detector: Detector, args: argparse.Namespace, context: Context) -> Run:

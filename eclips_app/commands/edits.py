@@ -51,6 +51,8 @@ def order_segments(segment_set: SegmentSet, order: tuple[int, ...]) -> Edit:
     for name in ("shifts_px", "registration_quality"):
         values = getattr(segment_set, name)
         moved[name] = tuple(values[i] for i in order) if values else ()
+    if segment_set.drift_px is not None:
+        moved["drift_px"] = segment_set.drift_px[list(order)]
     return change("Reorder segments", segment_set, **moved)
 
 
@@ -139,8 +141,11 @@ def set_pixel_size(project: Project, segment_set: SegmentSet, pixel_size_nm: flo
 def crop_images(
     project: Project, segment_set: SegmentSet, crop: tuple[int, int, int, int], merge_key: str = ""
 ) -> Edit:
-    """Use only first row, first column, end row, end column of a set and of all frames of its series."""
-    changes = {frame.id: replace(frame, crop=crop) for frame in frames_of(project, segment_set)}
+    """Use only first row, first column, end row, end column of a set and of all frames of its series.
+
+    A drift that was measured row by row of the former crop goes.
+    """
+    changes = {frame.id: replace(frame, crop=crop, drift_px=None) for frame in frames_of(project, segment_set)}
     return Edit("Crop images", changes, merge_key)
 
 
@@ -162,11 +167,14 @@ def exclude_pixels(segment_set: SegmentSet, exclude: NDArray[np.bool_] | None, t
 
 
 def register_set(
-    segment_set: SegmentSet, shifts_px: tuple[tuple[float, float], ...], quality: tuple[float, ...]
+    segment_set: SegmentSet,
+    shifts_px: tuple[tuple[float, float], ...],
+    quality: tuple[float, ...],
+    drift_px: NDArray[Any] | None = None,
 ) -> Edit:
-    """Move each segment by its shift (rows, columns); none clears the registration."""
+    """Move each segment by its shift (rows, columns) and each of its rows by the drift; no shifts clear the registration."""
     text = "Register segments" if shifts_px else "Clear registration"
-    return change(text, segment_set, shifts_px=shifts_px, registration_quality=quality)
+    return change(text, segment_set, shifts_px=shifts_px, registration_quality=quality, drift_px=drift_px)
 
 
 def set_frame_times(frames: Iterable[SegmentSet], times_s: Iterable[float | None]) -> Edit:

@@ -31,6 +31,7 @@ _UNITS = {"height": "nm", "height_std": "nm", "residual": "grey value", "normals
 _LABELS = {
     "quadrants": "segment images as read [segment, row, column]",
     "exclude": "not used [row, column]",
+    "drift_px": "rows and columns in pixels to move each row of the crop by [segment, row, 2]",
     "height": "height, up is positive [row, column]",
     "height_std": "standard deviation of the height [row, column]",
     "normals": "surface normal, components x (right), y (up), z [component, row, column]",

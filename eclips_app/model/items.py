@@ -68,6 +68,9 @@ class SegmentSet:
     crop: tuple[int, int, int, int] = (0, 0, 0, 0)  #: first row, first column, end row, end column
     shifts_px: tuple[tuple[float, float], ...] = ()  #: rows, columns to move each segment by
     registration_quality: tuple[float, ...] = ()
+    drift_px: NDArray[Any] | None = (
+        None  #: [k, row of the crop, 2], rows and columns to move each row by beside the shift
+    )
     exclude: NDArray[Any] | None = None  #: bool [row, col] of the uncropped image, True where not used
     clip_low: float | None = None
     clip_high: float | None = None

@@ -18,11 +18,14 @@ from eclips_app.version import VERSION
 
 
 def step_inputs(segment_set: SegmentSet) -> dict[str, NDArray[Any]]:
-    """Give the input arrays of a reconstruction step: ``segments`` [k, row, col] and, if there is any, ``exclude``."""
-    arrays = {"segments": np.stack([image.data for image in segment_set.images])}
-    if segment_set.exclude is not None:
-        arrays["exclude"] = segment_set.exclude
-    return arrays
+    """Give the input arrays of a reconstruction step: ``segments`` [k, row, col] and what there is of `extra_inputs`."""
+    return {"segments": np.stack([image.data for image in segment_set.images]), **extra_inputs(segment_set)}
+
+
+def extra_inputs(segment_set: SegmentSet) -> dict[str, NDArray[Any]]:
+    """Give the inputs of a reconstruction beside the images: ``exclude`` and ``drift_px``, those that there are."""
+    extra = {"exclude": segment_set.exclude, "drift_px": segment_set.drift_px}
+    return {name: array for name, array in extra.items() if array is not None}
 
 
 def make_run(segment_set: SegmentSet, step: str, params: Any, result: StepResult, duration_s: float, name: str) -> Run:
@@ -34,6 +37,7 @@ def make_run(segment_set: SegmentSet, step: str, params: Any, result: StepResult
         **result.info,
         "inputs": inputs_record(segment_set),
         "exclude_sha256": exclude_hash(segment_set),
+        "drift_sha256": drift_hash(segment_set),
     }
     return Run(
         id=new_id(),
@@ -62,6 +66,13 @@ def exclude_hash(segment_set: SegmentSet) -> str:
     return hashlib.sha256(np.packbits(segment_set.exclude).tobytes()).hexdigest()
 
 
+def drift_hash(segment_set: SegmentSet) -> str:
+    """Give the SHA-256 of the drift within the scan; empty if there is none."""
+    if segment_set.drift_px is None:
+        return ""
+    return hashlib.sha256(np.ascontiguousarray(segment_set.drift_px, dtype="<f8").tobytes()).hexdigest()
+
+
 def as_it_was(run: Run, segment_set: SegmentSet) -> SegmentSet:
     """Give the set with its images in the order that they had when the run was made.
 
@@ -78,6 +89,8 @@ def as_it_was(run: Run, segment_set: SegmentSet) -> SegmentSet:
         raise EclipsError("the images are not those that the run was made of", where=run.name)
     if run.info.get("exclude_sha256", exclude_hash(segment_set)) != exclude_hash(segment_set):
         raise EclipsError("the excluded areas were changed after the run was made", where=run.name)
+    if run.info.get("drift_sha256", "") != drift_hash(segment_set):
+        raise EclipsError("the segments were registered anew after the run was made", where=run.name)
     return replace(segment_set, images=found)
 
 

@@ -26,7 +26,6 @@ _FILES = (
     "All files (*)"
 )  # fmt: skip
 _NO_SHIFT_PX = 0.25  #: shifts below this are not worth an interpolation of the images
-_WEAK = 0.2  #: a registration whose images correlate less after it is not applied by itself
 
 
 class ImagesFlow(QtCore.QObject):
@@ -142,13 +141,19 @@ class ImagesFlow(QtCore.QObject):
         if segment_set is not None:
             self._register(segment_set, automatic=False)
 
+    def register_with_drift(self) -> None:
+        """Register the segments of the selected set and undo how each drifted while it was scanned."""
+        segment_set = self._session.project.segment_set
+        if segment_set is not None:
+            self._register(segment_set, automatic=False, drift=True)
+
     def clear_registration(self) -> None:
         """Put the segments back to where they were read."""
         segment_set = self._session.project.segment_set
         if segment_set is not None:
             self._session.do(edits.register_set(segment_set, (), ()))
 
-    def _register(self, segment_set: SegmentSet, *, automatic: bool) -> None:
+    def _register(self, segment_set: SegmentSet, *, automatic: bool, drift: bool = False) -> None:
         top, left, bottom, right = edits.crop_of(segment_set)
         inputs: dict[str, Any] = {"segments": [image.data[top:bottom, left:right] for image in segment_set.images]}
         if segment_set.exclude is not None:
@@ -156,7 +161,13 @@ class ImagesFlow(QtCore.QObject):
         text = f"Registering {segment_set.name}"
         data = (segment_set.id, tuple(map(segment_order.image_key, segment_set.images)), automatic)
         self._session.tasks.run(
-            "register", Register(), inputs, text, self._on_registered, data=data, key=f"register/{segment_set.id}"
+            "register",
+            Register(drift=drift),
+            inputs,
+            text,
+            self._on_registered,
+            data=data,
+            key=f"register/{segment_set.id}",
         )
 
     def _on_registered(self, task: Task, result: StepResult) -> None:
@@ -171,16 +182,18 @@ class ImagesFlow(QtCore.QObject):
         largest = max(math.hypot(*shift) for shift in shifts)
         if largest < _NO_SHIFT_PX:
             shifts = tuple((0.0, 0.0) for _ in shifts)
-        elif automatic and min(quality) < _WEAK:
+        elif automatic and min(quality) < new_sets.WEAK_MATCH:
             text = (
                 f"{segment_set.name} could not be registered reliably (up to {largest:.0f} px): compare its segments."
             )
             self._session.notify(text, "warning", action_text="Show images", action=self._show_images)
             return
-        self._session.do(edits.register_set(segment_set, shifts, quality))
+        drift = result.arrays.get("drift_px")
+        self._session.do(edits.register_set(segment_set, shifts, quality, None if drift is None else drift[order]))
         moved = self._session.project.get(SegmentSet, set_id) or segment_set
         self._session.notify(
-            new_sets.shift_text(moved), "good" if largest < _NO_SHIFT_PX or min(quality) >= _WEAK else "warning"
+            new_sets.shift_text(moved),
+            "good" if largest < _NO_SHIFT_PX or min(quality) >= new_sets.WEAK_MATCH else "warning",
         )
 
     def _show_images(self) -> None:
@@ -291,6 +304,10 @@ def register(session: Session) -> None:
         ActionInfo(
             "images.register", "Register segments", "Images", flow.register_segments, "Ctrl+Shift+R", "register", has,
             "Find and undo the shifts between segments that were scanned one after another",
+        ),
+        ActionInfo(
+            "images.register_drift", "Register with drift", "Images", flow.register_with_drift, "", "", has,
+            "Also undo how each segment drifted while it was scanned; needs sharp features over the whole field",
         ),
         ActionInfo(
             "images.clear_registration", "Clear registration", "Images", flow.clear_registration, "", "",

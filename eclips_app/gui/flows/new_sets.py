@@ -11,6 +11,8 @@ from dataclasses import replace
 from eclips_app.core.detector import Beam, Detector
 from eclips_app.model.items import SegmentSet
 
+WEAK_MATCH = 0.2  #: images that correlate less than this after their registration are not reliably registered
+
 
 def in_order(segment_set: SegmentSet, order: tuple[int, ...] | None) -> SegmentSet:
     """Give a set with its images in this order; as it is for None."""
@@ -56,4 +58,7 @@ def shift_text(segment_set: SegmentSet) -> str:
         if math.hypot(rows, columns) > 0.05
     ]
     moved = "; ".join(parts) or "no segment had to be moved"
-    return f"{segment_set.name} registered (px right, up): {moved}."
+    drift = ""
+    if segment_set.drift_px is not None:
+        drift = f" Drift within the scan: up to {abs(segment_set.drift_px).max():.1f} px."
+    return f"{segment_set.name} registered (px right, up): {moved}.{drift}"

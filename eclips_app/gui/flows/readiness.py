@@ -12,9 +12,10 @@ from eclips_app.core import schema
 from eclips_app.core.detector import Detector
 from eclips_app.core.steps import Reconstruct
 from eclips_app.core.units import format_length
+from eclips_app.gui.flows.new_sets import WEAK_MATCH
 from eclips_app.model.items import Run, SegmentSet
 from eclips_app.model.project import Project
-from eclips_app.model.runs import exclude_hash, inputs_record
+from eclips_app.model.runs import drift_hash, exclude_hash, inputs_record
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,8 @@ def changed_since(run: Run, project: Project) -> list[str]:
             changed.append(word)
     if run.info.get("exclude_sha256", "") != exclude_hash(segment_set):
         changed.append("excluded areas")
+    if run.info.get("drift_sha256", "") != drift_hash(segment_set) and "registration" not in changed:
+        changed.append("registration")
     return changed
 
 
@@ -166,6 +169,6 @@ def _registration(segment_set: SegmentSet) -> Check:
     largest = max(math.hypot(*shift) for shift in shifts)
     quality = min(segment_set.registration_quality, default=1.0)
     text = f"Registered, largest shift {largest:.2g} px"
-    if quality < 0.5:
+    if quality < WEAK_MATCH:
         return Check("registration", "warning", f"{text}; one match is weak", "images", "Check shifts")
     return Check("registration", "good", text, "images", "Show shifts")

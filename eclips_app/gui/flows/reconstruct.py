@@ -23,7 +23,7 @@ from eclips_app.gui.tasks import Task
 from eclips_app.jobs.scratch import ArrayInput
 from eclips_app.model.items import ProfileLine, Run, SegmentSet
 from eclips_app.model.project import Selection
-from eclips_app.model.runs import make_run
+from eclips_app.model.runs import extra_inputs, make_run
 
 STEP = "reconstruct-linear"
 
@@ -186,10 +186,7 @@ def register(session: Session) -> None:
 
 def _arrays(segment_set: SegmentSet) -> dict[str, ArrayInput]:
     """Give the images; they are stacked while they are copied for the engine process, so only once."""
-    arrays: dict[str, ArrayInput] = {"segments": [image.data for image in segment_set.images]}
-    if segment_set.exclude is not None:
-        arrays["exclude"] = segment_set.exclude
-    return arrays
+    return {"segments": [image.data for image in segment_set.images], **extra_inputs(segment_set)}
 
 
 def _free_name(runs: tuple[Run, ...]) -> str:
