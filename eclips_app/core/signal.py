@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Callable
 from typing import Generic, ParamSpec
@@ -12,7 +13,8 @@ P = ParamSpec("P")
 class Signal(Generic[P]):
     """Calls every connected function in the order of connection.
 
-    Bound methods are held weakly, so that a closed panel is freed; plain functions are held strongly.
+    Bound methods are held weakly, so that a closed panel is freed; plain functions are held strongly. A fault of one function
+    is reported (`sys.excepthook`) and keeps neither the others from hearing nor the emitter from going on.
     """
 
     def __init__(self) -> None:
@@ -34,6 +36,9 @@ class Signal(Generic[P]):
         for ref in tuple(self._slots):
             slot = ref()
             if slot is None:
-                self._slots.remove(ref)
-            else:
+                self._slots = [other for other in self._slots if other is not ref]
+                continue
+            try:
                 slot(*args, **kwargs)
+            except Exception:
+                sys.excepthook(*sys.exc_info())
