@@ -53,7 +53,9 @@ class PanelDock(TabDock):
         if not self._made:
             self._made = True
             old = self.widget()
-            self.setWidget(self.info.create(self._session))
+            panel = self.info.create(self._session)
+            self.setWidget(panel)
+            panel.show()  # a dock that is visible already does not do it
             old.deleteLater()
         return self.widget()
 
@@ -141,8 +143,9 @@ class MainWindow(QtWidgets.QMainWindow):
     def _size_docks(self) -> None:
         """Give the side column and the lower docks what they need and the panels the rest."""
         main, side, lower = self.panels["start"], self.panels["reconstruct"], self.tools["messages"]
+        lower_px = min(_LOWER_PX, self.height() // 5)
         self.resizeDocks([side, main], [_SIDE_PX, max(1, self.width() - _SIDE_PX)], Qt.Orientation.Horizontal)
-        self.resizeDocks([main, lower], [max(1, self.height() - _LOWER_PX), _LOWER_PX], Qt.Orientation.Vertical)
+        self.resizeDocks([main, lower], [max(1, self.height() - lower_px), lower_px], Qt.Orientation.Vertical)
 
     # Commands
 
@@ -213,10 +216,13 @@ class MainWindow(QtWidgets.QMainWindow):
         self.addToolBar(bar)
 
     def _float_current(self) -> None:
-        """Take the panel that has the keyboard out of the window, or put it back."""
+        """Take the panel that has the keyboard, else the one in front, out of the window, or put it back."""
         widget = QtWidgets.QApplication.focusWidget()
         while widget is not None and not isinstance(widget, QtWidgets.QDockWidget):
             widget = widget.parentWidget()
+        if widget is None:
+            main = [dock for dock in self.panels.values() if dock.info.area == "main"]
+            widget = next((dock for dock in main if not dock.visibleRegion().isEmpty()), None)
         if isinstance(widget, QtWidgets.QDockWidget):
             widget.setFloating(not widget.isFloating())
 
