@@ -63,7 +63,7 @@ def _replay(made: Run, segment_set: SegmentSet | None, context: Context) -> dict
 def _again(made: Run, segment_set: SegmentSet | None, context: Context) -> Any:
     step = STEPS.get(made.step)
     if step is None or segment_set is None:
-        missing = f"the step '{made.step}'" if step is None else "the set of images"
+        missing = f"the method '{made.step}'" if step is None else "the set of images"
         raise EclipsError(f"{missing} is not there")
     params: Any = schema.load(step.params, made.params, made.name)
     device = made.info.get("device")

@@ -270,7 +270,7 @@ def _facts(
         "two_segment_px": run.counts["two_segments"],
         "tilt_limited_px": run.counts["limited"],
         "grey_per_electron": scale**2,
-        "slope_std": slope_std,
+        "slope_std": float(slope_std),
         "height_std_holds": "noise of the signals alone, taken as white and even over the field; no error of model or geometry",
         "degrees_of_freedom": run.signals.count - 3,
         "chi2_median": float(np.nanmedian(chi2)) if np.isfinite(chi2).any() else None,

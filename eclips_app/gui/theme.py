@@ -163,6 +163,7 @@ def _style_sheet(c: Colors, look: str) -> str:
     QTabBar::tab:hover {{ color: {c.text}; }}
     QTabBar:focus {{ border: 1px dotted {c.accent}; }}
     QToolBar {{ border: none; spacing: 4px; padding: 3px; }}
+    QToolButton#qt_toolbar_ext_button {{ border: none; padding: 0; background: transparent; }}
     QStatusBar {{ border-top: 1px solid {c.border}; }}
     QMainWindow::separator {{ background: {c.border}; width: 3px; height: 3px; }}
     QSplitter::handle {{ background: {c.border}; }}

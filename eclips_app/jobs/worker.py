@@ -161,12 +161,12 @@ def _explain(error: Exception, step: str) -> EclipsError:
     # torch has its own class for the GPU, and none for main memory.
     if {"MemoryError", "OutOfMemoryError"} & names or "can't allocate memory" in text or "not enough memory" in text:
         return EclipsError(
-            "there is not enough memory for this step",
+            "there is not enough memory for this computation",
             where=step,
             hint="Crop the images, choose the CPU as device, or close other programs.",
         )
     return EclipsError(
-        f"the step failed through a fault of the program ({type(error).__name__}: {text})",
+        f"the computation failed through a fault of the program ({type(error).__name__}: {text})",
         where=step,
         hint="Your project is untouched; please report this together with the details.",
     )

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from eclips_app.cli import bench_accuracy
+from eclips_app.cli import bench, bench_accuracy
 from eclips_app.cli.bench_accuracy import Case, height_error_nm, shared_cases
+from eclips_app.core.context import SilentContext
 from eclips_app.core.errors import EclipsError
 
 
@@ -50,3 +52,12 @@ def test_reference_cases_stay_near_the_linear_reference(shared_data: Path) -> No
     # Three segments leave no choice to a linear method; the reference's slopes come out 0.35 % larger from the same file.
     assert ratios.pop("three_segments") < 1.15
     assert max(ratios.values()) < 1.1
+
+
+def test_without_the_folder_the_own_cases_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = [made("vickers")]
+    monkeypatch.setattr(bench_accuracy, "_own_cases", lambda: own)
+    parser = argparse.ArgumentParser()
+    bench.configure(parser)
+    found = bench.run(parser.parse_args(["accuracy", "--shared", str(tmp_path)]), SilentContext())
+    assert [row["case"] for row in found["tables"][0]["rows"]] == ["own vickers"]

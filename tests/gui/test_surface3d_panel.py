@@ -135,6 +135,9 @@ def test_profile_lines_lie_on_the_surface(qtbot: QtBot, session: Session, panel:
     assert draped.color == (1.0, 0.0, 0.0)
     panel.lines.setChecked(False)
     assert panel.view.scene.lines == ()
+    panel.lines.setChecked(True)
+    session.do(edits.change("Hide Line 1", line, visible=False))
+    assert panel.view.scene.lines == ()
 
 
 def test_the_point_is_told_with_units_and_its_pixel_of_the_image(

@@ -14,6 +14,8 @@ from PIL import Image
 
 from eclips_app.core.errors import EclipsError
 from eclips_app.io.readers import read_file
+from eclips_app.io.vendor import fei
+from eclips_app.io.vendor.tags import Tags
 
 GREY = (np.arange(48 * 64).reshape(48, 64) % 251).astype(np.uint8)
 
@@ -154,6 +156,22 @@ def test_fei_segment_and_data_bar(shared_data: Path) -> None:
         assert raw.acquisitions[0].segment == letter
         assert raw.acquisitions[0].dwell_us == pytest.approx(20.0)
         assert raw.image_shape == (1024, 1536)
+
+
+@pytest.mark.parametrize(
+    ("date", "time", "iso"),
+    [
+        ("09/12/2023", "05:00:10 PM", "2023-09-12T17:00:10"),  # the month comes first
+        ("01/02/2020", "12:05:00 AM", "2020-01-02T00:05:00"),
+        ("09/12/2023", "17:00:10", "2023-09-12T17:00:10"),
+        ("12.09.2023", "17:00:10", "12.09.2023 17:00:10"),  # not of that kind: as it stands
+        ("", "", None),
+    ],
+)
+def test_fei_dates_become_iso_8601(date: str, time: str, iso: str | None) -> None:
+    found = fei.read(Tags(4, 4, {fei.HELIOS: {"User": {"Date": date, "Time": time}}}))
+    assert found is not None
+    assert found.acquisition.date == iso
 
 
 def test_gamma_is_reported(shared_data: Path) -> None:

@@ -209,9 +209,9 @@ if __name__ == "__main__":
 def test_errors_come_as_sentences(engine: Engine, recorder: Recorder) -> None:
     cases = {
         "explain": "a.tif: the image is black. Choose another.",
-        "stumble": "stumble: the step failed through a fault of the program (ZeroDivisionError: by accident). "
+        "stumble": "stumble: the computation failed through a fault of the program (ZeroDivisionError: by accident). "
         "Your project is untouched; please report this together with the details.",
-        "devour": "devour: there is not enough memory for this step. "
+        "devour": "devour: there is not enough memory for this computation. "
         "Crop the images, choose the CPU as device, or close other programs.",
     }
     for name, words in cases.items():

@@ -15,6 +15,7 @@ from eclips_app.core.steps import Example, Export, LoadProject, StepResult
 from eclips_app.gui.actions import ActionInfo
 from eclips_app.gui.flows.saving import PROJECTS
 from eclips_app.gui.qt import QtCore, QtWidgets
+from eclips_app.model.examples import EXAMPLES
 from eclips_app.model.snapshot import Snapshot, from_state
 
 if TYPE_CHECKING:
@@ -70,7 +71,9 @@ class FilesFlow(QtCore.QObject):
 
     def _make_example(self, name: str) -> None:
         data = _Opening(None, self._session.history.mark())
-        self._session.tasks.run("example", Example(name), {}, f"Example {name}", self._on_loaded, data=data)
+        self._session.tasks.run(
+            "example", Example(name), {}, f"Example “{EXAMPLES[name].title}”", self._on_loaded, data=data
+        )
 
     def open_files(self, paths: Iterable[Path]) -> None:
         """Open whatever was dropped: a project, a detector file, images or height maps, told by the names."""
@@ -134,7 +137,7 @@ class FilesFlow(QtCore.QObject):
         path = self._session.ask_save_file("Export height map", "exports", filters, f"{run.name}.tif")
         if path is None:
             return
-        wanted = ("height", "normals", "height_std")
+        wanted = ("height", "normals", "height_std", "mask")
         arrays = {name: run.arrays[name] for name in wanted if name in run.arrays}
         params = Export(str(path), run.pixel_size_nm, run.name, {"step": run.step, "params": run.params})
         self._session.tasks.run("export", params, arrays, f"Exporting {path.name}", self._on_exported)

@@ -77,6 +77,7 @@ class StartPage(QtWidgets.QScrollArea):
 
     def _recent_column(self) -> QtWidgets.QLayout:
         layout = QtWidgets.QVBoxLayout()
+        layout.setSpacing(8)
         layout.addWidget(_heading_label("Recent projects"))
         self.recent = QtWidgets.QListWidget()
         self.recent.setAccessibleName("Recent projects")
@@ -93,6 +94,7 @@ class StartPage(QtWidgets.QScrollArea):
 
     def _example_column(self) -> QtWidgets.QLayout:
         layout = QtWidgets.QVBoxLayout()
+        layout.setSpacing(8)
         layout.addWidget(_heading_label("Examples"))
         for name, example in EXAMPLES.items():
             button = QtWidgets.QCommandLinkButton(example.title, example.description)

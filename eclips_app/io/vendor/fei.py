@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from eclips_app.io.vendor.tags import Found, Tags, number, pixel_nm, scaled
@@ -10,6 +11,7 @@ from eclips_app.model.items import Acquisition
 
 NAME = "FEI"
 HELIOS, SFEG = 34682, 34680
+_DATES = ("%m/%d/%Y %I:%M:%S %p", "%m/%d/%Y %H:%M:%S")
 _DEGREES_PER_RADIAN = 57.29577951308232
 
 
@@ -36,11 +38,21 @@ def read(tags: Tags) -> Found | None:
             contrast=number(detector.get("Contrast")),
             brightness=number(detector.get("Brightness")),
             dwell_us=scaled(scan.get("Dwell"), 1e6),
-            date=f"{user.get('Date', '')} {user.get('Time', '')}".strip() or None,
+            date=_date(f"{user.get('Date', '')} {user.get('Time', '')}".strip()),
         ),
         image_shape=_image_shape(image, tags),
         warnings=_warnings(image, scan),
     )
+
+
+def _date(text: str) -> str | None:
+    """Turn a date as these instruments write it, with the month first, into ISO 8601; others stay as they are."""
+    for pattern in _DATES:
+        try:
+            return datetime.strptime(text, pattern).isoformat()
+        except ValueError:
+            continue
+    return text or None
 
 
 def _section(ini: Mapping[str, Any], name: str) -> Mapping[str, Any]:

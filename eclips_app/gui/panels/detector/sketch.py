@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,18 +36,14 @@ class _Drawing(QtWidgets.QWidget):
         self.setAccessibleDescription(", ".join(f"{s.name} at {s.azimuth_deg:g}°" for s in detector.quadrants))
         self.update()
 
-    def paintEvent(self, event: QtGui.QPaintEvent) -> None:
-        """Draw."""
-        if self._detector is None:
-            return
+    @contextmanager
+    def _painting(self) -> Iterator[QtGui.QPainter]:
         painter = QtGui.QPainter(self)
         painter.setRenderHint(QtGui.QPainter.RenderHint.Antialiasing)
-        self.draw(painter, self._detector)
-        painter.end()
-
-    def draw(self, painter: QtGui.QPainter, detector: Detector) -> None:
-        """Paint the detector."""
-        raise NotImplementedError
+        try:
+            yield painter
+        finally:
+            painter.end()
 
     def _pen(
         self, painter: QtGui.QPainter, color: str, width: float = 1.0, style: Qt.PenStyle = Qt.PenStyle.SolidLine
@@ -56,7 +54,13 @@ class _Drawing(QtWidgets.QWidget):
 class TopView(_Drawing):
     """The segments as seen from above, as the image is seen: x right, y up; the cross is the beam."""
 
-    def draw(self, painter: QtGui.QPainter, detector: Detector) -> None:
+    def paintEvent(self, event: QtGui.QPaintEvent) -> None:
+        """Draw."""
+        if self._detector is not None:
+            with self._painting() as painter:
+                self._draw(painter, self._detector)
+
+    def _draw(self, painter: QtGui.QPainter, detector: Detector) -> None:
         """Paint segments, their names, the compass and the beam."""
         outlines = [geometry.outline(detector, segment) for segment in detector.quadrants]
         reach = max((float(np.abs(points[:, :2]).max()) for points in outlines), default=1.0)
@@ -117,7 +121,13 @@ class TopView(_Drawing):
 class SideView(_Drawing):
     """The detector from the side (x to the right, z up) with the specimen, the radii and the take-off angles."""
 
-    def draw(self, painter: QtGui.QPainter, detector: Detector) -> None:
+    def paintEvent(self, event: QtGui.QPaintEvent) -> None:
+        """Draw."""
+        if self._detector is not None:
+            with self._painting() as painter:
+                self._draw(painter, self._detector)
+
+    def _draw(self, painter: QtGui.QPainter, detector: Detector) -> None:
         """Paint specimen, detector, pole piece, rays and dimensions."""
         outlines = [geometry.outline(detector, segment) for segment in detector.quadrants]
         wide = max((float(np.abs(points[:, 0]).max()) for points in outlines), default=1.0) * 1.08
@@ -210,7 +220,13 @@ class AcceptanceView(_Drawing):
             self.parts = geometry.collected_parts(self._caught, len(detector.quadrants))
         super().show_detector(detector)
 
-    def draw(self, painter: QtGui.QPainter, detector: Detector) -> None:
+    def paintEvent(self, event: QtGui.QPaintEvent) -> None:
+        """Draw."""
+        if self._detector is not None:
+            with self._painting() as painter:
+                self._draw(painter, self._detector)
+
+    def _draw(self, painter: QtGui.QPainter, detector: Detector) -> None:
         """Paint the hemisphere from above with circles of equal take-off angle."""
         colors = self._theme.colors
         radius = min(self.width(), self.height()) / 2 - 8

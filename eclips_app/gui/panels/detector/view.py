@@ -107,7 +107,7 @@ class DetectorPanel(QtWidgets.QWidget):
         self.file_label.setProperty("kind", "faint")
         self.file_label.setSizePolicy(QtWidgets.QSizePolicy.Policy.Ignored, QtWidgets.QSizePolicy.Policy.Preferred)
         row = QtWidgets.QHBoxLayout()
-        row.addWidget(self.name, 2)
+        row.addWidget(self.name, 1)
         row.addWidget(self.file_label, 1)
         row.addWidget(self._preset_button(""))
         row.addWidget(_button("Open…", "Read a detector file (.json)", self._open))
@@ -143,7 +143,7 @@ class DetectorPanel(QtWidgets.QWidget):
         scroll.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(content)
-        scroll.setMinimumWidth(296)
+        scroll.setMinimumWidth(content.minimumSizeHint().width() + scroll.verticalScrollBar().sizeHint().width())
         return scroll
 
     def _segment_buttons(self) -> QtWidgets.QLayout:

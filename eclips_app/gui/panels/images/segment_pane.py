@@ -33,7 +33,8 @@ class SegmentView(ImagePane):
         self._dragging = False
         self._clipped = _overlay(self.box, _CLIPPED_INKS, 5)
         self._mask = _overlay(self.box, _MASK_INKS, 6)
-        self._shade = _path_item(self.box, 7)
+        self._shade, self._outline = _path_item(self.box, 7), _path_item(self.box, 7)
+        self._shade.setPen(QtGui.QPen(Qt.PenStyle.NoPen))
         self._draft = _path_item(self.box, 8)
         self._cross = _Cross()
         self.box.addItem(self._cross, ignoreBounds=True)
@@ -54,15 +55,17 @@ class SegmentView(ImagePane):
         _set_overlay(self._mask, None if exclude is None else exclude.view(np.uint8), (0.0, 0.0))
 
     def show_crop(self, crop: Crop, shape: tuple[int, int]) -> None:
-        """Darken what lies outside the crop."""
+        """Darken what lies outside the crop, and frame the crop."""
         top, left, bottom, right = crop
-        path = QtGui.QPainterPath()
+        shade, outline = QtGui.QPainterPath(), QtGui.QPainterPath()
         if (top, left, bottom, right) != (0, 0, *shape):
-            path.addRect(QtCore.QRectF(-0.5, -0.5, shape[1], shape[0]))
-            path.addRect(QtCore.QRectF(left - 0.5, top - 0.5, right - left, bottom - top))
-        self._shade.setPath(path)
+            outline.addRect(QtCore.QRectF(left - 0.5, top - 0.5, right - left, bottom - top))
+            shade.addRect(QtCore.QRectF(-0.5, -0.5, shape[1], shape[0]))
+            shade.addPath(outline)
+        self._shade.setPath(shade)
         self._shade.setBrush(QtGui.QColor(0, 0, 0, 120))
-        self._shade.setPen(_cosmetic(self._theme.colors.accent, 1.5))
+        self._outline.setPath(outline)
+        self._outline.setPen(_cosmetic(self._theme.colors.accent, 1.5))
 
     def show_draft(self) -> None:
         """Draw what the tool has so far."""

@@ -113,9 +113,7 @@ class ImageSide(QtWidgets.QWidget):
             levels=levels,
             colormap=layer.colormap or None,
         )
-        # Heights are read against the lowest one: their zero has no meaning.
-        ends = (0.0, levels[1] - levels[0]) if layer.key == HEIGHT else levels
-        self.pane.set_color_bar(layer.colormap, layer.value_text(ends[0]), layer.value_text(ends[1]))
+        self.pane.set_color_bar(layer.colormap, *map(layer.value_text, levels))
         self.pane.setAccessibleName(f"Image: {layer.name}")
         if self._shape != layer.data.shape:
             self._shape = layer.data.shape

@@ -142,6 +142,7 @@ class PlotSide(QtWidgets.QWidget):
         fit = self.readings_now[0].fit
         self.plot.set_fit(fit_ends(fit, cursors) if fit is not None else None)
         self.summary.setText(summary_text(self.readings_now[0]))
+        self.summary.setToolTip(self.summary.text())  # a narrow panel shows its beginning only
         self.readings.show_readings(cursors, self.readings_now)
 
     def _show_state(self, line: ProfileLine | None, any_curve: bool) -> None:

@@ -13,6 +13,8 @@ from eclips_app.gui.widgets.quantity_edit import QuantityEdit
 
 _ROWS = ("Distance", "Height difference", "Angle", "Fitted angle", "Fit rms")
 
+_FINEST_DEG = 0.01  #: angles are written to two decimals; a smaller standard deviation would only look exact
+
 
 class Readings(QtWidgets.QWidget):
     """The places of both cursors as typed, and the table of readings."""
@@ -74,8 +76,10 @@ def quantity_text(quantity: Quantity | None) -> str:
             return format_length(quantity.value, 4)
         unit, scale = length_unit(max(abs(quantity.value), quantity.std))
         return f"{quantity.value / scale:.4g} ± {quantity.std / scale:.2g} {unit}"
-    std = f" ± {quantity.std:.2g}" if quantity.std is not None else ""
-    return f"{quantity.value:.2f}{std}°"
+    if quantity.std is None:
+        return f"{quantity.value:.2f}°"
+    std = f"± {quantity.std:.2g}" if quantity.std >= _FINEST_DEG else f"± < {_FINEST_DEG:g}"
+    return f"{quantity.value:.2f} {std}°"
 
 
 def summary_text(reading: CursorReading | None) -> str:

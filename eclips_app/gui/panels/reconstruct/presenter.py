@@ -128,7 +128,7 @@ def provenance_text(run: Run) -> str:
     step = STEPS.get(run.step)
     head = [
         f"{run.name}, made {run.created}",
-        f"Step: {run.step}, version {run.step_version}" + ("" if step else " (not known to this program)"),
+        f"Method: {run.step}, version {run.step_version}" + ("" if step else " (not known to this program)"),
         f"Time taken: {run.duration_s:.3g} s",
         "",
         "Images, in the order of the segments (SHA-256):",
@@ -139,7 +139,7 @@ def provenance_text(run: Run) -> str:
         head.append(f"  {image['name']}{page}: {image.get('source') or 'no file'}")
         head.append(f"    {image.get('sha256') or 'no hash: not read from a file'}")
     other = {key: value for key, value in run.info.items() if key != "inputs"}
-    parts = [*head, "", "Parameters:", _json(run.params), "", "What the step told:", _json(other)]
+    parts = [*head, "", "Parameters:", _json(run.params), "", "What it reported:", _json(other)]
     return "\n".join(parts)
 
 

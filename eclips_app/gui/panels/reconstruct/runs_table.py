@@ -119,7 +119,7 @@ class RunsTable(QtWidgets.QTableView):
         header.setHighlightSections(False)
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        for column, width in enumerate((26, 34, 62, 50, 66)):
+        for column, width in enumerate((26, 32, 58, 48, 64)):
             self.setColumnWidth(column, width)
         self._make_actions()
         self.clicked.connect(self._on_click)

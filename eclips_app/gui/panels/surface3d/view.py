@@ -119,7 +119,8 @@ class Surface3DPanel(QtWidgets.QWidget):
         run, view = self._shown, self.view
         if run is None or view is None:
             return
-        lines = self._session.project.of_kind(ProfileLine) if self.lines.isChecked() else ()
+        lines = tuple(line for line in self._session.project.of_kind(ProfileLine) if line.visible)
+        lines = lines if self.lines.isChecked() else ()
         if (run.origin_px, lines) == self._draped:
             return
         self._draped = (run.origin_px, lines)
