@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from eclips_app.gui.faults import Faults
 from eclips_app.gui.flows import files, help, images, measure, reconstruct, series
+from eclips_app.gui.panels import PANELS
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
 from eclips_app.gui.session import Session
 from eclips_app.gui.shell.main_window import MainWindow
 from eclips_app.version import VERSION
+
+_AHEAD_MS = 50  #: between imports ahead of their use
 
 
 def make_application(arguments: Sequence[str] = ()) -> QtWidgets.QApplication:
@@ -54,10 +58,28 @@ class _Start(QtCore.QObject):
 
     def run(self) -> None:
         self._session.jobs.start()
+        _Ahead(self)
         if self._example:
             self._session.files.open_example(self._example)
         if self._paths:
             self._session.files.open_files(self._paths)
+
+
+class _Ahead(QtCore.QObject):
+    """Imports what the panels need, one module at a time while nothing else happens, so that their first showing is quick."""
+
+    def __init__(self, parent: QtCore.QObject) -> None:
+        super().__init__(parent)
+        self._modules = [info.factory.partition(":")[0] for info in PANELS] + ["eclips_app.io.segments"]
+        self._timer = QtCore.QTimer(self)
+        self._timer.timeout.connect(self._import_next)
+        self._timer.start(_AHEAD_MS)
+
+    def _import_next(self) -> None:
+        if self._modules:
+            importlib.import_module(self._modules.pop(0))
+        else:
+            self._timer.stop()
 
 
 __all__ = ["main", "make_application", "make_window"]

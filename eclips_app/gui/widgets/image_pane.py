@@ -13,7 +13,7 @@ from eclips_app.gui.qt import Qt, QtCore, QtGui, Signal
 from eclips_app.gui.theme import Theme
 
 _BAR_PART = 0.25  #: the scale bar is at most this part of the visible width
-_PREVIEW_PX = 1 << 20  #: levels are taken from at most this many pixels, evenly spread
+_PREVIEW_PX = 1 << 18  #: levels are taken from about this many pixels, evenly spread
 
 
 class ImagePane(pg.GraphicsView):
