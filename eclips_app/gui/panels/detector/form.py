@@ -45,7 +45,7 @@ class DetectorForm(QtWidgets.QWidget):
         self._layout.setFieldGrowthPolicy(QtWidgets.QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self._add_section("Geometry", _GEOMETRY)
         self._add_section("Beam", _BEAM)
-        self._layout.insertRow(self._row_of("beam.probe_fwhm_nm"), "", self.take_energy)
+        self._layout.insertRow(self._row_of("beam.probe_fwhm_nm"), self.take_energy)
         for name, (title, keys) in _GROUPS.items():
             box = QtWidgets.QCheckBox(title)
             box.setObjectName(name)
