@@ -71,6 +71,30 @@ def test_running_reconstruction_is_stopped(busy: Program) -> None:
     assert busy.project.run is not None
 
 
+def test_project_closed_in_mid_run(busy: Program) -> None:
+    busy.answer_unsaved(Answer.Discard)
+    busy.session.actions.action("file.new").trigger()
+    busy.wait_idle()
+    assert content(busy) == {}
+    assert busy.said() == []
+
+
+def test_images_removed_in_mid_run(busy: Program) -> None:
+    busy.session.actions.action("images.remove_set").trigger()
+    busy.wait_idle()
+    assert not busy.project.of_kind(SegmentSet)
+    assert busy.said() == []
+    assert busy.said("warning")[-1] == "The images were removed meanwhile; the reconstruction was dropped."
+    busy.session.history.undo()
+    assert busy.project.segment_set is not None
+
+
+def test_window_closed_in_mid_run(busy: Program) -> None:
+    busy.answer_unsaved(Answer.Discard)
+    assert busy.close()
+    assert engine_pids() == []
+
+
 # Saving
 
 
@@ -175,6 +199,16 @@ def test_home_that_cannot_be_written(
     assert program.said() == []
 
 
+def test_settings_that_are_damaged(start: Callable[[], Program], tmp_path: Path) -> None:
+    (tmp_path / "settings.ini").write_bytes(
+        b"[window\nstate=@ByteArray(\xff\x00\x01garbage)\ngeometry=17\nrecent=@Variant(x\n" * 9
+    )
+    program = start()
+    program.panel("start")
+    assert program.window.isVisible()
+    assert program.close()
+
+
 # Leaving with unsaved work
 
 
@@ -234,6 +268,19 @@ def test_opening_another_project_with_unsaved_work(program: Program, scan: Path,
     assert program.session.path == second
     assert program.questions == 3
     assert program.said() == []
+
+
+def test_work_done_while_a_project_opens_is_not_lost(program: Program, scan: Path, tmp_path: Path) -> None:
+    path = tmp_path / "job.eclips"
+    open_scan(program, scan)
+    program.save_as(path)
+    program.session.files.open_project(path)  # takes a moment
+    program.session.actions.action("measure.add_line").trigger()
+    before = content(program)
+    program.answer_unsaved(Answer.Cancel)
+    program.wait_idle()
+    assert content(program) == before
+    assert program.questions == 1
 
 
 # Crash
