@@ -311,12 +311,6 @@ def test_demo_writes_a_project_that_verifies(eclips: Eclips, tmp_path: Path) -> 
     assert eclips("verify", f"{path}.eclips").status == 0
 
 
-def test_bench_accuracy_without_its_cases_is_told(eclips: Eclips, tmp_path: Path) -> None:
-    outcome = eclips("bench", "accuracy", "--shared", tmp_path)
-    assert outcome.status == 1
-    assert "ECLIPS_SHARED" in outcome.err
-
-
 def test_bench_engine_prints_a_table(eclips: Eclips, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("eclips_app.cli.bench_engine.SIZES", (256,))
     (table,) = eclips("bench", "engine", "--json").json["tables"]

@@ -225,6 +225,8 @@ class MainWindow(QtWidgets.QMainWindow):
             widget = next((dock for dock in main if not dock.visibleRegion().isEmpty()), None)
         if isinstance(widget, QtWidgets.QDockWidget):
             widget.setFloating(not widget.isFloating())
+            if widget.isFloating():  # in its old place it would look as if nothing had happened
+                widget.move(widget.pos() + QtCore.QPoint(32, 32))
 
     def _open_palette(self) -> None:
         self._palette.open_over(self)

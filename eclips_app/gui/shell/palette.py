@@ -21,7 +21,7 @@ def match_score(query: str, text: str) -> int | None:
 
 
 class CommandPalette(QtWidgets.QDialog):
-    """A field and a list of the commands that match it, best first."""
+    """A field and a list of the commands that match it, best first; those that cannot be used now stand last."""
 
     def __init__(self, session: Session, parent: QtWidgets.QWidget) -> None:
         super().__init__(parent, Qt.WindowType.Popup)
@@ -33,6 +33,7 @@ class CommandPalette(QtWidgets.QDialog):
         self.list = QtWidgets.QListWidget()
         self.list.setAccessibleName("Matching commands")
         self.list.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.list.setIconSize(QtCore.QSize(18, 18))
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 8)
         layout.addWidget(self.field)
@@ -67,16 +68,19 @@ class CommandPalette(QtWidgets.QDialog):
         return super().eventFilter(watched, event)
 
     def _fill(self, query: str) -> None:
-        found: list[tuple[int, int, ActionInfo]] = []
+        found: list[tuple[bool, int, int, ActionInfo]] = []
         for order, info in enumerate(self._session.actions.infos()):
             score = match_score(query, f"{info.menu} {info.text}")
             if score is not None:
-                found.append((score, order, info))
+                found.append((not self._session.actions.action(info.key).isEnabled(), score, order, info))
         self.list.clear()
-        for _, _, info in sorted(found, key=lambda entry: entry[:2]):
+        blank = QtGui.QPixmap(self.list.iconSize())
+        blank.fill(Qt.GlobalColor.transparent)  # keeps the texts in one column
+        for *_, info in sorted(found, key=lambda entry: entry[:3]):
             action = self._session.actions.action(info.key)
             text = f"{info.menu}: {info.text.rstrip('…')}"
-            item = QtWidgets.QListWidgetItem(action.icon(), f"{text}    {info.shortcut}" if info.shortcut else text)
+            icon = QtGui.QIcon(blank) if action.icon().isNull() else action.icon()
+            item = QtWidgets.QListWidgetItem(icon, f"{text}    {info.shortcut}" if info.shortcut else text)
             item.setData(Qt.ItemDataRole.UserRole, info.key)
             if not action.isEnabled():
                 item.setFlags(Qt.ItemFlag.NoItemFlags)

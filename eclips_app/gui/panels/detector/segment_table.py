@@ -46,7 +46,7 @@ class SegmentTable(QtWidgets.QTableWidget):
         modes = QtWidgets.QHeaderView.ResizeMode
         self.horizontalHeader().setSectionResizeMode(modes.ResizeToContents)
         self.horizontalHeader().setSectionResizeMode(0, modes.Stretch)
-        self.horizontalHeader().setMinimumSectionSize(50)
+        self.horizontalHeader().setMinimumSectionSize(44)
         self.setTabKeyNavigation(False)
         self.show_radii(False)
         self.itemChanged.connect(self._on_item)

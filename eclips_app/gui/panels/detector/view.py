@@ -143,7 +143,7 @@ class DetectorPanel(QtWidgets.QWidget):
         scroll.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(content)
-        scroll.setMinimumWidth(330)  # the table's columns
+        scroll.setMinimumWidth(296)
         return scroll
 
     def _segment_buttons(self) -> QtWidgets.QLayout:
