@@ -20,10 +20,10 @@ from eclips_app.cli.common import check_output, four_whole_numbers, length_nm, w
 from eclips_app.core.context import Context
 from eclips_app.core.detector import Detector, read_detector
 from eclips_app.core.errors import EclipsError
-from eclips_app.core.steps import STEPS, ReadSegments, Reconstruct, Register, SaveProject, run_step
+from eclips_app.core.steps import STEPS, ReadSegments, Register, SaveProject, run_step
 from eclips_app.core.units import format_length
 from eclips_app.model.items import DetectorItem, Item, Run, SegmentSet, new_id
-from eclips_app.model.runs import make_run, step_inputs
+from eclips_app.model.runs import Options, make_run, parameters, step_inputs
 
 _PREFIX = "reconstruct-"
 #: Azimuths that the images tell and that differ by more than this from the detector file's are told to the user.
@@ -44,9 +44,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--drift", action="store_true", help="with --register: also undo the drift within each scan")
     parser.add_argument(
         "--balance",
-        choices=["file", "level"],
-        default="file",
-        help="gains of the detector file, or those that make the image level",
+        choices=["auto", "file", "level"],
+        default="auto",
+        help="gains of the detector file, or those that make the image level; auto: level for a typical preset, else file",
     )
     parser.add_argument(
         "--crop",
@@ -153,17 +153,8 @@ def _prepare(segment_set: SegmentSet, args: argparse.Namespace, context: Context
 def _reconstruct(segment_set: SegmentSet, detector: Detector, args: argparse.Namespace, context: Context) -> Run:
     assert segment_set.pixel_size_nm is not None  # settled by _prepare
     step = _PREFIX + args.method
-    params = Reconstruct(
-        detector=detector,
-        pixel_size_nm=segment_set.pixel_size_nm,
-        crop=segment_set.crop,
-        shifts_px=segment_set.shifts_px,
-        clip_low=segment_set.clip_low,
-        clip_high=segment_set.clip_high,
-        balance=args.balance,
-        scan_parallax=not args.no_scan_parallax,
-        device=args.device,
-    )
+    options = Options(args.balance, not args.no_scan_parallax, args.device)
+    params = parameters(segment_set, detector, options)
     start = time.perf_counter()
     result = run_step(step, step_inputs(segment_set), params, context)
     for warning in result.info.get("warnings", ()):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,10 +11,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eclips_app.core import schema
+from eclips_app.core.detector import Detector
 from eclips_app.core.errors import EclipsError
-from eclips_app.core.steps import STEPS, StepResult
+from eclips_app.core.steps import STEPS, Reconstruct, StepResult
 from eclips_app.model.items import Run, SegmentImage, SegmentSet, new_id
 from eclips_app.version import VERSION
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is chosen for a reconstruction beside the images and the detector."""
+
+    balance: str = "auto"  #: "auto": level for a detector that nobody has measured, else as in the detector file
+    scan_parallax: bool = True
+    device: str = "auto"
+
+
+def parameters(segment_set: SegmentSet, detector: Detector, options: Options) -> Reconstruct:
+    """Give the parameters of the step; the pixel size must be known."""
+    assert segment_set.pixel_size_nm is not None
+    balance = options.balance if options.balance != "auto" else "level" if detector.is_typical else "file"
+    return Reconstruct(
+        detector=detector,
+        pixel_size_nm=segment_set.pixel_size_nm,
+        crop=segment_set.crop,
+        shifts_px=segment_set.shifts_px,
+        clip_low=segment_set.clip_low,
+        clip_high=segment_set.clip_high,
+        balance=balance,
+        scan_parallax=options.scan_parallax,
+        device=options.device,
+    )
 
 
 def step_inputs(segment_set: SegmentSet) -> dict[str, NDArray[Any]]:

@@ -11,10 +11,10 @@ from eclips_app.commands import edits
 from eclips_app.core import schema
 from eclips_app.core.detector import Detector, Segment
 from eclips_app.core.steps import Reconstruct, StepResult
-from eclips_app.gui.flows.readiness import inputs_record
 from eclips_app.gui.session import Session
 from eclips_app.jobs.job import Cancelled, Done, Preview, Progress
 from eclips_app.model.items import Run, SegmentImage, SegmentSet
+from eclips_app.model.runs import inputs_record
 
 ROWS, COLUMNS = 60, 80
 PIXEL_NM = 2.0

@@ -13,7 +13,7 @@ from panel_samples import COLUMNS, ROWS, HeldJobs, detector, fill, make_run, mak
 from eclips_app.commands import edits
 from eclips_app.core.detector import presets
 from eclips_app.gui.flows import reconstruct
-from eclips_app.gui.flows.readiness import Options, changed_since, checklist, parameters, slope_limit_deg
+from eclips_app.gui.flows.readiness import changed_since, checklist, slope_limit_deg
 from eclips_app.gui.panels.reconstruct import presenter
 from eclips_app.gui.panels.reconstruct.view import ReconstructPanel
 from eclips_app.gui.qt import Qt, QtCore
@@ -21,6 +21,7 @@ from eclips_app.gui.session import Session
 from eclips_app.gui.settings import Settings
 from eclips_app.model.items import Run
 from eclips_app.model.project import Project
+from eclips_app.model.runs import Options, parameters
 
 LEFT = Qt.MouseButton.LeftButton
 

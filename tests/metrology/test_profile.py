@@ -197,7 +197,9 @@ def test_a_fine_map_is_averaged_over_the_whole_width():
 def test_both_ends_of_a_line_are_points() -> None:
     plane = np.arange(50.0)[None, :].repeat(40, axis=0)
     profile = sample(plane, (1.3, 2.0), (40.9, 30.7), pixel_size_nm=3.0)
-    assert profile.distance_nm[-1] == 3.0 * math.dist((1.3, 2.0), (40.9, 30.7))  # to the last bit: a cursor stands there
+    assert profile.distance_nm[-1] == 3.0 * math.dist(
+        (1.3, 2.0), (40.9, 30.7)
+    )  # to the last bit: a cursor stands there
     assert profile.height_nm[[0, -1]] == pytest.approx([1.3, 40.9])
     steps = np.diff(profile.distance_nm)
     assert steps == pytest.approx(steps[0])

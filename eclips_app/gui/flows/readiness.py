@@ -10,7 +10,6 @@ import numpy as np
 
 from eclips_app.core import schema
 from eclips_app.core.detector import Detector
-from eclips_app.core.steps import Reconstruct
 from eclips_app.core.units import format_length
 from eclips_app.gui.flows.new_sets import WEAK_MATCH
 from eclips_app.model.items import Run, SegmentSet
@@ -29,15 +28,6 @@ class Check:
     link: str
 
 
-@dataclass(frozen=True)
-class Options:
-    """What the user chooses for a reconstruction beside the images and the detector."""
-
-    balance: str = "auto"  #: "auto": level for a detector that nobody has measured, else as in the detector file
-    scan_parallax: bool = True
-    device: str = "auto"
-
-
 def checklist(project: Project, segment_set: SegmentSet | None) -> tuple[Check, ...]:
     """Give the state of everything that a reconstruction of a set rests on."""
     detector = project.detector
@@ -53,23 +43,6 @@ def checklist(project: Project, segment_set: SegmentSet | None) -> tuple[Check, 
 def is_ready(project: Project, segment_set: SegmentSet | None) -> bool:
     """Whether nothing stands against a reconstruction."""
     return all(check.state != "error" for check in checklist(project, segment_set))
-
-
-def parameters(segment_set: SegmentSet, detector: Detector, options: Options) -> Reconstruct:
-    """Give the parameters of the step; the pixel size must be known."""
-    assert segment_set.pixel_size_nm is not None
-    balance = options.balance if options.balance != "auto" else "level" if detector.is_typical else "file"
-    return Reconstruct(
-        detector=detector,
-        pixel_size_nm=segment_set.pixel_size_nm,
-        crop=segment_set.crop,
-        shifts_px=segment_set.shifts_px,
-        clip_low=segment_set.clip_low,
-        clip_high=segment_set.clip_high,
-        balance=balance,
-        scan_parallax=options.scan_parallax,
-        device=options.device,
-    )
 
 
 def slope_limit_deg(detector: Detector) -> float:
@@ -153,12 +126,14 @@ def _detector(project: Project) -> Check:
 
 def _order(segment_set: SegmentSet, detector: Detector) -> Check:
     pairs = list(zip(segment_set.images, detector.quadrants, strict=True))
-    told = [image.acquisition.segment or "" for image, _ in pairs]
-    if all(name and name.casefold() == segment.name.casefold() for name, (_, segment) in zip(told, pairs, strict=True)):
+    if all(
+        segment.name.casefold() in (image.acquisition.segment or image.name).casefold().split()
+        for image, segment in pairs
+    ):
         text = "Order agrees with the files: " + ", ".join(segment.name for _, segment in pairs)
         return Check("order", "good", text, "images", "Show order")
     text = "Order as set: " + ", ".join(f"{image.name} → {segment.name}" for image, segment in pairs[:8])
-    return Check("order", "warning" if len(set(told)) > 1 else "good", text, "images", "Check order")
+    return Check("order", "warning", f"{text}; no name confirms it", "images", "Check order")
 
 
 def _registration(segment_set: SegmentSet) -> Check:

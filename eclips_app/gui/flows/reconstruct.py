@@ -10,20 +10,14 @@ from numpy.typing import NDArray
 from eclips_app.commands import edits
 from eclips_app.core.steps import Reconstruct, StepResult
 from eclips_app.gui.actions import ActionInfo
-from eclips_app.gui.flows.readiness import (
-    Check,
-    Options,
-    checklist,
-    is_ready,
-    parameters,
-)
+from eclips_app.gui.flows.readiness import Check, checklist, is_ready
 from eclips_app.gui.qt import QtCore, Signal
 from eclips_app.gui.session import Session
 from eclips_app.gui.tasks import Task
 from eclips_app.jobs.scratch import ArrayInput
 from eclips_app.model.items import ProfileLine, Run, SegmentSet
 from eclips_app.model.project import Selection
-from eclips_app.model.runs import extra_inputs, make_run
+from eclips_app.model.runs import Options, extra_inputs, make_run, parameters
 
 STEP = "reconstruct-linear"
 
@@ -142,6 +136,7 @@ class ReconstructFlow(QtCore.QObject):
         self._session.do(edits.add(f"Reconstruct {segment_set.name}", run))
         if project.selection.set_id == segment_set.id:
             project.select(run_id=run.id)
+        self._session.notify(f"{segment_set.name}: {run.name} is ready.", "good")
         for warning in run.info.get("warnings", ()):
             self._session.notify(f"{segment_set.name}, {run.name}: {warning}", "warning")
 
