@@ -35,9 +35,6 @@ class ActionRegistry(QtCore.QObject):
         self._actions: dict[str, QtGui.QAction] = {}
         theme.changed.connect(self._draw_icons)
 
-    def __iter__(self) -> object:
-        return iter(self._infos.values())
-
     def infos(self) -> list[ActionInfo]:
         """Give all commands in the order in which they came."""
         return list(self._infos.values())

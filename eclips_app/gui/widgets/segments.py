@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from eclips_app.core.detector import Detector, Segment
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
 from eclips_app.gui.theme import Colors, Theme
@@ -57,12 +55,6 @@ def paint_detector(
 def segment_text(segment: Segment) -> str:
     """Name and azimuth of a segment in one short text."""
     return f"{segment.name} · {segment.azimuth_deg:g}°"
-
-
-def pointing(azimuth_deg: float, length: float) -> QtCore.QPointF:
-    """Give the screen vector (y down) of an azimuth."""
-    angle = math.radians(azimuth_deg)
-    return QtCore.QPointF(length * math.cos(angle), -length * math.sin(angle))
 
 
 class SegmentGlyph(QtWidgets.QWidget):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,14 +34,19 @@ class _Drawing(QtWidgets.QWidget):
         self.setAccessibleDescription(", ".join(f"{s.name} at {s.azimuth_deg:g}°" for s in detector.quadrants))
         self.update()
 
-    @contextmanager
-    def _painting(self) -> Iterator[QtGui.QPainter]:
+    def paintEvent(self, event: QtGui.QPaintEvent) -> None:
+        """Draw."""
+        if self._detector is None:
+            return
         painter = QtGui.QPainter(self)
         painter.setRenderHint(QtGui.QPainter.RenderHint.Antialiasing)
         try:
-            yield painter
+            self._draw(painter, self._detector)
         finally:
             painter.end()
+
+    def _draw(self, painter: QtGui.QPainter, detector: Detector) -> None:
+        """Paint nothing: each drawing says what."""
 
     def _pen(
         self, painter: QtGui.QPainter, color: str, width: float = 1.0, style: Qt.PenStyle = Qt.PenStyle.SolidLine
@@ -53,12 +56,6 @@ class _Drawing(QtWidgets.QWidget):
 
 class TopView(_Drawing):
     """The segments as seen from above, as the image is seen: x right, y up; the cross is the beam."""
-
-    def paintEvent(self, event: QtGui.QPaintEvent) -> None:
-        """Draw."""
-        if self._detector is not None:
-            with self._painting() as painter:
-                self._draw(painter, self._detector)
 
     def _draw(self, painter: QtGui.QPainter, detector: Detector) -> None:
         """Paint segments, their names, the compass and the beam."""
@@ -120,12 +117,6 @@ class TopView(_Drawing):
 
 class SideView(_Drawing):
     """The detector from the side (x to the right, z up) with the specimen, the radii and the take-off angles."""
-
-    def paintEvent(self, event: QtGui.QPaintEvent) -> None:
-        """Draw."""
-        if self._detector is not None:
-            with self._painting() as painter:
-                self._draw(painter, self._detector)
 
     def _draw(self, painter: QtGui.QPainter, detector: Detector) -> None:
         """Paint specimen, detector, pole piece, rays and dimensions."""
@@ -219,12 +210,6 @@ class AcceptanceView(_Drawing):
             self._caught = geometry.acceptance_map(detector, self._SIZE_PX)
             self.parts = geometry.collected_parts(self._caught, len(detector.quadrants))
         super().show_detector(detector)
-
-    def paintEvent(self, event: QtGui.QPaintEvent) -> None:
-        """Draw."""
-        if self._detector is not None:
-            with self._painting() as painter:
-                self._draw(painter, self._detector)
 
     def _draw(self, painter: QtGui.QPainter, detector: Detector) -> None:
         """Paint the hemisphere from above with circles of equal take-off angle."""

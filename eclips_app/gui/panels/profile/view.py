@@ -11,10 +11,9 @@ from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
 from eclips_app.gui.session import Session
 from eclips_app.gui.widgets.empty_state import EmptyState
 from eclips_app.gui.widgets.themed_button import ThemedButton
+from eclips_app.gui.widgets.turning_splitter import TurningSplitter
 from eclips_app.model.items import ProfileLine
 from eclips_app.model.project import Selection
-
-_NARROW = 720  #: below this width the plot stands under the image, if there is the height for it
 
 
 class ProfilePanel(QtWidgets.QWidget):
@@ -53,12 +52,7 @@ class ProfilePanel(QtWidgets.QWidget):
 
     def resizeEvent(self, event: QtGui.QResizeEvent) -> None:
         """Put the plot under the image where there is no room beside it."""
-        width, height = event.size().width(), event.size().height()
-        upright = width < _NARROW and height > 0.9 * width
-        wanted = Qt.Orientation.Vertical if upright else Qt.Orientation.Horizontal
-        if self.splitter.orientation() != wanted:
-            self.splitter.setOrientation(wanted)
-            self.splitter.setSizes([45, 55] if wanted == Qt.Orientation.Vertical else [50, 50])
+        self.splitter.fit(event.size())
         super().resizeEvent(event)
 
     def _make_tabs(self) -> QtWidgets.QTabWidget:
@@ -87,12 +81,11 @@ class ProfilePanel(QtWidgets.QWidget):
         right.setStretchFactor(0, 1)
         right.setStretchFactor(1, 0)
         right.setSizes([600, 190])
-        self.splitter = QtWidgets.QSplitter(Qt.Orientation.Horizontal)
+        self.splitter = TurningSplitter((50, 50), (45, 55))
         self.splitter.addWidget(self.image)
         self.splitter.addWidget(right)
         self.splitter.setSizes([500, 500])
-        for splitter in (right, self.splitter):
-            splitter.setChildrenCollapsible(False)
+        right.setChildrenCollapsible(False)
         self.empty = EmptyState(self._session, "Open segment images to begin", "Open images", "images.open", "images")
         self.pages = QtWidgets.QStackedLayout(self)
         # The panel may get narrower than its halves side by side: then they stand one above the other.

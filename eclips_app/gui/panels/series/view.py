@@ -19,12 +19,12 @@ from eclips_app.gui.widgets.image_pane import percentile_levels
 from eclips_app.gui.widgets.line_geometry import Point
 from eclips_app.gui.widgets.line_pane import LinePane
 from eclips_app.gui.widgets.quantity_edit import QuantityEdit
+from eclips_app.gui.widgets.turning_splitter import TurningSplitter
 from eclips_app.model.items import ProfileLine, Run
 from eclips_app.model.project import Selection
 
 _TIME = Rule("Time of this frame", "s", -1e9, 1e9, (), "When the frame was taken, for instance from the start")
 _INTERVAL = Rule("Interval", "s", 1e-6, 1e9, (), "Time between frames")
-_NARROW = 720  #: below this width the plot stands under the image, if there is the height for it
 _LOW = 400  #: below this height the strip of pictures makes room
 
 
@@ -68,21 +68,15 @@ class SeriesPanel(QtWidgets.QWidget):
 
     def resizeEvent(self, event: QtGui.QResizeEvent) -> None:
         """Put the plot under the image where there is no room beside it."""
-        width, height = event.size().width(), event.size().height()
-        upright = width < _NARROW and height > 0.9 * width
-        wanted = Qt.Orientation.Vertical if upright else Qt.Orientation.Horizontal
-        self.strip.setVisible(height >= _LOW)
-        if self.splitter.orientation() != wanted:
-            self.splitter.setOrientation(wanted)
-            self.splitter.setSizes([60, 40])
+        self.strip.setVisible(event.size().height() >= _LOW)
+        self.splitter.fit(event.size())
         super().resizeEvent(event)
 
     def _lay_out(self) -> None:
-        self.splitter = QtWidgets.QSplitter(Qt.Orientation.Horizontal)
+        self.splitter = TurningSplitter((60, 40), (60, 40))
         self.splitter.addWidget(self.pane)
         self.splitter.addWidget(self.trend)
         self.splitter.setSizes([600, 400])
-        self.splitter.setChildrenCollapsible(False)
         self.splitter.setContentsMargins(8, 8, 0, 0)
         row = QtWidgets.QHBoxLayout()
         row.setContentsMargins(8, 0, 8, 8)
