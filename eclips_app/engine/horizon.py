@@ -8,11 +8,8 @@ border nothing stands in the way.
 
 from __future__ import annotations
 
-import contextlib
 import math
-import sys
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
@@ -20,25 +17,13 @@ from numpy.typing import NDArray
 
 from eclips_app.core.detector import Detector
 from eclips_app.engine.acceptance import acceptance
+from eclips_app.engine.compiled import compiled
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
-FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
 _CELLS = 768  #: azimuth cells of the table, at least; a multiple of the number of azimuths is used
 _ROWS = 32  #: rows rendered between two checks for cancellation
-
-
-def _compiled(**options: bool) -> Callable[[FunctionT], FunctionT]:
-    """Compile with the machine code kept on disk, or in memory alone where there are no sources or no folder to write to."""
-
-    def compile_it(function: FunctionT) -> FunctionT:
-        if not getattr(sys, "frozen", False):
-            with contextlib.suppress(RuntimeError):  # numba found no folder for its cache
-                return cast(FunctionT, numba.njit(cache=True, **options)(function))
-        return cast(FunctionT, numba.njit(**options)(function))
-
-    return compile_it
 
 
 def render(
@@ -83,7 +68,7 @@ def _range(caught: NDArray[np.bool_]) -> tuple[int, int]:
     return (int(found[0]), int(found[-1]) + 1) if found.size else (0, 0)
 
 
-@_compiled(parallel=True)
+@compiled(parallel=True)
 def _render_rows(
     height: Float, slopes: Float, azimuths: Float, moments: Float, seen: Int, bounds: Float, rows: Int, out: Float
 ) -> None:
@@ -112,7 +97,7 @@ def _render_rows(
                     out[k, row, col] += nx * x + ny * y + norm * z
 
 
-@_compiled()
+@compiled()
 def _horizon(height: Float, row: int, col: int, right: float, down: float, slope: float, highest: float) -> float:
     """Largest slope from a pixel to the surface in one azimuth, not below `slope`; steps go from grid line to grid line."""
     rows, columns = height.shape

@@ -11,8 +11,8 @@ from eclips_app.core.context import SilentContext
 from eclips_app.core.detector import Beam, Detector, Segment
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.steps import Simulate
-from eclips_app.engine import horizon
 from eclips_app.engine.acceptance import vectors
+from eclips_app.engine.compiled import compiled
 from eclips_app.engine.horizon import render
 from eclips_app.engine.simulate import simulate_step
 from eclips_app.engine.surfaces import rough, vickers
@@ -148,7 +148,7 @@ def test_it_compiles_where_no_cache_can_be_written(monkeypatch: pytest.MonkeyPat
     with pytest.raises(RuntimeError, match="no locator"):
         numba.njit(cache=True)(plane)
 
-    @horizon._compiled()
+    @compiled()
     def next_number(x: int) -> int:
         return x + 1
 
