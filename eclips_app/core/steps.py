@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from eclips_app.core.context import Context
 from eclips_app.core.detector import Detector
+from eclips_app.core.emission import Emission
 from eclips_app.core.schema import choice, quantity
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -114,6 +115,20 @@ class Simulate:
     azimuths: int = quantity(64, label="Azimuths", low=8, high=1024)
     subpixels: int = quantity(1, label="Height samples per pixel edge", low=1, high=8)
     seed: int = quantity(0, label="Seed", low=0, high=2**31)
+    model: str = choice(
+        "bsesm", "bsesm", "mc", label="Model",
+        help="bsesm: exact visibility by horizons. mc: Monte Carlo, which follows single electrons.",
+    )  # fmt: skip
+    emission: Emission = field(default_factory=Emission)
+    delocalised: bool = False  #: blur by the distance from the probe at which electrons of the material's table leave
+    rays: int = quantity(400, label="Electrons followed per sample (mc)", low=1, high=1_000_000)
+    scan_parallax: bool = False  #: the beam leaves the detector's axis across the field
+    field_center_mm: tuple[float, float] = quantity(
+        (0.0, 0.0), label="Middle of the field from the beam's axis (x, y)", unit="mm", low=-100, high=100
+    )
+    pivot_mm: float | None = quantity(
+        None, label="Pivot of the scan above the specimen", unit="mm", low=0.1, high=1e4, help="None: parallel beam."
+    )
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,27 @@
+"""Which emission model a signal is computed with: the choice alone; the physics is in `engine.emission`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from eclips_app.core.schema import choice, quantity
+
+#: Coefficients of the parametric model, in this order; all zero is Lambert emission (formula in `engine.emission.model`).
+COEFFICIENTS = ("yield_2", "yield_4", "peak", "forward_1", "forward_3", "stretch")
+
+
+@dataclass(frozen=True)
+class Emission:
+    """How backscattered electrons leave the surface.
+
+    `material` names a table that comes with the program (such as ``Cu``) or is the path of a table file. `coefficients` are
+    those of the parametric model (`COEFFICIENTS`); empty: the ones that fit the material's table best.
+    """
+
+    model: str = choice(
+        "lambert", "lambert", "tabulated", "parametric", label="Emission",
+        help="lambert: cosine law, the same yield at every tilt. tabulated: Monte Carlo of the material. "
+        "parametric: a few coefficients, which start at the table.",
+    )  # fmt: skip
+    material: str = "Cu"
+    coefficients: tuple[float, ...] = quantity((), label="Coefficients", low=-10, high=10)
