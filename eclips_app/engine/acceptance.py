@@ -11,10 +11,18 @@ from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from eclips_app.core.detector import Detector, Segment
 from eclips_app.core.errors import EclipsError
+from eclips_app.engine.device import one_thread
+from eclips_app.engine.optics.coverage import GEOMETRY, covered, geometry_vector
+
+__all__ = [
+    "GEOMETRY", "Acceptance", "acceptance", "coverage", "geometry_vector", "parallax_radius_mm", "vector_gradients", "vectors",
+]  # fmt: skip
 
 Float = NDArray[np.float64]
 
@@ -86,21 +94,22 @@ class Acceptance:
 
 
 def acceptance(detector: Detector, polar_cells: int = 360, azimuth_cells: int = 768) -> Acceptance:
-    """Compute `T_k` of a detector for straight flight on a polar grid over the upper half space.
+    """Compute `T_k` of a detector on a polar grid over the upper half space.
 
     Edges of segments are anti-aliased: a cell holds the part of its area (in t and f) that lies inside, with the edge
     taken as straight within the cell; for a level, centred detector this is exact.
     """
-    theta = np.linspace(0.0, np.pi / 2, polar_cells + 1)
-    phi = np.linspace(0.0, 2 * np.pi, azimuth_cells + 1)
-    half_t, half_f = theta[1] / 2, phi[1] / 2
-    t, f = (theta[:-1] + half_t)[:, None], (phi[:-1] + half_f)[None, :]
-    centre, normal, _, _ = _frame(detector)
-    reach = float(centre @ normal)
-    shifted = [(t, f), (t - half_t, f), (t + half_t, f), (t, f - half_f), (t, f + half_f)]
-    hits = [_landing(detector, tt, ff) for tt, ff in shifted]
-    tables = [_coverage(detector, segment, reach, hits) for segment in detector.quadrants]
-    return Acceptance(theta, phi, np.stack(tables))
+    with one_thread(), torch.no_grad():
+        table = coverage(detector, torch.from_numpy(geometry_vector(detector)), polar_cells, azimuth_cells)
+    return Acceptance(_edges(np.pi / 2, polar_cells), _edges(2 * np.pi, azimuth_cells), table.numpy())
+
+
+def coverage(detector: Detector, geometry: Tensor, polar_cells: int = 360, azimuth_cells: int = 768) -> Tensor:
+    """Give `T` [k, j, f] of `acceptance` as a differentiable function of a geometry vector [8] (float64, see `GEOMETRY`).
+
+    The detector gives the rest: the segments' azimuths, spans, own radii.
+    """
+    return covered(detector, geometry, polar_cells, azimuth_cells)
 
 
 def vectors(detector: Detector) -> Float:
@@ -176,57 +185,8 @@ def _face(detector: Detector, segment: Segment) -> tuple[Float, Float]:
     return points, np.where(points[:, 2] > 0, area, 0.0)
 
 
-def _landing(detector: Detector, t: Float, f: Float) -> tuple[Float, Float, NDArray[np.bool_]]:
-    """Radius in mm and azimuth in radians on the detector plane where a direction lands, and whether it does."""
-    centre, normal, e1, e2 = _frame(detector)
-    w = np.stack(np.broadcast_arrays(np.sin(t) * np.cos(f), np.sin(t) * np.sin(f), np.cos(t)), axis=-1)
-    facing = w @ normal
-    lands = facing > 1e-9
-    length = (centre @ normal) / np.where(lands, facing, 1.0)
-    point = w * length[..., None] - centre
-    u, v = point @ e1, point @ e2
-    return np.hypot(u, v), np.arctan2(v, u), lands
-
-
-def _coverage(
-    detector: Detector, segment: Segment, reach: float, hits: list[tuple[Float, Float, NDArray[np.bool_]]]
-) -> Float:
-    """Part of each cell inside a segment; `hits` are the cell's centre, then -t, +t, -f and +f half a cell away."""
-    inner, outer = detector.radii_mm(segment)
-    # As an angle the radius grows evenly with t, so that the straight edge within a cell is exact when level.
-    angles = [np.arctan(radius / reach) for radius, _, _ in hits]
-    widths = np.abs(angles[2] - angles[1]), np.abs(angles[4] - angles[3])
-    inside = _half_plane(np.arctan(outer / reach) - angles[0], *widths)
-    inside += _half_plane(angles[0] - np.arctan(inner / reach), *widths) - 1.0
-    if segment.span_deg < 360:
-        half = np.deg2rad(segment.span_deg) / 2
-        turn = [_wrap(azimuth - np.deg2rad(segment.azimuth_deg)) for _, azimuth, _ in hits]
-        spread = np.abs(_wrap(turn[2] - turn[1])), np.abs(_wrap(turn[4] - turn[3]))
-        sides = _half_plane(half - turn[0], *spread) + _half_plane(half + turn[0], *spread) - 1.0
-        inside = np.clip(inside, 0, 1) * np.clip(sides, 0, 1)
-    return np.where(hits[0][2], np.clip(inside, 0, 1), 0.0)
-
-
-def _half_plane(distance: Float, width_a: Float, width_b: Float) -> Float:
-    """Part of a box on the positive side of a straight edge, from the edge function at its centre and its changes across.
-
-    It is the distribution function of the sum of two independent uniform variables.
-    """
-    widest = np.maximum(np.maximum(width_a, width_b), 1e-12)
-    a, b = np.maximum(width_a, 1e-4 * widest), np.maximum(width_b, 1e-4 * widest)
-
-    def ramp(x: Float) -> Float:
-        positive: Float = np.maximum(x, 0.0)
-        return positive * positive
-
-    d = np.clip(distance, -(a + b) / 2, (a + b) / 2)
-    total = ramp(d + (a + b) / 2) - ramp(d + (a - b) / 2) - ramp(d - (a - b) / 2) + ramp(d - (a + b) / 2)
-    part: Float = total / (2 * a * b)
-    return part
-
-
-def _wrap(angle: Float) -> Float:
-    return (angle + np.pi) % (2 * np.pi) - np.pi
+def _edges(end: float, cells: int) -> Float:
+    return np.linspace(0.0, end, cells + 1)
 
 
 def _int_sin2(t: Float) -> Float:

@@ -1,0 +1,201 @@
+"""Coverage of directions by the segments of a detector, on Torch: `T_k(t, f)` with exact derivatives by its geometry.
+
+The detector is a plane annulus whose centre lies `distance_mm` above and `center_mm` beside the specimen point, turned about x
+and then about y. Every function here takes the geometry as a vector with the components `GEOMETRY`, so that autograd and
+forward-mode derivatives (`torch.func.jvp`) go through it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from eclips_app.core.detector import Detector
+from eclips_app.core.errors import EclipsError
+
+#: Components of a geometry vector. `azimuth_deg` turns all segments by that angle; the radii are the detector's own, and
+#: segments that carry radii of their own move them by the same amount.
+GEOMETRY = (
+    "distance_mm", "inner_radius_mm", "outer_radius_mm", "center_x_mm", "center_y_mm", "tilt_x_deg", "tilt_y_deg", "azimuth_deg",
+)  # fmt: skip
+
+#: Directions nearer to the axis than this part of a half cell are taken there: on the axis itself there is no azimuth.
+_OFF_AXIS = 0.01
+
+
+def geometry_vector(detector: Detector) -> NDArray[np.float64]:
+    """Give the geometry of a detector as a vector [8] with the components `GEOMETRY` (the azimuth is 0)."""
+    return np.array(
+        [
+            detector.distance_mm,
+            detector.inner_radius_mm,
+            detector.outer_radius_mm,
+            *detector.center_mm,
+            *detector.tilt_deg,
+            0.0,
+        ]
+    )
+
+
+def with_geometry(detector: Detector, geometry: NDArray[np.float64]) -> Detector:
+    """Give a detector with another geometry vector; the inverse of `geometry_vector`."""
+    distance, inner, outer, x, y, tilt_x, tilt_y, azimuth = (float(value) for value in geometry)
+    inward, outward = inner - detector.inner_radius_mm, outer - detector.outer_radius_mm
+    segments = tuple(
+        replace(
+            segment,
+            azimuth_deg=segment.azimuth_deg + azimuth,
+            inner_radius_mm=None if segment.inner_radius_mm is None else segment.inner_radius_mm + inward,
+            outer_radius_mm=None if segment.outer_radius_mm is None else segment.outer_radius_mm + outward,
+        )
+        for segment in detector.quadrants
+    )
+    return replace(
+        detector, distance_mm=distance, inner_radius_mm=inner, outer_radius_mm=outer,
+        center_mm=(x, y), tilt_deg=(tilt_x, tilt_y), quadrants=segments,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The detector plane as seen from the specimen point."""
+
+    centre: Tensor  #: [3] in mm
+    normal: Tensor  #: [3], away from the specimen
+    along: tuple[Tensor, Tensor]  #: the two axes [3] in the plane
+    reach: Tensor  #: distance of the specimen point from the plane in mm
+
+
+def frame(geometry: Tensor) -> Frame:
+    """Give the detector plane of a geometry vector.
+
+    Raises
+    ------
+    EclipsError
+        If its face points away from the specimen.
+    """
+    distance, _, _, x, y = geometry[:5]
+    (ax, ay) = torch.deg2rad(geometry[5:7])
+    zero = torch.zeros_like(ax)
+    normal = torch.stack([torch.sin(ay) * torch.cos(ax), -torch.sin(ax), torch.cos(ay) * torch.cos(ax)])
+    e1 = torch.stack([torch.cos(ay), zero, -torch.sin(ay)])
+    e2 = torch.stack([torch.sin(ay) * torch.sin(ax), torch.cos(ax), torch.cos(ay) * torch.sin(ax)])
+    centre = torch.stack([x, y, distance])
+    reach = (centre * normal).sum()
+    if reach <= 0:
+        raise EclipsError(
+            "the detector's face points away from the specimen", where="tilt_deg", hint="Lower the tilt or the offset."
+        )
+    return Frame(centre, normal, (e1, e2), reach)
+
+
+@dataclass(frozen=True)
+class Hits:
+    """Where the directions of a grid meet the detector plane: at the middle of each cell, and how much that changes across.
+
+    All [j, f], or broadcast to it.
+    """
+
+    angle: Tensor  #: arc tangent of radius over reach, which grows evenly with t where the detector is level
+    angle_across: tuple[Tensor, Tensor]  #: change over the cell along t and along f
+    azimuth: Tensor  #: in the detector plane, radians
+    azimuth_across: tuple[Tensor, Tensor]
+    lands: Tensor  #: bool; False where the direction never meets the plane
+
+
+def hits(plane: Frame, polar_cells: int, azimuth_cells: int) -> Hits:
+    """Follow straight lines from the specimen point to the detector plane."""
+    step_t, step_f = np.pi / 2 / polar_cells, 2 * np.pi / azimuth_cells
+    like = {"dtype": plane.centre.dtype, "device": plane.centre.device}
+    t = (torch.arange(polar_cells, **like) + 0.5)[:, None] * step_t
+    f = (torch.arange(azimuth_cells, **like) + 0.5)[None, :] * step_f
+    low = (t - step_t / 2).clamp(min=_OFF_AXIS * step_t / 2)
+    angle, azimuth, lands = _meet(plane, t, f)
+    (angle_a, azimuth_a, _), (angle_b, azimuth_b, _) = _meet(plane, low, f), _meet(plane, t + step_t / 2, f)
+    # One more column than cells, as the last edge is the first.
+    (angle_f, azimuth_f, _) = _meet(plane, t, f - step_f / 2)
+    around = [torch.cat([edge, edge[:, :1]], dim=1).diff(dim=1) for edge in (angle_f, azimuth_f)]
+    return Hits(
+        angle,
+        ((angle_b - angle_a).abs(), around[0].abs()),
+        azimuth,
+        (_wrap(azimuth_b - azimuth_a).abs(), _wrap(around[1]).abs()),
+        lands,
+    )
+
+
+def covered(detector: Detector, geometry: Tensor, polar_cells: int, azimuth_cells: int) -> Tensor:
+    """Give the part of each direction cell [k, j, f] that a straight line carries onto each segment.
+
+    A cell holds the part of its area (in t and f) that lies inside, with the edge taken as straight within the cell; for a
+    level, centred detector this is exact.
+    """
+    plane = frame(geometry)
+    found = hits(plane, polar_cells, azimuth_cells)
+    shift = geometry[1] - detector.inner_radius_mm, geometry[2] - detector.outer_radius_mm
+    rings: dict[tuple[float, float], Tensor] = {}
+    tables = []
+    for segment in detector.quadrants:
+        radii = detector.radii_mm(segment)
+        if radii not in rings:
+            inner, outer = (torch.atan((r + s) / plane.reach) for r, s in zip(radii, shift, strict=True))
+            rings[radii] = ring_part(found, inner, outer)
+        inside = rings[radii]
+        if segment.span_deg < 360:
+            middle = torch.deg2rad(segment.azimuth_deg + geometry[7])
+            inside = inside * sector_part(found, middle, float(np.deg2rad(segment.span_deg)) / 2)
+        tables.append(torch.where(found.lands, inside, torch.zeros_like(inside)))
+    return torch.stack(tables)
+
+
+def ring_part(found: Hits, inner: Tensor, outer: Tensor) -> Tensor:
+    """Give the part of each cell between two radii, given as angles (see `Hits.angle`)."""
+    part = half_plane(outer - found.angle, *found.angle_across) + half_plane(found.angle - inner, *found.angle_across)
+    return (part - 1.0).clamp(0, 1)
+
+
+def sector_part(found: Hits, middle: Tensor, half: float) -> Tensor:
+    """Give the part of each cell within `half` radians of the azimuth `middle`."""
+    turn = _wrap(found.azimuth - middle)
+    part = half_plane(half - turn, *found.azimuth_across) + half_plane(half + turn, *found.azimuth_across)
+    return (part - 1.0).clamp(0, 1)
+
+
+def half_plane(distance: Tensor, width_a: Tensor, width_b: Tensor) -> Tensor:
+    """Part of a box on the positive side of a straight edge, from the edge function at its centre and its changes across.
+
+    It is the distribution function of the sum of two independent uniform variables.
+    """
+    widest = torch.maximum(width_a, width_b).clamp(min=1e-12)
+    a, b = torch.maximum(width_a, 1e-4 * widest), torch.maximum(width_b, 1e-4 * widest)
+    outer, inner = (a + b) / 2, (a - b) / 2
+    d = torch.minimum(torch.maximum(distance, -outer), outer)
+    total = (d + outer).square() - (d + inner).relu().square() - (d - inner).relu().square()
+    return total / (2 * a * b)
+
+
+def jvp(function: Callable[[Tensor], Tensor], geometry: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
+    """Give a function of the geometry and its exact derivative along `tangent` [8], by forward-mode differentiation."""
+    value, slope = torch.func.jvp(function, (geometry,), (tangent,))
+    return value, slope
+
+
+def _meet(plane: Frame, t: Tensor, f: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Radius angle and azimuth on the detector plane where a direction meets it, and whether it does."""
+    sine, up = torch.sin(t), torch.cos(t)
+    x, y = sine * torch.cos(f), sine * torch.sin(f)
+    facing = x * plane.normal[0] + y * plane.normal[1] + up * plane.normal[2]
+    lands = facing > 1e-9
+    length = plane.reach / torch.where(lands, facing, torch.ones_like(facing))
+    point = [length * w - c for w, c in zip((x, y, up), plane.centre, strict=True)]
+    u, v = (point[0] * e[0] + point[1] * e[1] + point[2] * e[2] for e in plane.along)
+    return torch.atan(torch.hypot(u, v) / plane.reach), torch.atan2(v, u), lands
+
+
+def _wrap(angle: Tensor) -> Tensor:
+    return torch.remainder(angle + np.pi, 2 * np.pi) - np.pi
