@@ -18,6 +18,7 @@ from eclips_app.core.context import Context
 from eclips_app.core.detector import Detector
 from eclips_app.core.emission import Emission
 from eclips_app.core.schema import choice, quantity
+from eclips_app.core.specimen import Specimen as Specimen
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -132,14 +133,21 @@ class Simulate:
 
 
 @dataclass(frozen=True)
-class Specimen:
-    """Make a synthetic surface. Gives ``height`` [row, col] in nm, float64."""
+class Visibility:
+    """What one pixel of a surface sees of the detector. Input ``height`` [row, col] in nm.
 
-    kind: str = choice("vickers", "vickers", "steps", "particles", "sphere", "rough", "spiral", label="Surface")
-    rows: int = quantity(512, label="Rows", unit="px", low=16, high=16384)
-    columns: int = quantity(512, label="Columns", unit="px", low=16, high=16384)
+    Gives, for the azimuths ``azimuth_deg`` [f] (middles) and the polar angles between ``theta_deg`` [j + 1] (edges),
+    ``valid`` and ``visible`` [k, j, f] (parts of the emission into the cell that land on segment k, without and with the
+    surface in the way), ``horizon_deg`` [f] (polar angle up to which the sky is open) and ``occluder_nm`` [f] (distance of
+    what limits it; 0: the tangent plane). ``info``: see `engine.forward.visibility`.
+    """
+
+    detector: Detector = field(default_factory=Detector)
     pixel_size_nm: float = quantity(1.0, label="Pixel size", unit="nm", low=1e-3, high=1e6)
-    seed: int = quantity(0, label="Seed", low=0, high=2**31)
+    row: int = quantity(0, label="Row", unit="px", low=0, high=2**20)
+    column: int = quantity(0, label="Column", unit="px", low=0, high=2**20)
+    azimuths: int = quantity(180, label="Azimuths", low=8, high=1440)
+    polar_cells: int = quantity(60, label="Polar cells", low=9, high=720)
 
 
 @dataclass(frozen=True)
@@ -197,6 +205,7 @@ _ALL = (
     Step("reconstruct-linear", 1, "eclips_app.engine.linear:reconstruct_step", Reconstruct),
     Step("simulate", 1, "eclips_app.engine.simulate:simulate_step", Simulate),
     Step("specimen", 1, "eclips_app.engine.surfaces:specimen_step", Specimen),
+    Step("visibility", 1, "eclips_app.engine.forward.visibility:visibility_step", Visibility),
     Step("example", 1, "eclips_app.io.examples:example_step", Example),
     Step("save-project", 1, "eclips_app.io.project_file:save_step", SaveProject),
     Step("load-project", 1, "eclips_app.io.project_file:load_step", LoadProject),

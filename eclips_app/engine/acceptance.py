@@ -87,7 +87,7 @@ class Acceptance:
 
     def limits(self) -> tuple[float, float]:
         """Give the smallest and largest polar angle in radians at which any segment catches anything."""
-        seen = np.flatnonzero(self.T.any(axis=(0, 2)))
+        seen = np.flatnonzero(self.T.max(axis=(0, 2)) > 1e-9)  # less is rounding
         if seen.size == 0:
             raise EclipsError("no segment of the detector can be reached from the specimen", hint="Check the geometry.")
         return float(self.theta[seen[0]]), float(self.theta[seen[-1] + 1])

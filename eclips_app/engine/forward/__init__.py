@@ -1,0 +1,1 @@
+"""The forward model: heights to segment signals, with derivatives."""
