@@ -158,6 +158,24 @@ class Example:
 
 
 @dataclass(frozen=True)
+class EmissionTableParams:
+    """Compute how electrons are backscattered by a material. Gives the arrays of an emission table and ``info["meta"]``."""
+
+    material: str = "Cu"  #: chemical formula
+    density_g_cm3: float | None = quantity(
+        None, label="Density", unit="g/cm³", low=0.001, high=50.0, help="Needed for compounds that are not common."
+    )
+    energies_kev: tuple[float, ...] = quantity(
+        (2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0), label="Beam energies", unit="keV", low=0.5, high=40.0
+    )
+    tilts_deg: tuple[float, ...] = quantity(
+        (0.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0), label="Tilts", unit="deg", low=0.0, high=85.0
+    )
+    histories: int = quantity(100_000, label="Electrons per energy and tilt", low=100, high=1_000_000_000)
+    seed: int = quantity(1, label="Seed", low=0, high=2**31)
+
+
+@dataclass(frozen=True)
 class SaveProject:
     """Write a project. Inputs: its arrays by key; `state` is `model.snapshot`'s JSON. Gives ``info["path"]``."""
 
@@ -207,6 +225,7 @@ _ALL = (
     Step("specimen", 1, "eclips_app.engine.surfaces:specimen_step", Specimen),
     Step("visibility", 1, "eclips_app.engine.forward.visibility:visibility_step", Visibility),
     Step("example", 1, "eclips_app.io.examples:example_step", Example),
+    Step("emission-table", 1, "eclips_app.engine.emission.make:table_step", EmissionTableParams),
     Step("save-project", 1, "eclips_app.io.project_file:save_step", SaveProject),
     Step("load-project", 1, "eclips_app.io.project_file:load_step", LoadProject),
     Step("export", 1, "eclips_app.io.export:export_step", Export),
