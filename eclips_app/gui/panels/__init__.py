@@ -45,6 +45,14 @@ PANELS = (
     PanelInfo("profile", "Profile", "profile", "Ctrl+5", f"{_P}.profile.view:ProfilePanel", help="Line profiles"),
     PanelInfo("series", "Series", "series", "Ctrl+6", f"{_P}.series.view:SeriesPanel", help="Frames over time"),
     PanelInfo(
+        "simulate",
+        "Simulate",
+        "simulate",
+        "Ctrl+8",
+        f"{_P}.simulate.view:SimulatePanel",
+        help="How a detector sees a known surface",
+    ),
+    PanelInfo(
         "reconstruct",
         "Reconstruct",
         "run",

@@ -16,7 +16,7 @@ from eclips_app.gui.shell.status import StatusArea
 _LAYOUT_VERSION = 1
 _SIDE_PX = 325  #: width of the Reconstruct column
 _LOWER_PX = 165  #: height of the results, history and messages
-_MENUS = ("File", "Edit", "Images", "Reconstruct", "Profile", "Series", "View", "Help")
+_MENUS = ("File", "Edit", "Images", "Reconstruct", "Profile", "Series", "Simulate", "View", "Help")
 _TOOL_BAR = (
     "images.open", "file.open", "file.save", "", "edit.undo", "edit.redo", "", "reconstruct.run", "", "file.export",
 )  # fmt: skip

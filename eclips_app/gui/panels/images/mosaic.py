@@ -9,7 +9,6 @@ import numpy as np
 
 from eclips_app.commands.edits import crop_of
 from eclips_app.core.detector import Detector
-from eclips_app.gui.panels.images.placement import mosaic_cells
 from eclips_app.gui.panels.images.presenter import (
     Levels,
     clipped_overlay,
@@ -20,6 +19,7 @@ from eclips_app.gui.panels.images.segment_pane import SegmentPane, SegmentView
 from eclips_app.gui.panels.images.tools import Crop, Tool
 from eclips_app.gui.qt import QtCore, QtGui, QtWidgets, Signal
 from eclips_app.gui.theme import Theme
+from eclips_app.gui.widgets.placement import mosaic_cells
 from eclips_app.gui.widgets.segments import compass_word, segment_text
 from eclips_app.model.items import SegmentSet
 

@@ -1,0 +1,1 @@
+"""A virtual microscope: how a detector sees a known surface, live, and what each pixel sees of the detector."""

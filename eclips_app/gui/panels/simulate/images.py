@@ -1,0 +1,237 @@
+"""The simulated image of each segment around a compass, zoomed together; a click or the arrow keys choose a pixel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from eclips_app.core.detector import Detector
+from eclips_app.gui.flows.live_images import Frame
+from eclips_app.gui.panels.simulate.presenter import levels
+from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets, Signal
+from eclips_app.gui.theme import Theme
+from eclips_app.gui.widgets.image_pane import ImagePane
+from eclips_app.gui.widgets.placement import mosaic_cells
+from eclips_app.gui.widgets.segments import paint_detector, segment_text
+
+_ARROWS = {
+    Qt.Key.Key_Left: (0, -1), Qt.Key.Key_Right: (0, 1), Qt.Key.Key_Up: (-1, 0), Qt.Key.Key_Down: (1, 0),
+}  # fmt: skip
+_GLYPH_PX = 20
+
+
+class SegmentImages(QtWidgets.QWidget):
+    """One pane for each segment."""
+
+    picked = Signal(object)  #: (row, column) of the full surface
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self.panes: list[SimulatedPane] = []
+        self._frame: Frame | None = None
+        self._pixel: tuple[int, int] | None = None
+        self._common = True
+        self._centre = QtCore.QPointF()
+        self._scale = 0.0  #: surface pixels under one screen pixel; 0 while the whole image is fitted
+        self.setMinimumSize(220, 200)
+        self.setAccessibleName("Simulated images")
+
+    def show_frame(self, frame: Frame) -> None:
+        """Show new images."""
+        old, self._frame = self._frame, frame
+        detector = frame.wish.detector
+        if old is None or old.terrain.shape != frame.terrain.shape or len(self.panes) != len(frame.segments):
+            self._scale = 0.0
+            self._make_panes(len(frame.segments))
+        for pane, segment in zip(self.panes, frame.segments, strict=True):
+            pane.show_segment(frame, segment)
+        self._show_levels()
+        if old is None or old.wish.detector.quadrants != detector.quadrants or self._scale == 0.0:
+            self._place()
+
+    def show_pixel(self, pixel: tuple[int, int] | None) -> None:
+        """Mark the chosen pixel in all images."""
+        self._pixel = pixel
+        for pane in self.panes:
+            pane.mark(pixel)
+
+    def set_common_levels(self, common: bool) -> None:
+        """Draw all segments with the same black and white, or each with its own."""
+        self._common = common
+        self._show_levels()
+
+    def fit(self) -> None:
+        """Show the whole images."""
+        self._scale = 0.0
+        self._apply_range()
+
+    def resizeEvent(self, event: QtGui.QResizeEvent) -> None:
+        """Place the panes anew."""
+        self._place()
+
+    def showEvent(self, event: QtGui.QShowEvent) -> None:
+        """Place the panes once they have a size."""
+        QtCore.QTimer.singleShot(0, self, self._place)
+
+    def _make_panes(self, count: int) -> None:
+        while len(self.panes) > count:
+            self.panes.pop().deleteLater()
+        while len(self.panes) < count:
+            pane = SimulatedPane(self._theme, len(self.panes))
+            pane.setParent(self)
+            pane.picked.connect(self.picked)
+            pane.nudged.connect(self._nudge)
+            pane.navigated.connect(self._on_navigated)
+            pane.fit_asked.connect(self.fit)
+            pane.mark(self._pixel)
+            pane.show()
+            self.panes.append(pane)
+
+    def _show_levels(self) -> None:
+        if self._frame is not None:
+            for pane, level in zip(self.panes, levels(self._frame.segments, self._common), strict=True):
+                pane.image.setLevels(level)
+
+    def _place(self) -> None:
+        if self._frame is None or not self.panes:
+            return
+        rows, columns = self._frame.terrain.shape
+        width, height = max(self.width(), 1), max(self.height(), 1)
+        cells = mosaic_cells(self._frame.wish.detector, len(self.panes), width / height, columns / rows)
+        for pane, cell in zip(self.panes, cells, strict=True):
+            left, top = round(cell.x * width), round(cell.y * height)
+            right, bottom = round((cell.x + cell.width) * width), round((cell.y + cell.height) * height)
+            pane.setGeometry(left + 1, top + 1, right - left - 2, bottom - top - 2)
+        self._apply_range()
+
+    def _apply_range(self) -> None:
+        """Give all panes the common centre and scale."""
+        if self._frame is None:
+            return
+        centre, scale = self._centre, self._scale
+        rows, columns = self._frame.terrain.shape
+        for pane in self.panes:
+            size = pane.viewport().size()
+            if self._scale == 0.0:
+                centre = QtCore.QPointF(columns / 2 - 0.5, rows / 2 - 0.5)
+                scale = max(columns / max(size.width(), 1), rows / max(size.height(), 1))
+            width, height = scale * size.width(), scale * size.height()
+            rect = QtCore.QRectF(centre.x() - width / 2, centre.y() - height / 2, width, height)
+            pane.box.setRange(rect, padding=0)
+            pane.viewport().update()
+
+    def _on_navigated(self) -> None:
+        pane = self.sender()
+        assert isinstance(pane, SimulatedPane)
+        self._centre = pane.box.viewRect().center()
+        self._scale = float(pane.box.viewPixelSize()[0])
+        self._apply_range()
+
+    def _nudge(self, rows: int, columns: int) -> None:
+        if self._frame is None:
+            return
+        middle = self._frame.terrain.shape[0] // 2, self._frame.terrain.shape[1] // 2
+        row, column = self._pixel if self._pixel is not None else (middle[0] - rows, middle[1] - columns)
+        self.picked.emit((row + rows, column + columns))
+
+
+class SimulatedPane(ImagePane):
+    """One segment's image with the place of its segment in a corner; coordinates are those of the full surface."""
+
+    picked = Signal(object)
+    nudged = Signal(int, int)
+    navigated = Signal()
+    fit_asked = Signal()
+
+    def __init__(self, theme: Theme, index: int) -> None:
+        super().__init__(theme)
+        self._index = index
+        self._factor = 1
+        self._detector: Detector | None = None
+        self._mark = _Mark()
+        self.box.addItem(self._mark, ignoreBounds=True)
+        self.box.sigRangeChangedManually.connect(self._on_range)
+        self.clicked.connect(self._on_pick)
+        self.viewport().setCursor(Qt.CursorShape.CrossCursor)
+        self.setToolTip("Click a pixel to see its angles; arrow keys move it (Shift: by 10), wheel zooms, 0 fits")
+
+    def show_segment(self, frame: Frame, segment: NDArray[Any]) -> None:
+        """Show the segment's image at the size of the full surface."""
+        self._detector, self._factor = frame.wish.detector, frame.factor
+        name = segment_text(self._detector.quadrants[self._index])
+        if self.title != name:
+            self.title = name
+            self.setAccessibleName(f"Simulated image of segment {name}")
+        self.set_image(segment, pixel_size_nm=frame.terrain.pixel_size_nm, levels=(0.0, 1.0))
+        rows, columns = segment.shape
+        self.image.setRect(QtCore.QRectF(-0.5, -0.5, columns * frame.factor, rows * frame.factor))
+
+    def value_at(self, col: float, row: float) -> float | None:
+        """Give the value under a place of the full surface, None outside."""
+        return super().value_at((col + 0.5) / self._factor - 0.5, (row + 0.5) / self._factor - 0.5)
+
+    def mark(self, pixel: tuple[int, int] | None) -> None:
+        """Mark a pixel."""
+        self._mark.setVisible(pixel is not None)
+        if pixel is not None:
+            self._mark.setPos(pixel[1], pixel[0])
+
+    def keyPressEvent(self, event: QtGui.QKeyEvent) -> None:
+        """Move the chosen pixel; zoom keys act on all images."""
+        if event.key() in _ARROWS:
+            step = 10 if event.modifiers() & Qt.KeyboardModifier.ShiftModifier else 1
+            rows, columns = _ARROWS[Qt.Key(event.key())]
+            self.nudged.emit(step * rows, step * columns)
+        elif event.key() == Qt.Key.Key_0:
+            self.fit_asked.emit()
+        else:
+            super().keyPressEvent(event)
+            if event.isAccepted():
+                self.navigated.emit()
+
+    def paintEvent(self, event: QtGui.QPaintEvent) -> None:
+        """Draw the segment's place on the detector too."""
+        super().paintEvent(event)
+        if self._detector is None:
+            return
+        painter = QtGui.QPainter(self.viewport())
+        painter.setRenderHint(QtGui.QPainter.RenderHint.Antialiasing)
+        corner = QtCore.QRectF(self.viewport().width() - _GLYPH_PX - 8.0, 8.0, _GLYPH_PX, _GLYPH_PX)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QtGui.QColor(self._theme.colors.window))
+        painter.drawEllipse(corner.adjusted(-2, -2, 2, 2))
+        paint_detector(painter, corner, self._detector, self._theme.colors, self._index)
+        painter.end()
+
+    def _on_range(self, _: object) -> None:
+        self.navigated.emit()
+
+    def _on_pick(self, col: float, row: float) -> None:
+        if self.value_at(col, row) is not None:
+            self.picked.emit((round(row), round(col)))
+
+
+class _Mark(QtWidgets.QGraphicsItem):
+    """A ring with a cross of constant size on the screen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFlag(QtWidgets.QGraphicsItem.GraphicsItemFlag.ItemIgnoresTransformations)
+        self.setZValue(20)
+        self.setVisible(False)
+
+    def boundingRect(self) -> QtCore.QRectF:
+        """Give the size in screen pixels."""
+        return QtCore.QRectF(-13, -13, 26, 26)
+
+    def paint(self, painter: QtGui.QPainter, *_: Any) -> None:
+        """Draw light on dark, to be seen on any image."""
+        painter.setRenderHint(QtGui.QPainter.RenderHint.Antialiasing)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        for ink, width in ((QtGui.QColor(0, 0, 0, 190), 4.0), (QtGui.QColor("#ffd54a"), 1.8)):
+            painter.setPen(QtGui.QPen(ink, width))
+            painter.drawEllipse(QtCore.QPointF(0, 0), 6.0, 6.0)
+            for x, y in ((1, 0), (-1, 0), (0, 1), (0, -1)):
+                painter.drawLine(QtCore.QPointF(7 * x, 7 * y), QtCore.QPointF(11 * x, 11 * y))

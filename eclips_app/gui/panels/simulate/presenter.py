@@ -1,0 +1,146 @@
+"""What the Simulate panel says and offers, worked out without widgets."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eclips_app.core.paths import resource
+from eclips_app.core.schema import Rule
+from eclips_app.core.specimen import SURFACE_TITLES
+from eclips_app.core.units import format_length
+from eclips_app.gui.flows.live_images import Angles, Frame
+from eclips_app.gui.flows.simulation import FILE, MADE
+from eclips_app.gui.panels.simulate.sliders import Track
+from eclips_app.model.items import HeightMap, SegmentSet
+from eclips_app.model.project import Project
+
+_PALE = 0.25  #: how strongly valid but hidden directions are painted
+OPEN = "open"  #: data of the choice that asks for a file
+_SHORT = {
+    "slope_angle_deg": "Face slope", "rms_slope": "Roughness", "cutoff_nm": "Finest wave", "longest_nm": "Longest wave",
+    "hurst": "Hurst exponent", "terrace_nm": "Terrace", "spread": "Size spread",
+}  # fmt: skip
+_TRACKS = {
+    "slope_angle_deg": Track(1.0, 85.0), "azimuth_deg": Track(-180.0, 180.0), "line_share": Track(0.05, 0.95),
+    "spread": Track(0.0, 0.95), "hurst": Track(0.05, 1.0), "rms_slope": Track(0.0, 1.5, "square"),
+    "seed": Track(0.0, 100.0, whole=True),
+}  # fmt: skip
+_LENGTH_REACH = 8.0  #: a length may be slid to so many times its usual value, and to that part of it
+
+
+def surface_choices(project: Project, loaded: HeightMap | None) -> list[tuple[str, str]]:
+    """Give text and data of all surfaces that can be chosen; no data is a line between groups."""
+    found = [(title, f"{MADE}:{kind}") for kind, title in SURFACE_TITLES.items()]
+    own = [
+        (f"{segment_set.name}: {run.name}", run.id)
+        for segment_set in project.of_kind(SegmentSet)
+        for run in project.runs_of(segment_set.id)
+        if "height" in run.arrays
+    ]
+    own += [(each.name, each.id) for each in project.of_kind(HeightMap)]
+    if loaded is not None:
+        own.append((loaded.name, FILE))
+    return [*found, ("", ""), *own, *([("", "")] if own else []), ("Height map file…", OPEN)]
+
+
+def short_label(name: str, label: str) -> str:
+    """Give a label that fits the column."""
+    return _SHORT.get(name, label)
+
+
+def parameter_track(name: str, usual: float, rule: Rule) -> Track:
+    """Give the values that a slider of a surface's parameter reaches, around its usual value."""
+    if name in _TRACKS:
+        return _TRACKS[name]
+    low, high = max(usual / _LENGTH_REACH, rule.low), min(usual * _LENGTH_REACH, rule.high)
+    return Track(low, max(high, 1.01 * low), "log", whole=name == "count")
+
+
+def materials() -> list[str]:
+    """Give the materials whose emission tables come with the program."""
+    return sorted(path.stem for path in resource("emission").glob("*.npz"))
+
+
+def frame_text(frame: Frame) -> str:
+    """Say what is shown and how long it took."""
+    rows, columns = frame.segments.shape[1:]
+    if frame.is_full:
+        return f"{columns} × {rows} px, {frame.seconds:.2g} s"
+    return f"Preview {columns} × {rows} px, {1 / max(frame.seconds, 1e-3):.0f} images/s"
+
+
+def levels(segments: NDArray[Any], common: bool) -> list[tuple[float, float]]:
+    """Give the values drawn black and white: the same for all segments, or for each its own."""
+    step = max(1, int(math.sqrt(segments[0].size / 40_000)))
+    few = segments[:, ::step, ::step].reshape(len(segments), -1)
+    low, high = np.percentile(few, (0.5, 99.5), axis=1)
+    if common:
+        low, high = np.full_like(low, low.min()), np.full_like(high, high.max())
+    return [(float(a), float(b) if b > a else float(a) + 1.0) for a, b in zip(low, high, strict=True)]
+
+
+def pixel_text(angles: Angles) -> str:
+    """Say where a pixel is, how high, and how its surface is inclined."""
+    pixel, info = angles.wish.pixel, angles.info
+    if pixel is None:
+        return ""
+    toward = f" toward {info['azimuth_deg']:.0f}°" if info["tilt_deg"] > 0.05 else ""
+    height = format_length(info["height_nm"], 3)
+    return f"Column {pixel[1]}, row {pixel[0]}: height {height}, tilt {info['tilt_deg']:.1f}°{toward}"
+
+
+def exposed_text(angles: Angles) -> str:
+    """Say how much of the half space the surface leaves open."""
+    info = angles.info
+    return f"Exposed: {info['exposed_sr']:.2f} sr, {percent(info['exposed_share'])} of the half space"
+
+
+def percent(share: float | None) -> str:
+    """Write a share."""
+    return "–" if share is None else f"{100 * share:.1f} %" if share < 0.9995 else "100 %"
+
+
+def msr(solid_angle_sr: float) -> str:
+    """Write a solid angle in msr."""
+    return f"{1e3 * solid_angle_sr:.0f}" if solid_angle_sr >= 0.0995 else f"{1e3 * solid_angle_sr:.1f}"
+
+
+def sky_picture(
+    arrays: Mapping[str, NDArray[Any]], colors: Sequence[tuple[int, int, int]], shown: int | None, size_px: int
+) -> NDArray[np.uint8]:
+    """Paint what a pixel sees as RGBA [row, col]: azimuth around (0 right, 90 up), polar angle outward, 0 to 90 degrees.
+
+    A segment's valid solid angle has its colour, pale where the surface is in the way; `shown` is one segment alone.
+    """
+    polar, around, inside = _polar_grid(size_px)
+    polar_cells, azimuths = arrays["valid"].shape[1:]
+    j = np.minimum((polar * polar_cells / 90.0).astype(np.intp), polar_cells - 1)
+    f = (around * azimuths / 360.0).astype(np.intp) % azimuths
+    rgb, cover = np.zeros((size_px, size_px, 3), np.float32), np.zeros((size_px, size_px), np.float32)
+    for k, color in enumerate(colors):
+        if shown is not None and k != shown:
+            continue
+        valid, visible = (arrays[name][k][j, f] for name in ("valid", "visible"))
+        weight = _PALE * valid + (1.0 - _PALE) * visible
+        rgb += weight[..., None] * np.asarray(color, np.float32)
+        cover += weight
+    picture = np.zeros((size_px, size_px, 4), np.uint8)
+    seen = inside & (cover > 1e-3)
+    picture[seen, :3] = np.clip(rgb[seen] / cover[seen][:, None], 0, 255)
+    picture[..., 3] = np.where(inside, 255 * np.minimum(cover, 1.0), 0)
+    return picture
+
+
+@functools.lru_cache(maxsize=4)
+def _polar_grid(size_px: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Polar angle and azimuth in degrees of each pixel of a square, and whether it lies in the disc."""
+    grid = (np.arange(size_px) + 0.5) * 2 / size_px - 1
+    x, y = grid[None, :], -grid[:, None]
+    polar = 90.0 * np.hypot(x, y)
+    return polar, np.degrees(np.arctan2(y, x)) % 360.0, polar < 90.0

@@ -1,0 +1,205 @@
+"""The Simulate panel: choices on the left, the images, and what a chosen pixel sees."""
+
+from __future__ import annotations
+
+from eclips_app.gui.flows.simulate import flow_of
+from eclips_app.gui.panels.simulate.angles import AnglesView
+from eclips_app.gui.panels.simulate.images import SegmentImages
+from eclips_app.gui.panels.simulate.microscope_form import MicroscopeForm
+from eclips_app.gui.panels.simulate.model_form import ModelForm
+from eclips_app.gui.panels.simulate.presenter import frame_text
+from eclips_app.gui.panels.simulate.surface_form import SurfaceForm
+from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
+from eclips_app.gui.session import Session
+from eclips_app.gui.widgets.collapsible import Collapsible
+from eclips_app.gui.widgets.themed_button import ThemedButton
+
+_WIDE = 900  #: from this width on, the angles have a column of their own
+_SIDE_PX = 310
+
+
+class SimulatePanel(QtWidgets.QWidget):
+    """A virtual microscope."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        self._flow = flow_of(session)
+        self.surface = SurfaceForm(session, self._flow)
+        self.microscope = MicroscopeForm(session, self._flow)
+        self.model = ModelForm(session, self._flow)
+        self.images = SegmentImages(session.theme)
+        self.angles = AnglesView(session.theme)
+        self.problem = QtWidgets.QLabel()
+        self.problem.setProperty("kind", "error")
+        self.problem.setWordWrap(True)
+        self.problem.hide()
+        self.status = QtWidgets.QLabel("Waiting for the engine…")
+        self.status.setProperty("kind", "faint")
+        self.bar = QtWidgets.QProgressBar()
+        self.bar.setRange(0, 1000)
+        self.bar.setTextVisible(False)
+        self.bar.setFixedSize(90, 10)
+        self.bar.setAccessibleName("Progress of the full picture")
+        self.bar.hide()
+        self.common = QtWidgets.QCheckBox("Same grey scale")
+        self.common.setToolTip("Draw all segments with the same black and white; else each has its own")
+        self.common.setChecked(True)
+        self.common.toggled.connect(self.images.set_common_levels)
+        self.fit = ThemedButton(session.theme, "fit", "Show the whole images", "0")
+        self.fit.clicked.connect(self.images.fit)
+        self.use = _button(
+            "Use as segment images", "Put images, detector and true surface into the project", self._flow.use
+        )
+        self.use.setProperty("kind", "primary")
+        self.save = _button(
+            "Save images…", "Write the images to a TIFF file, one page for each segment", self._flow.save
+        )
+        self._lay_out()
+        self._connect()
+        self._refresh()
+
+    def minimumSizeHint(self) -> QtCore.QSize:
+        """Ask for what the panel needs with choices and angles in one column."""
+        return QtCore.QSize(520, 300)
+
+    def resizeEvent(self, event: QtGui.QResizeEvent) -> None:
+        """Give the angles a column of their own where there is room."""
+        super().resizeEvent(event)
+        self._arrange(event.size().width() >= _WIDE)
+
+    def showEvent(self, event: QtGui.QShowEvent) -> None:
+        """Render while the panel is seen."""
+        super().showEvent(event)
+        self._flow.watch(True)
+
+    def hideEvent(self, event: QtGui.QHideEvent) -> None:
+        """Stop rendering; the choices stay."""
+        super().hideEvent(event)
+        self._flow.watch(False)
+
+    # Building
+
+    def _lay_out(self) -> None:
+        choices = QtWidgets.QWidget()
+        column = QtWidgets.QVBoxLayout(choices)
+        column.setContentsMargins(8, 4, 10, 8)
+        column.setSpacing(8)
+        for title, form, opened in (
+            ("Surface", self.surface, True), ("Microscope", self.microscope, True), ("Electrons", self.model, True),
+        ):  # fmt: skip
+            column.addWidget(Collapsible(title, form, opened=opened))
+        column.addStretch(1)
+        self.area = QtWidgets.QScrollArea()
+        self.area.setWidgetResizable(True)
+        self.area.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
+        self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.area.setWidget(choices)
+        self.tabs = QtWidgets.QTabWidget()
+        self.tabs.setDocumentMode(True)
+        self.tabs.addTab(self.area, "Choices")
+        self.tabs.tabBar().hide()
+        self.tabs.setMinimumWidth(250)
+        self.splitter = QtWidgets.QSplitter(Qt.Orientation.Horizontal)
+        self.splitter.setChildrenCollapsible(False)
+        self.splitter.addWidget(self.tabs)
+        self.splitter.addWidget(self._middle())
+        self.splitter.addWidget(self.angles)
+        for place, stretch in enumerate((0, 1, 0)):
+            self.splitter.setStretchFactor(place, stretch)
+        self.splitter.setSizes([_SIDE_PX, 500, 300])
+        layout = QtWidgets.QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.splitter)
+
+    def _middle(self) -> QtWidgets.QWidget:
+        page = QtWidgets.QWidget()
+        top = QtWidgets.QHBoxLayout()
+        top.addWidget(self.use)
+        top.addWidget(self.save)
+        top.addStretch(1)
+        bottom = QtWidgets.QHBoxLayout()
+        bottom.addWidget(self.status)
+        bottom.addWidget(self.bar)
+        bottom.addStretch(1)
+        bottom.addWidget(self.common)
+        bottom.addWidget(self.fit)
+        layout = QtWidgets.QVBoxLayout(page)
+        layout.setContentsMargins(8, 6, 8, 6)
+        layout.addLayout(top)
+        layout.addWidget(self.problem)
+        layout.addWidget(self.images, 1)
+        layout.addLayout(bottom)
+        return page
+
+    def _arrange(self, wide: bool) -> None:
+        """Put the angles beside the images, or behind the choices."""
+        is_wide = self.tabs.count() == 1
+        if wide == is_wide:
+            return
+        if wide:
+            self.tabs.removeTab(1)
+            self.splitter.addWidget(self.angles)
+            self.angles.show()
+            self.splitter.setSizes([_SIDE_PX, self.width() - 2 * _SIDE_PX, _SIDE_PX])
+        else:
+            self.tabs.addTab(self.angles, "Angles")
+            self.splitter.setSizes([270, self.width() - 270])
+        self.tabs.tabBar().setVisible(not wide)
+
+    def _connect(self) -> None:
+        live = self._flow.live
+        self._flow.changed.connect(self._refresh)
+        live.framed.connect(self._show_frame)
+        live.angled.connect(self._show_angles)
+        live.told.connect(self._tell)
+        self.images.picked.connect(self._pick)
+        self._session.project.selection_changed.connect(self._on_selection)
+
+    # Reactions
+
+    def _refresh(self) -> None:
+        self.surface.refresh()
+        self.microscope.refresh()
+        self.model.refresh()
+        self.images.show_pixel(self._flow.pixel)
+        self._tell()
+
+    def _on_selection(self, _: object) -> None:
+        self.surface.refresh()
+
+    def _show_frame(self) -> None:
+        frame = self._flow.live.frame
+        if frame is None:
+            return
+        self.images.show_frame(frame)
+        self.surface.show_terrain(frame.terrain)
+        self.model.show_frame(frame)
+        self.status.setText(frame_text(frame))
+        self._tell()
+
+    def _show_angles(self) -> None:
+        self.angles.show_angles(self._flow.live.angles)
+
+    def _pick(self, pixel: tuple[int, int]) -> None:
+        self._flow.choose_pixel(pixel)
+        if self.tabs.count() > 1:
+            self.tabs.setCurrentWidget(self.angles)
+
+    def _tell(self) -> None:
+        live = self._flow.live
+        self.problem.setText(live.problem)
+        self.problem.setVisible(bool(live.problem))
+        self.bar.setVisible(live.progress is not None)
+        if live.progress is not None:
+            self.bar.setValue(round(1000 * live.progress))
+        for button in (self.use, self.save):
+            button.setEnabled(self._flow.can_render())
+
+
+def _button(text: str, tip: str, run: object) -> QtWidgets.QPushButton:
+    button = QtWidgets.QPushButton(text)
+    button.setToolTip(tip)
+    button.clicked.connect(run)
+    return button
