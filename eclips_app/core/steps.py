@@ -151,6 +151,19 @@ class Visibility:
 
 
 @dataclass(frozen=True)
+class EstimateVisionField:
+    """How far away a surface can still block the way to the detector. Input ``height`` [row, col] in nm.
+
+    Gives ``chance`` [r], that the lowest accepted ray is blocked from beyond ``radius_nm`` [r], and as ``info`` the numbers of
+    `engine.forward.vision_field.VisionField`, among them ``rigorous_nm`` and ``statistical_nm``.
+    """
+
+    detector: Detector = field(default_factory=Detector)
+    pixel_size_nm: float = quantity(1.0, label="Pixel size", unit="nm", low=1e-3, high=1e6)
+    delta_out: float = quantity(0.01, label="Chance of being blocked from outside", low=1e-6, high=0.5)
+
+
+@dataclass(frozen=True)
 class Example:
     """Make a built-in example: specimen, noisy images, reconstruction. Gives what `LoadProject` gives."""
 
@@ -224,6 +237,7 @@ _ALL = (
     Step("simulate", 1, "eclips_app.engine.simulate:simulate_step", Simulate),
     Step("specimen", 1, "eclips_app.engine.surfaces:specimen_step", Specimen),
     Step("visibility", 1, "eclips_app.engine.forward.visibility:visibility_step", Visibility),
+    Step("vision-field", 1, "eclips_app.engine.forward.vision_field:vision_field_step", EstimateVisionField),
     Step("example", 1, "eclips_app.io.examples:example_step", Example),
     Step("emission-table", 1, "eclips_app.engine.emission.make:table_step", EmissionTableParams),
     Step("save-project", 1, "eclips_app.io.project_file:save_step", SaveProject),
