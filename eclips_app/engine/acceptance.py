@@ -18,7 +18,9 @@ from torch import Tensor
 from eclips_app.core.detector import Detector, Segment
 from eclips_app.core.errors import EclipsError
 from eclips_app.engine.device import one_thread
-from eclips_app.engine.optics.coverage import GEOMETRY, covered, geometry_vector
+from eclips_app.engine.optics import flight
+from eclips_app.engine.optics.coverage import GEOMETRY, covered, frame, geometry_vector, jvp, remapped, with_geometry
+from eclips_app.engine.optics.flight import Spectrum
 
 __all__ = [
     "GEOMETRY", "Acceptance", "acceptance", "coverage", "geometry_vector", "parallax_radius_mm", "vector_gradients", "vectors",
@@ -93,23 +95,121 @@ class Acceptance:
         return float(self.theta[seen[0]]), float(self.theta[seen[-1] + 1])
 
 
-def acceptance(detector: Detector, polar_cells: int = 360, azimuth_cells: int = 768) -> Acceptance:
+def acceptance(
+    detector: Detector, polar_cells: int = 360, azimuth_cells: int = 768, spectrum: Spectrum | None = None
+) -> Acceptance:
     """Compute `T_k` of a detector on a polar grid over the upper half space.
 
     Edges of segments are anti-aliased: a cell holds the part of its area (in t and f) that lies inside, with the edge
     taken as straight within the cell; for a level, centred detector this is exact.
+
+    Parameters
+    ----------
+    detector : Detector
+        With potentials that are not zero the flight is curved (see `optics.flight`), which needs the beam's energy.
+    polar_cells, azimuth_cells : int
+        Cells from 0 to 90 degrees and all around.
+    spectrum : (array [b], array [b]), optional
+        Middles of the energy bins as fractions of the energy at the specimen, and their weights; by default
+        `optics.flight.default_spectrum`. It matters only with potentials or a detection threshold.
     """
     with one_thread(), torch.no_grad():
-        table = coverage(detector, torch.from_numpy(geometry_vector(detector)), polar_cells, azimuth_cells)
+        table = _coverage(detector, _geometry(detector), (polar_cells, azimuth_cells), spectrum, moving=False)
     return Acceptance(_edges(np.pi / 2, polar_cells), _edges(2 * np.pi, azimuth_cells), table.numpy())
 
 
-def coverage(detector: Detector, geometry: Tensor, polar_cells: int = 360, azimuth_cells: int = 768) -> Tensor:
+def coverage(
+    detector: Detector,
+    geometry: Tensor,
+    polar_cells: int = 360,
+    azimuth_cells: int = 768,
+    spectrum: Spectrum | None = None,
+) -> Tensor:
     """Give `T` [k, j, f] of `acceptance` as a differentiable function of a geometry vector [8] (float64, see `GEOMETRY`).
 
-    The detector gives the rest: the segments' azimuths, spans, own radii.
+    `geometry` is that of `detector` (`geometry_vector`), which gives all the rest; it carries the derivatives. For straight
+    flight they are exact at any geometry. For curved flight the paths are those of `detector`, and the landing plane moves
+    through them to first order: how the field itself changes with distance and radii is left out; `coverage_slope` has that.
     """
-    return covered(detector, geometry, polar_cells, azimuth_cells)
+    return _coverage(detector, geometry, (polar_cells, azimuth_cells), spectrum, moving=True)
+
+
+def coverage_slope(
+    detector: Detector,
+    name: str,
+    cells: tuple[int, int] = (360, 768),
+    spectrum: Spectrum | None = None,
+    step: float = 0.02,
+) -> Float:
+    """Give dT/d(`name`) [k, j, f] of a component of `GEOMETRY` by a central difference of the whole, field and flight included.
+
+    `step` is in mm or degrees.
+    """
+    change = step * (np.array(GEOMETRY) == name)
+    start = geometry_vector(detector)
+    ahead, behind = (acceptance(with_geometry(detector, start + s * change), *cells, spectrum).T for s in (1, -1))
+    return (ahead - behind) / (2 * step)
+
+
+def table_gradients(
+    detector: Detector, polar_cells: int = 360, azimuth_cells: int = 768, spectrum: Spectrum | None = None
+) -> tuple[Float, Float]:
+    """Give dT/dX and dT/dY [k, j, f] per mm, for a beam position (X, Y) on the specimen in mm.
+
+    Moving the beam by +X moves the detector's centre by -X as seen from the specimen point. The field is not moved: it is even
+    over a field of view.
+    """
+    slopes = []
+    for component in ("center_x_mm", "center_y_mm"):
+        tangent = torch.zeros(len(GEOMETRY), dtype=torch.float64)
+        tangent[GEOMETRY.index(component)] = -1.0
+        with one_thread():
+            slope = jvp(
+                lambda geometry: coverage(detector, geometry, polar_cells, azimuth_cells, spectrum),
+                _geometry(detector),
+                tangent,
+            )[1]
+        slopes.append(slope.numpy())
+    return slopes[0], slopes[1]
+
+
+def incidence(x_mm: float, y_mm: float, pivot_mm: float | None) -> tuple[float, float]:
+    """Give the turn (about x, about y) in radians that makes the beam at (X, Y) come straight down, to first order.
+
+    The scan pivots about a point on the axis `pivot_mm` above the specimen, so that the beam travels along (X/P, Y/P, -1); None
+    is a parallel beam. The turn R (right-handed about +x and +y) takes that direction to (0, 0, -1).
+    """
+    return (0.0, 0.0) if pivot_mm is None else (-y_mm / pivot_mm, x_mm / pivot_mm)
+
+
+def turn_gradients(table: Acceptance) -> tuple[Float, Float]:
+    """Give the change of T [k, j, f] per radian of turn about x and about y of the whole column as seen from the specimen.
+
+    Emission that depends on the beam's direction is tabulated with the beam straight down. Where the beam comes in at an angle,
+    one works in the frame turned by R (`incidence`): normals become R n and the table ``T'(w) = T(R^-1 w)``, to first order
+    ``T + about_x dT_x + about_y dT_y`` with these derivatives. Lambert emission knows no beam and needs no turn. Central
+    differences over the cells: ``dT_x = sin f dT/dt + cot t cos f dT/df`` and ``dT_y = -cos f dT/dt + cot t sin f dT/df``.
+    """
+    t, f = (table.theta[1:] + table.theta[:-1])[:, None] / 2, (table.phi[1:] + table.phi[:-1])[None, :] / 2
+    along_t = np.gradient(table.T, float(table.theta[1]), axis=1)
+    along_f = (np.roll(table.T, -1, axis=2) - np.roll(table.T, 1, axis=2)) / (2 * float(table.phi[1])) / np.tan(t)
+    return np.sin(f) * along_t + np.cos(f) * along_f, -np.cos(f) * along_t + np.sin(f) * along_f
+
+
+def _coverage(
+    detector: Detector, geometry: Tensor, cells: tuple[int, int], spectrum: Spectrum | None, *, moving: bool
+) -> Tensor:
+    straight = covered(detector, geometry, *cells)
+    edges = _edges(np.pi / 2, cells[0])
+    threshold = detector.response is not None and detector.response.threshold_kev > 0
+    if flight.is_straight(detector):
+        free = flight.clear_of_pole(detector, torch.from_numpy(edges))
+        if threshold:
+            free = free * float(flight.detected(detector, spectrum or flight.default_spectrum()).sum())
+        return straight if bool((free == 1).all()) else straight * free[:, None]
+    found = flight.at_edges(flight.landing(detector, spectrum or flight.default_spectrum()), edges)
+    angles, valid = flight.virtual_angles(found, frame(geometry), cells[1], moving=moving)
+    return remapped(straight, angles, flight.landing_part(found, valid, detector), found.weights)
 
 
 def vectors(detector: Detector) -> Float:
@@ -183,6 +283,10 @@ def _face(detector: Detector, segment: Segment) -> tuple[Float, Float]:
     area = (0.5 * (outer - inner) * wx[:, None] * radius * half * wy[None, :]).ravel()
     points = centre + u[:, None] * e1 + v[:, None] * e2
     return points, np.where(points[:, 2] > 0, area, 0.0)
+
+
+def _geometry(detector: Detector) -> Tensor:
+    return torch.from_numpy(geometry_vector(detector))
 
 
 def _edges(end: float, cells: int) -> Float:

@@ -26,6 +26,8 @@ GEOMETRY = (
 
 #: Directions nearer to the axis than this part of a half cell are taken there: on the axis itself there is no azimuth.
 _OFF_AXIS = 0.01
+#: A cell that the flight maps to less than this part of a cell takes the value at its edge.
+_NARROW = 1e-3
 
 
 def geometry_vector(detector: Detector) -> NDArray[np.float64]:
@@ -80,7 +82,7 @@ def frame(geometry: Tensor) -> Frame:
         If its face points away from the specimen.
     """
     distance, _, _, x, y = geometry[:5]
-    (ax, ay) = torch.deg2rad(geometry[5:7])
+    ax, ay = torch.deg2rad(geometry[5]), torch.deg2rad(geometry[6])
     zero = torch.zeros_like(ax)
     normal = torch.stack([torch.sin(ay) * torch.cos(ax), -torch.sin(ax), torch.cos(ay) * torch.cos(ax)])
     e1 = torch.stack([torch.cos(ay), zero, -torch.sin(ay)])
@@ -111,9 +113,9 @@ class Hits:
 def hits(plane: Frame, polar_cells: int, azimuth_cells: int) -> Hits:
     """Follow straight lines from the specimen point to the detector plane."""
     step_t, step_f = np.pi / 2 / polar_cells, 2 * np.pi / azimuth_cells
-    like = {"dtype": plane.centre.dtype, "device": plane.centre.device}
-    t = (torch.arange(polar_cells, **like) + 0.5)[:, None] * step_t
-    f = (torch.arange(azimuth_cells, **like) + 0.5)[None, :] * step_f
+    device = plane.centre.device
+    t = (torch.arange(polar_cells, dtype=torch.float64, device=device) + 0.5)[:, None] * step_t
+    f = (torch.arange(azimuth_cells, dtype=torch.float64, device=device) + 0.5)[None, :] * step_f
     low = (t - step_t / 2).clamp(min=_OFF_AXIS * step_t / 2)
     angle, azimuth, lands = _meet(plane, t, f)
     (angle_a, azimuth_a, _), (angle_b, azimuth_b, _) = _meet(plane, low, f), _meet(plane, t + step_t / 2, f)
@@ -179,10 +181,54 @@ def half_plane(distance: Tensor, width_a: Tensor, width_b: Tensor) -> Tensor:
     return total / (2 * a * b)
 
 
+def remapped(straight: Tensor, angles: Tensor, lands: Tensor, weights: Tensor) -> Tensor:
+    """Average a table of straight flight over electrons that land as if they had started at other angles.
+
+    Parameters
+    ----------
+    straight : tensor [k, cell of t_v, f]
+        Coverage of straight directions, cells even from 0 to 90 degrees.
+    angles : tensor [energy, cell edge, f or 1]
+        Virtual angle t_v of the start angles at the edges of the result's cells, in radians.
+    lands : tensor [energy, cell, f or 1]
+        Part of the cell's electrons that land at all.
+    weights : tensor [energy]
+        Of the energies.
+
+    Returns
+    -------
+    Tensor
+        [k, cell, f]: the mean of `straight` over the part of t_v that each cell is mapped to, exact for tables that are
+        constant within their cells, with t_v linear in the start angle within a cell.
+    """
+    cells = straight.shape[1]
+    total = torch.cat([torch.zeros_like(straight[:, :1]), straight.cumsum(dim=1)], dim=1)
+    result = torch.zeros((), dtype=straight.dtype, device=straight.device)
+    for angle, part, weight in zip(angles, lands, weights, strict=True):
+        place = (angle * (cells / (np.pi / 2))).clamp(0, cells)
+        cell = place.detach().floor().clamp(max=cells - 1).long()
+        density = _rows(straight, cell)
+        sums = _rows(total, cell) + (place - cell) * density
+        width = place.diff(dim=0)
+        narrow = width.abs() < _NARROW
+        mean = torch.where(
+            narrow, density[:, :-1], sums.diff(dim=1) / torch.where(narrow, torch.ones_like(width), width)
+        )
+        result = result + (weight * part) * mean
+    return result
+
+
+def _rows(table: Tensor, cell: Tensor) -> Tensor:
+    """Rows of a table [k, cell, f] at cells [j, f] or [j, 1]."""
+    if cell.shape[1] == 1:
+        return table.index_select(1, cell[:, 0])
+    return table.gather(1, cell.expand(table.shape[0], -1, -1))
+
+
 def jvp(function: Callable[[Tensor], Tensor], geometry: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
     """Give a function of the geometry and its exact derivative along `tangent` [8], by forward-mode differentiation."""
-    value, slope = torch.func.jvp(function, (geometry,), (tangent,))
-    return value, slope
+    found = torch.func.jvp(function, (geometry,), (tangent,))
+    return found[0], found[1]
 
 
 def _meet(plane: Frame, t: Tensor, f: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -192,9 +238,13 @@ def _meet(plane: Frame, t: Tensor, f: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     facing = x * plane.normal[0] + y * plane.normal[1] + up * plane.normal[2]
     lands = facing > 1e-9
     length = plane.reach / torch.where(lands, facing, torch.ones_like(facing))
-    point = [length * w - c for w, c in zip((x, y, up), plane.centre, strict=True)]
-    u, v = (point[0] * e[0] + point[1] * e[1] + point[2] * e[2] for e in plane.along)
-    return torch.atan(torch.hypot(u, v) / plane.reach), torch.atan2(v, u), lands
+    point = [length * w - plane.centre[i] for i, w in enumerate((x, y, up))]
+    first, second = plane.along
+    u = point[0] * first[0] + point[1] * first[1] + point[2] * first[2]
+    v = point[0] * second[0] + point[1] * second[1] + point[2] * second[2]
+    angle = torch.atan(torch.hypot(u, v) / plane.reach)
+    far = torch.full_like(angle, np.pi / 2)  # along the plane and away from it: met at infinity
+    return torch.where(lands, angle, far), torch.atan2(v, u), lands
 
 
 def _wrap(angle: Tensor) -> Tensor:

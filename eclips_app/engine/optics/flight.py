@@ -1,0 +1,337 @@
+"""Curved flight: where electrons land, as the straight direction in which their landing point is seen from the specimen.
+
+Electrons stay in the plane of their azimuth, so a detector catches an electron emitted at polar angle t exactly if it would catch
+a straight one at the *virtual* angle t_v, ``tan t_v = r/z`` of the landing point. The detector plane cuts that half-plane
+in a line ``z = h - a r``, the same for all azimuths where the detector is level (a = 0).
+
+The field is that of a level annulus around the beam's axis: offset and tilt move the landing plane, not the field. Above
+the detector's distance electrons fly straight on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.interpolate import CubicSpline
+from torch import Tensor
+
+from eclips_app.core.detector import Detector
+from eclips_app.core.errors import EclipsError
+from eclips_app.engine.optics import cache
+from eclips_app.engine.optics.coverage import Frame
+from eclips_app.engine.optics.field import Annulus, Grid, tabulate
+from eclips_app.engine.optics.trajectories import Paths, Potential, fly
+
+Float = NDArray[np.float64]
+Spectrum = tuple[Float, Float]  #: fractions of the landing energy (middles of the bins, rising) and their weights
+
+_VERSION = 1
+_CELLS = 64  #: of the field's table between specimen and detector
+_ANGLES = 181  #: start angles of the trajectories, from 0 to 90 degrees
+_MOST_ENERGIES = 16
+_SLOPES = 9  #: landing planes of a tilted detector that are followed exactly
+_CHAMBER_MM = 100.0  #: least height of the grounded plate that stands for the chamber
+
+
+@dataclass(frozen=True)
+class Landing:
+    """Where electrons of some energies land, by their start angle.
+
+    `angle` holds virtual angles t_v in radians [energy, start angle, slope a of the detector plane], NaN where an electron does
+    not land; `by_slope` and `by_height` are its derivatives by a and by h (per mm).
+    """
+
+    angle: Tensor
+    by_slope: Tensor
+    by_height: Tensor
+    pole: Tensor  #: [energy, start angle] virtual angle at the pole piece's height; NaN where it is not reached
+    slopes: Tensor  #: [slope], even steps
+    height_mm: float  #: h of the detector
+    weights: Tensor  #: [energy], times the detector's response
+
+
+def is_straight(detector: Detector) -> bool:
+    """Whether electrons fly straight: specimen, detector and pole piece are at ground."""
+    return not any(_potentials(detector))
+
+
+def default_spectrum() -> Spectrum:
+    """Give the energy spectrum that is used without a table: the density ``x^2.5 (1 - x)^0.5`` of x = E/E0, mean 0.7.
+
+    That is the mean of copper between 5 and 20 keV, with the usual broad maximum below the elastic peak; light elements lie at
+    0.6, gold at 0.78.
+    """
+    edges = np.linspace(0.0, 1.0, 21)
+    middles = (edges[1:] + edges[:-1]) / 2
+    density = middles**2.5 * (1 - middles) ** 0.5
+    return middles, density / density.sum()
+
+
+def detected(detector: Detector, spectrum: Spectrum) -> Float:
+    """Give the weights of a spectrum, each times the part of its bin that arrives above the detection threshold.
+
+    The energy on arrival is that of emission plus the potential difference from specimen to detector.
+    """
+    fractions, weights = (np.asarray(a, dtype=np.float64) for a in spectrum)
+    weights = np.asarray(weights / weights.sum())
+    threshold = detector.response.threshold_kev if detector.response else 0.0
+    if threshold <= 0:
+        return weights
+    specimen_v, detector_v, _ = _potentials(detector)
+    inner = (fractions[1:] + fractions[:-1]) / 2
+    first, last = (
+        (fractions[0], fractions[-1])
+        if inner.size == 0
+        else (2 * fractions[0] - inner[0], 2 * fractions[-1] - inner[-1])
+    )
+    edges = np.concatenate([[first], inner, [last]]) * _landing_energy_kev(detector)
+    needed = threshold - 1e-3 * (detector_v - specimen_v)
+    part = np.clip((edges[1:] - needed) / np.maximum(np.diff(edges), 1e-12), 0.0, 1.0)
+    return np.asarray(weights * part, dtype=np.float64)
+
+
+def landing(detector: Detector, spectrum: Spectrum) -> Landing:
+    """Fly electrons of a spectrum from the specimen to the plane of a detector; field and paths come from the cache if known.
+
+    Raises
+    ------
+    EclipsError
+        If the beam energy is missing or two electrodes touch.
+    """
+    energies, weights = _condense(np.asarray(spectrum[0]) * _landing_energy_kev(detector), detected(detector, spectrum))
+    height, slopes = _planes(detector)
+    inputs = [_field_inputs(detector), _potentials(detector), energies.tolist(), height, slopes.tolist(), _ANGLES]
+    names = ("angle", "by_slope", "by_height", "pole")
+
+    def compute() -> cache.Arrays:
+        flown = paths(detector, energies)
+        pole_mm = detector.pole_piece.distance_mm if detector.pole_piece else height
+        found = [*meet(flown, height, torch.from_numpy(slopes)), meet(flown, pole_mm, torch.zeros(1))[0]]
+        shape = (energies.size, _ANGLES)
+        return {name: value.reshape(*shape, -1).numpy() for name, value in zip(names, found, strict=True)}
+
+    found = cache.kept(f"landing{_VERSION}", inputs, names, compute)
+    angle, by_slope, by_height, pole = (torch.from_numpy(found[name]) for name in names)
+    return Landing(
+        angle, by_slope, by_height, pole[..., 0], torch.from_numpy(slopes), height, torch.from_numpy(weights)
+    )
+
+
+def at_edges(found: Landing, edges: Float) -> Landing:
+    """Interpolate a landing map to other start angles in radians, by a cubic spline up to the last one that lands."""
+    start = np.linspace(0.0, np.pi / 2, _ANGLES)
+
+    def interpolate(table: Tensor) -> Tensor:
+        out = np.full((table.shape[0], edges.size, table.shape[2]), np.nan)
+        for e, a in np.ndindex(out.shape[0], out.shape[2]):
+            values = table[e, :, a].numpy()
+            missing = np.flatnonzero(np.isnan(values))
+            count = int(missing[0]) if missing.size else _ANGLES
+            if count >= 4:
+                inside = edges <= start[count - 1] + 1e-12
+                out[e, inside, a] = CubicSpline(start[:count], values[:count])(edges[inside])
+        return torch.from_numpy(out)
+
+    tables = [interpolate(table) for table in (found.angle, found.by_slope, found.by_height, found.pole[..., None])]
+    angle, by_slope, by_height, pole = tables
+    return Landing(angle, by_slope, by_height, pole[..., 0], found.slopes, found.height_mm, found.weights)
+
+
+def virtual_angles(found: Landing, plane: Frame, azimuth_cells: int, *, moving: bool) -> tuple[Tensor, Tensor]:
+    """Give t_v [energy, angle, f] for the middles of azimuth cells, and whether the electrons land.
+
+    Where they do not land, t_v is that of the last ones that do. With `moving` it follows the plane's tilt and height to first
+    order, for derivatives; else there is one azimuth (f = 1) where the detector is level.
+    """
+    valid = found.angle.isfinite()
+    angle, by_slope, by_height = (table.nan_to_num() for table in (found.angle, found.by_slope, found.by_height))
+    count = found.slopes.numel()
+    if count > 1 or moving:
+        f = (torch.arange(azimuth_cells, dtype=torch.float64) + 0.5) * (2 * np.pi / azimuth_cells)
+        slope = (plane.normal[0] * torch.cos(f) + plane.normal[1] * torch.sin(f)) / plane.normal[2]
+        height = plane.reach / plane.normal[2] - found.height_mm
+        if count == 1:
+            angle, valid = angle + by_slope * slope + by_height * height, valid.expand(-1, -1, azimuth_cells)
+        else:
+            width = float(found.slopes[1] - found.slopes[0])
+            place = (slope - found.slopes[0]) / width
+            low = place.detach().floor().clamp(0, count - 2).long()
+            x = place - low
+            cubic = _cubic(
+                angle[..., low], angle[..., low + 1], width * by_slope[..., low], width * by_slope[..., low + 1], x
+            )
+            angle = cubic + ((1 - x) * by_height[..., low] + x * by_height[..., low + 1]) * height
+            valid = valid[..., low] & valid[..., low + 1]
+    last = (valid.sum(dim=1, keepdim=True) - 1).clamp(min=0)
+    order = torch.arange(angle.shape[1])[:, None]
+    return angle.gather(1, torch.minimum(order, last).expand_as(angle)), valid
+
+
+def _cubic(low: Tensor, high: Tensor, low_slope: Tensor, high_slope: Tensor, x: Tensor) -> Tensor:
+    """Hermite's cubic between two values, x from 0 to 1."""
+    back = 1 - x
+    return (1 + 2 * x) * back**2 * low + x**2 * (3 - 2 * x) * high + x * back * (back * low_slope - x * high_slope)
+
+
+def landing_part(found: Landing, valid: Tensor, detector: Detector) -> Tensor:
+    """Give the part of each cell's electrons [energy, cell, f or 1] that land and pass the pole piece on their way."""
+    ends = valid.to(torch.float64)
+    return (ends[:, 1:] + ends[:, :-1]) / 2 * clear_of_pole(detector, found.pole.T).T[..., None]
+
+
+def paths(detector: Detector, energies_kev: Float, device: torch.device | None = None) -> Paths:
+    """Fly electrons of each energy at `_ANGLES` angles through the field of a detector (energies vary slowest)."""
+    angle = torch.linspace(0.0, np.pi / 2, _ANGLES, dtype=torch.float64, device=device)
+    energy = torch.from_numpy(energies_kev).to(device)
+    return fly(potential(detector, device), angle.repeat(energy.numel()), energy.repeat_interleave(_ANGLES))
+
+
+def potential(detector: Detector, device: torch.device | None = None) -> Potential:
+    """Give the potential between specimen and detector."""
+    grid = field(detector)
+    specimen_v, detector_v, pole_v = _potentials(detector)
+    electrodes_v = np.array([detector_v, *([pole_v] if detector.pole_piece else []), 0.0])
+    return Potential(grid.coefficients(specimen_v, electrodes_v), grid.radius, grid.height, device)
+
+
+def field(detector: Detector, cells: int = _CELLS) -> Grid:
+    """Give the field of a detector's electrodes at unit potentials: detector, pole piece if there is one, chamber."""
+    inputs = _field_inputs(detector)
+
+    def compute() -> cache.Arrays:
+        grid = tabulate(
+            tuple(Annulus(*one) for one in inputs["electrodes"]), inputs["radius"], detector.distance_mm, cells
+        )
+        return {"unit": grid.unit}
+
+    found = cache.kept(f"field{_VERSION}", {**inputs, "cells": cells}, ("unit",), compute)
+    return Grid(inputs["radius"], detector.distance_mm, found["unit"])
+
+
+def meet(flown: Paths, height_mm: float, slopes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Give where electrons first meet the lines ``z = h - a r``: t_v [n, slope] and its derivatives by a and by h.
+
+    Between the steps of a path, its cubic by positions and momenta at both ends is followed. NaN where a line is not met.
+    """
+    found = [_meet_one(flown, height_mm, slope) for slope in slopes]
+    angle, by_slope, by_height = (torch.stack(parts, dim=1) for parts in zip(*found, strict=True))
+    return angle, by_slope, by_height
+
+
+def _meet_one(flown: Paths, height: float, slope: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    r, z = flown.state[:, 0], flown.state[:, 1]
+    above = z + slope * r >= height
+    crossing = above[1:] & ~above[:-1]
+    number = torch.arange(r.shape[1], device=r.device)
+    step = crossing.to(torch.uint8).argmax(dim=0)
+    crosses = crossing[step, number]
+    before, after = flown.state[step, :, number].T, flown.state[step + 1, :, number].T
+    state = _crossing(before, after, flown.step[step, number], height, slope)
+    ahead = _straight_on(flown.state[-1], height, slope)
+    r, z, ur, uz = torch.where(crosses, state, ahead)
+    rising = uz + slope * ur
+    lands = (crosses | flown.reached) & (rising > 0)
+    turning = (z * ur - r * uz) / (r.square() + z.square()) / rising
+    missing = torch.full_like(r, torch.nan)
+    angle = torch.where(lands, torch.atan2(r, z), missing)
+    return angle, torch.where(lands, -r * turning, missing), torch.where(lands, turning, missing)
+
+
+def _crossing(before: Tensor, after: Tensor, dt: Tensor, height: float, slope: Tensor) -> Tensor:
+    """State [4, n] where the cubics between two states meet a line, found by halving."""
+    low, high = torch.zeros_like(dt), torch.ones_like(dt)
+    for _ in range(44):
+        middle = (low + high) / 2
+        r, z = _position(before, after, dt, middle)
+        below = z + slope * r < height
+        low, high = torch.where(below, middle, low), torch.where(below, high, middle)
+    at = (low + high) / 2
+    position = _position(before, after, dt, at)
+    # The momentum is interpolated linearly: it enters derivatives alone.
+    return torch.cat([position, before[2:] + at * (after[2:] - before[2:])])
+
+
+def _position(before: Tensor, after: Tensor, dt: Tensor, at: Tensor) -> Tensor:
+    """Positions [2, n] at the parts `at` of the steps."""
+    return _cubic(before[:2], after[:2], dt * before[2:], dt * after[2:], at)
+
+
+def clear_of_pole(detector: Detector, angles: Tensor) -> Tensor:
+    """Give the part of each cell that the pole piece leaves free, from the virtual angles [cell edge, …] at its height.
+
+    It matters only where the pole piece is nearer to the specimen than the detector.
+    """
+    pole = detector.pole_piece
+    if pole is None or pole.distance_mm >= detector.distance_mm:
+        return torch.ones_like(angles[1:])
+    low, high = (float(np.arctan(radius / pole.distance_mm)) for radius in (pole.bore_radius_mm, pole.outer_radius_mm))
+    width = angles.diff(dim=0).abs().clamp(min=1e-12)
+    return (1 - angles.clamp(low, high).diff(dim=0).abs() / width).nan_to_num(1.0).clamp(min=0.0)
+
+
+def _straight_on(end: Tensor, height: float, slope: Tensor) -> Tensor:
+    """State where the straight continuation of a path meets a line."""
+    r, z, ur, uz = end
+    time = (height - z - slope * r) / (uz + slope * ur)
+    return torch.stack([r + time * ur, z + time * uz, ur, uz])
+
+
+def _planes(detector: Detector) -> tuple[float, Float]:
+    """Height h in mm at which the detector plane cuts the axis, and slopes a that span those of all azimuths."""
+    ax, ay = np.deg2rad(detector.tilt_deg)
+    lean = np.array([np.tan(ay), -np.tan(ax) / np.cos(ay)])  # components x and y of the normal over that along z
+    height = detector.distance_mm + float(lean @ detector.center_mm)
+    steepest = float(np.hypot(*lean))
+    return height, np.linspace(-steepest, steepest, _SLOPES) if steepest > 0 else np.zeros(1)
+
+
+def _potentials(detector: Detector) -> tuple[float, float, float]:
+    bias, pole = detector.bias, detector.pole_piece
+    return (bias.specimen_v if bias else 0.0, bias.detector_v if bias else 0.0, pole.potential_v if pole else 0.0)
+
+
+def _landing_energy_kev(detector: Detector) -> float:
+    """Energy in keV with which the beam arrives at the specimen: that of the column, plus what the bias adds."""
+    if detector.beam is None:
+        raise EclipsError(
+            "bias and detection threshold need the beam energy, which the detector file does not give",
+            where="beam", hint="Add 'beam' with 'energy_kev', or take away 'bias' and 'response'.",
+        )  # fmt: skip
+    energy = detector.beam.energy_kev + 1e-3 * _potentials(detector)[0]
+    if energy <= 0:
+        raise EclipsError(
+            f"a specimen at {_potentials(detector)[0]:g} V turns a beam of {detector.beam.energy_kev:g} keV back",
+            where="bias.specimen_v", hint="Lower the bias or raise the energy.",
+        )  # fmt: skip
+    return energy
+
+
+def _field_inputs(detector: Detector) -> dict[str, Any]:
+    """Electrodes (height, inner and outer radius in mm) and how far from the axis the field is needed."""
+    radii = [detector.radii_mm(segment) for segment in detector.quadrants]
+    inner, outer = min(r for r, _ in radii), max(r for _, r in radii)
+    pole = detector.pole_piece
+    electrodes = [(detector.distance_mm, inner, outer)]
+    if pole is not None:
+        electrodes.append((pole.distance_mm, pole.bore_radius_mm, pole.outer_radius_mm))
+    chamber = max(_CHAMBER_MM, 2 * max(one[0] for one in electrodes))
+    electrodes.append((chamber, 0.0, 2 * max(chamber, *(one[2] for one in electrodes))))
+    reach = 1.25 * (outer + float(np.hypot(*detector.center_mm))) + 0.25 * detector.distance_mm
+    return {"electrodes": electrodes, "radius": reach}
+
+
+def _condense(energies: Float, weights: Float) -> Spectrum:
+    """Join neighbouring bins until few enough are left, and drop those that weigh nothing."""
+    keep = weights > 1e-9 * weights.sum()
+    energies, weights = energies[keep], weights[keep]
+    if energies.size == 0:
+        raise EclipsError(
+            "no electron arrives above the detection threshold", where="response.threshold_kev", hint="Lower it."
+        )
+    groups = np.array_split(np.arange(energies.size), min(energies.size, _MOST_ENERGIES))
+    total = np.array([weights[g].sum() for g in groups])
+    return np.array([(energies[g] * weights[g]).sum() for g in groups]) / total, total
