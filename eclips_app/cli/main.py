@@ -23,6 +23,8 @@ OpenWindow = Callable[[Sequence[Path], str], int]
 COMMANDS = {
     "reconstruct": "height map from segment images",
     "simulate": "segment images of a known surface",
+    "surface": "a synthetic surface to simulate",
+    "vision-field": "how far away a surface can still cast a shadow",
     "profile": "heights along a line",
     "export": "height map to TIFF, CSV, STL, PLY, VTP, GWY, PNG, …",
     "info": "what is in project files, images, height maps and detector files",
@@ -80,7 +82,7 @@ def _top_parser() -> argparse.ArgumentParser:
 
 
 def _run_command(name: str, argv: list[str], open_window: OpenWindow) -> int:
-    module = importlib.import_module(f"eclips_app.cli.{name}")
+    module = importlib.import_module(f"eclips_app.cli.{name.replace('-', '_')}")
     args = _command_parser(name, module).parse_args(argv)
     if name == "demo" and not args.list and not args.output:
         return open_window([], args.name)

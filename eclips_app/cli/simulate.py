@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from eclips_app.cli.common import check_output, length_nm, warn
+from eclips_app.cli.common import check_output, length_nm
+from eclips_app.cli.heights import read_heights
 from eclips_app.core.context import Context
 from eclips_app.core.detector import read_detector
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.schema import check
-from eclips_app.core.steps import ReadHeightMap, Simulate, StepResult, run_step
-from eclips_app.core.units import format_length
+from eclips_app.core.steps import Simulate, run_step
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     if args.output.suffix.lower() not in (".tif", ".tiff"):
         raise EclipsError("segment images are written as TIFF", where=str(args.output), hint="Give a name with .tif.")
     detector = read_detector(args.detector)
-    surface = _read(args, context)
+    surface = read_heights(args.height, args.pixel_size, context)
     size = surface.info["pixel_size_nm"][0]
     params = Simulate(detector, size, args.dose, args.grey_per_electron, seed=args.seed)
     check(params, "simulate")
@@ -57,17 +57,3 @@ def describe(result: dict[str, Any]) -> str:
     """Put the result into words."""
     means = ", ".join(f"{name} {value:.5g}" for name, value in result["mean"].items())
     return f"mean grey values: {means}\nwritten: {result['output']}"
-
-
-def _read(args: argparse.Namespace, context: Context) -> StepResult:
-    size = (args.pixel_size, args.pixel_size) if args.pixel_size else None
-    read = run_step("read-height-map", {}, ReadHeightMap(str(args.height), unit="nm", pixel_size_nm=size), context)
-    x, y = read.info["pixel_size_nm"]
-    if abs(x / y - 1) > 1e-3:
-        raise EclipsError("the pixels are not square", where=str(args.height), hint="Resample the height map.")
-    if not np.isfinite(read.arrays["height"]).all():
-        raise EclipsError("the height map has holes", where=str(args.height), hint="Fill them first.")
-    if args.pixel_size and abs(args.pixel_size / x - 1) > 1e-3:
-        warn(f"the file says a pixel size of {format_length(x)}; the given {format_length(args.pixel_size)} is used")
-    info = {**read.info, "pixel_size_nm": [args.pixel_size or x] * 2}
-    return StepResult(read.arrays, info)

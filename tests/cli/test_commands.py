@@ -51,7 +51,10 @@ def test_help_and_version(eclips: Eclips) -> None:
     assert eclips("--version").out.startswith("ECLIPS ")
 
 
-@pytest.mark.parametrize("command", ["reconstruct", "simulate", "profile", "export", "info", "verify", "demo", "bench"])
+@pytest.mark.parametrize(
+    "command",
+    ["reconstruct", "simulate", "surface", "vision-field", "profile", "export", "info", "verify", "demo", "bench"],
+)
 def test_every_command_explains_itself(eclips: Eclips, command: str) -> None:
     shown = eclips(command, "--help")
     assert shown.status == 0
