@@ -19,7 +19,7 @@ from eclips_app.core.context import Context
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.steps import EmissionTableParams, StepResult
 from eclips_app.engine.emission.materials import Material, material
-from eclips_app.engine.emission.montecarlo import ENERGY_BINS, ZERNIKE, Exits, cutoff_kev, run, target
+from eclips_app.engine.emission.montecarlo import CUTOFF_KEV, ENERGY_BINS, ZERNIKE, Exits, run, target
 from eclips_app.engine.emission.tables import EmissionTable
 from eclips_app.version import VERSION
 
@@ -48,14 +48,13 @@ def make_table(what: Material, params: EmissionTableParams, context: Context) ->
     energies, tilts = np.array(params.energies_kev, dtype=float), np.array(params.tilts_deg, dtype=float)
     _check(energies, tilts)
     began = time.perf_counter()
-    runs = [
-        _row(what, energy, params, context, i / len(energies), 1 / len(energies)) for i, energy in enumerate(energies)
-    ]
+    runs = [_row(what, params, number, context) for number in range(len(energies))]
     meta = {
         "material": what.formula, "formula": what.formula, "density_g_cm3": what.density_g_cm3, "program": VERSION,
         "elastic": "Dirac partial waves, analytical Dirac-Hartree-Fock-Slater atoms (Salvat 1987)",
-        "stopping": "Bethe relativistic (ICRU 37) with Joy-Luo correction, continuous slowing down",
-        "cutoff_kev": [cutoff_kev(float(energy)) for energy in energies],
+        "stopping": "Bethe relativistic (ICRU 37) with Joy-Luo correction",
+        "inelastic": "losses above 50 eV are single Moller collisions; knock-ons are followed",
+        "cutoff_kev": CUTOFF_KEV,
         "histories": params.histories, "seed": params.seed, "seconds": round(time.perf_counter() - began, 1),
     }  # fmt: skip
     return assemble(energies, tilts, runs, meta)
@@ -68,19 +67,20 @@ def _check(energies: Float, tilts: Float) -> None:
         raise EclipsError("tilts must rise from 0 degrees", hint="Give them as 0,20,40,60.")
 
 
-def _row(
-    what: Material, energy: float, params: EmissionTableParams, context: Context, done: float, share: float
-) -> list[Exits]:
-    context.progress(done, f"Cross-sections of {what.formula}")
-    aim = target(what, float(energy))
-    tilts, found = params.tilts_deg, []
+def _row(what: Material, params: EmissionTableParams, number: int, context: Context) -> list[Exits]:
+    """Run all tilts of one beam energy."""
+    energy, tilts, share = params.energies_kev[number], params.tilts_deg, 1 / len(params.energies_kev)
+    context.progress(number * share, f"Cross-sections of {what.formula}")
+    aim, found = target(what, float(energy)), []
     for i, tilt in enumerate(tilts):
 
         def report(part: float, i: int = i, tilt: float = tilt) -> None:
             context.check()
-            context.progress(done + share * (i + part) / len(tilts), f"{what.formula}, {energy:g} keV, tilt {tilt:g}°")
+            context.progress(
+                share * (number + (i + part) / len(tilts)), f"{what.formula}, {energy:g} keV, tilt {tilt:g}°"
+            )
 
-        found.append(run(aim, tilt, params.histories, params.seed + i, report))
+        found.append(run(aim, tilt, params.histories, params.seed + 100 * number + i, report))
     return found
 
 
