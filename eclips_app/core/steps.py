@@ -130,6 +130,7 @@ class Simulate:
     pivot_mm: float | None = quantity(
         None, label="Pivot of the scan above the specimen", unit="mm", low=0.1, high=1e4, help="None: parallel beam."
     )
+    draft: bool = False  #: coarser tables of the detector, for pictures that follow a slider
 
 
 @dataclass(frozen=True)
@@ -148,6 +149,7 @@ class Visibility:
     column: int = quantity(0, label="Column", unit="px", low=0, high=2**20)
     azimuths: int = quantity(180, label="Azimuths", low=8, high=1440)
     polar_cells: int = quantity(60, label="Polar cells", low=9, high=720)
+    draft: bool = False  #: coarser flight of the electrons, as in `Simulate`
 
 
 @dataclass(frozen=True)
