@@ -1,8 +1,8 @@
 """Run benchmarks and print their tables.
 
 accuracy: height errors of cases rendered here, and of the reference cases where their folder is (--shared or ECLIPS_SHARED).
-engine: time and memory of the reconstruction. startup: of commands and window. stall, render, profile: how quickly the window
-answers.
+engine: time and memory of the reconstruction. raytrace: ray tracer against renderer. startup: of commands and window. stall,
+render, profile: how quickly the window answers.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from eclips_app.cli.tables import table_text
 from eclips_app.core import paths
 from eclips_app.core.context import Context
 
-_OWN = ("accuracy", "engine", "startup")
+_OWN = ("accuracy", "engine", "raytrace", "startup")
 
 
 def names() -> list[str]:
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     found: list[dict[str, Any]] = []
     for number, name in enumerate(chosen):
         context.progress(number / len(chosen), f"Benchmark {name}")
-        found += _tables(name, args)
+        found += _tables(name, args, context)
     context.progress(1.0, "Done")
     return {"tables": found}
 
@@ -49,7 +49,7 @@ def describe(result: dict[str, Any]) -> str:
     return "\n\n".join(table_text(table) for table in result["tables"])
 
 
-def _tables(name: str, args: argparse.Namespace) -> list[dict[str, Any]]:
+def _tables(name: str, args: argparse.Namespace, context: Context) -> list[dict[str, Any]]:
     if name == "accuracy":
         from eclips_app.cli import bench_accuracy
 
@@ -58,6 +58,10 @@ def _tables(name: str, args: argparse.Namespace) -> list[dict[str, Any]]:
         from eclips_app.cli import bench_engine
 
         return [bench_engine.table(large=args.large).to_json()]
+    if name == "raytrace":
+        from eclips_app.cli import bench_raytrace
+
+        return [bench_raytrace.table(context).to_json()]
     if name == "startup":
         from eclips_app.cli import bench_startup
 

@@ -10,6 +10,7 @@ a margin of some rounding errors (Ize, Robust BVH ray traversal, JCGT 2, 2013), 
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -155,48 +156,62 @@ def _distance(corner: Float, origin: Float, kx: int, ky: int, kz: int, sx: float
 def _build(low: Float, high: Float, order: Int, boxes: Float, links: Int) -> int:
     middle = 0.5 * (low + high)
     pending = np.empty((STACK, 4), dtype=np.int64)
-    pending[0] = (0, 0, len(order), 0)
+    pending[0, :] = 0
+    pending[0, 2] = len(order)
     waiting, nodes = 1, 1
     while waiting > 0:
         waiting -= 1
-        node, begin, end, depth = pending[waiting]
+        node, begin, end, depth = pending[waiting, 0], pending[waiting, 1], pending[waiting, 2], pending[waiting, 3]
         _enclose(low, high, order[begin:end], boxes[node])
         if end - begin <= _LEAF:
-            links[node] = (begin, end - begin)
+            links[node, 0], links[node, 1] = begin, end - begin
             continue
         split = _divide(low, high, middle, order, begin, end, depth)
-        links[node] = (nodes, 0)
-        pending[waiting] = (nodes, begin, split, depth + 1)
-        pending[waiting + 1] = (nodes + 1, split, end, depth + 1)
+        links[node, 0], links[node, 1] = nodes, 0
+        for child in range(2):
+            later = pending[waiting + child]
+            later[0], later[3] = nodes + child, depth + 1
+            later[1], later[2] = (begin, split) if child == 0 else (split, end)
         waiting, nodes = waiting + 2, nodes + 2
     return nodes
 
 
 @compiled()
 def _enclose(low: Float, high: Float, members: Int, box: Float) -> None:
-    box[:3], box[3:] = np.inf, -np.inf
+    _empty(box)
     for member in members:
-        for axis in range(3):
-            box[axis] = min(box[axis], low[member, axis])
-            box[axis + 3] = max(box[axis + 3], high[member, axis])
+        _widen(box, low[member], high[member])
+
+
+@compiled()
+def _empty(box: Float) -> None:
+    for axis in range(3):
+        box[axis], box[axis + 3] = np.inf, -np.inf
+
+
+@compiled()
+def _widen(box: Float, low: Float, high: Float) -> None:
+    for axis in range(3):
+        box[axis] = min(box[axis], low[axis])
+        box[axis + 3] = max(box[axis + 3], high[axis])
 
 
 @compiled(error_model="numpy")
 def _divide(low: Float, high: Float, middle: Float, order: Int, begin: int, end: int, depth: int) -> int:
     """Sort the members into two groups and give the place where the second begins."""
-    first, last = middle[order[begin]].copy(), middle[order[begin]].copy()
-    for place in range(begin, end):
-        for axis in range(3):
-            first[axis] = min(first[axis], middle[order[place], axis])
-            last[axis] = max(last[axis], middle[order[place], axis])
-    axis = int(np.argmax(last - first))
+    box = np.empty(6)
+    _enclose(middle, middle, order[begin:end], box)
+    axis = 0
+    for other in range(1, 3):
+        if box[other + 3] - box[other] > box[axis + 3] - box[axis]:
+            axis = other
     half = (begin + end) // 2
-    scale = _BINS * (1.0 - 1e-12) / (last[axis] - first[axis])
-    if depth >= _BALANCED_DEPTH or not np.isfinite(scale):
+    scale = _BINS * (1.0 - 1e-12) / (box[axis + 3] - box[axis])
+    if depth >= _BALANCED_DEPTH or not math.isfinite(scale):
         return half
     bins = np.empty(end - begin, dtype=np.int64)
     for place in range(begin, end):
-        bins[place - begin] = int((middle[order[place], axis] - first[axis]) * scale)
+        bins[place - begin] = int((middle[order[place], axis] - box[axis]) * scale)
     cut = _best_cut(low, high, order[begin:end], bins)
     left, right = begin, end - 1
     while left <= right:
@@ -212,21 +227,25 @@ def _divide(low: Float, high: Float, middle: Float, order: Int, begin: int, end:
 @compiled(error_model="numpy")
 def _best_cut(low: Float, high: Float, members: Int, bins: NDArray[np.int64]) -> int:
     """Bin before which to cut so that the surfaces of both sides, times their members, are least."""
-    boxes, counts = np.empty((_BINS, 6)), np.zeros(_BINS)
-    boxes[:, :3], boxes[:, 3:] = np.inf, -np.inf
-    for member, into in zip(members, bins):  # noqa: B905 - numba knows no strict
-        counts[into] += 1
-        for axis in range(3):
-            boxes[into, axis] = min(boxes[into, axis], low[member, axis])
-            boxes[into, axis + 3] = max(boxes[into, axis + 3], high[member, axis])
-    cost = np.zeros(_BINS + 1)
+    boxes, counts = np.empty((_BINS + 1, 6)), np.zeros(_BINS)
+    for into in range(_BINS):
+        _empty(boxes[into])
+    for place in range(len(members)):
+        counts[bins[place]] += 1.0
+        _widen(boxes[bins[place]], low[members[place]], high[members[place]])
+    cost, box = np.zeros(_BINS + 1), boxes[_BINS]
     for forward in (True, False):
-        box, count = np.array([np.inf, np.inf, np.inf, -np.inf, -np.inf, -np.inf]), 0.0
+        _empty(box)
+        count = 0.0
         for step in range(_BINS - 1):
             at = step if forward else _BINS - 1 - step
             count += counts[at]
-            box[:3], box[3:] = np.minimum(box[:3], boxes[at, :3]), np.maximum(box[3:], boxes[at, 3:])
+            _widen(box, boxes[at, :3], boxes[at, 3:])
             x, y, z = box[3] - box[0], box[4] - box[1], box[5] - box[2]
-            if count > 0:
+            if count > 0.0:
                 cost[at + 1 if forward else at] += count * (x * y + y * z + z * x)
-    return int(np.argmin(cost[1:_BINS])) + 1
+    cut = 1
+    for at in range(2, _BINS):
+        if cost[at] < cost[cut]:
+            cut = at
+    return cut

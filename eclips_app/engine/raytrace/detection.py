@@ -128,41 +128,59 @@ def _copy(array: Float) -> Float:
 @compiled(error_model="numpy")
 def landing(face: Face, paths: Paths, ray: Float, place: Float, energy: int) -> tuple[float, float, bool]:
     """Give the landing point (u, v) on the detector's plane in mm from its centre, and whether there is one."""
+    before = _beyond(face, place[0], place[1], 0.0)
     if paths.radii.size == 0:
-        facing = ray @ face.normal
-        length = ((face.centre - _at(place, 0.0, 0.0, 0.0)) @ face.normal) / facing
-        if facing <= 0.0 or length <= 0.0:
-            return 0.0, 0.0, False
-        return _on_face(face, _at(place, length * ray[0], length * ray[1], length * ray[2]))
+        facing = ray[0] * face.normal[0] + ray[1] * face.normal[1] + ray[2] * face.normal[2]
+        length = -before / facing
+        u, v = _on_face(face, place[0] + length * ray[0], place[1] + length * ray[1], length * ray[2])
+        return u, v, facing > 0.0 and length > 0.0
     flat = math.hypot(ray[0], ray[1])
     cosine, sine = (ray[0] / flat, ray[1] / flat) if flat > 0.0 else (1.0, 0.0)
     polar = math.atan2(flat, ray[2])
     if not paths.polar[0] <= polar <= paths.polar[-1]:
         return 0.0, 0.0, False
-    node = min(int(np.searchsorted(paths.polar, polar, side="right")), len(paths.polar) - 1) - 1
+    node = _node(paths.polar, polar)
     part = (polar - paths.polar[node]) / (paths.polar[node + 1] - paths.polar[node])
-    last = _at(place, 0.0, 0.0, 0.0)
-    before = float((last - face.centre) @ face.normal)
+    last_radius, last_height = 0.0, 0.0
     for level in range(len(paths.heights)):
         radius = (1.0 - part) * paths.radii[energy, node, level] + part * paths.radii[energy, node + 1, level]
-        if math.isnan(radius):
+        height = paths.heights[level]
+        beyond = _beyond(face, place[0] + radius * cosine, place[1] + radius * sine, height)
+        if math.isnan(beyond):
             break
-        point = _at(place, radius * cosine, radius * sine, paths.heights[level])
-        beyond = float((point - face.centre) @ face.normal)
         if beyond >= 0.0:
-            return _on_face(face, last + before / (before - beyond) * (point - last))
-        before, last = beyond, point
+            share = before / (before - beyond)
+            radius, height = last_radius + share * (radius - last_radius), last_height + share * (height - last_height)
+            u, v = _on_face(face, place[0] + radius * cosine, place[1] + radius * sine, height)
+            return u, v, True
+        before, last_radius, last_height = beyond, radius, height
     return 0.0, 0.0, False
 
 
 @compiled()
-def _at(place: Float, x: float, y: float, z: float) -> Float:
-    point = np.empty(3)
-    point[0], point[1], point[2] = place[0] + x, place[1] + y, z
-    return point
+def _node(rising: Float, value: float) -> int:
+    """Place of the last of the numbers, but for the very last, that is not above a value."""
+    low, high = 0, len(rising) - 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        if rising[middle] <= value:
+            low = middle
+        else:
+            high = middle
+    return low
 
 
-@compiled(error_model="numpy")
-def _on_face(face: Face, point: Float) -> tuple[float, float, bool]:
-    away = point - face.centre
-    return float(away @ face.first), float(away @ face.second), True
+@compiled()
+def _beyond(face: Face, x: float, y: float, z: float) -> float:
+    """Signed distance in mm from the detector's plane, negative on the specimen's side."""
+    away = (x - face.centre[0]) * face.normal[0] + (y - face.centre[1]) * face.normal[1]
+    return float(away + (z - face.centre[2]) * face.normal[2])
+
+
+@compiled()
+def _on_face(face: Face, x: float, y: float, z: float) -> tuple[float, float]:
+    """Coordinates in mm in the detector's plane."""
+    x, y, z = x - face.centre[0], y - face.centre[1], z - face.centre[2]
+    u = x * face.first[0] + y * face.first[1] + z * face.first[2]
+    v = x * face.second[0] + y * face.second[1] + z * face.second[2]
+    return u, v

@@ -111,12 +111,14 @@ def _monomials(order: int, x: Float, y: Float) -> Float:
 @compiled(error_model="numpy")
 def density(shape: Shape, tilt: float) -> Float:
     """Give the polynomials [m, j] at a tilt in radians."""
-    tilts = shape.tilts
-    if tilt <= tilts[0]:
-        return np.copy(shape.polynomials[0])
-    if tilt >= tilts[-1]:
-        return np.copy(shape.polynomials[-1])
-    node = int(np.searchsorted(tilts, tilt, side="right")) - 1
-    part = (tilt - tilts[node]) / (tilts[node + 1] - tilts[node])
-    between: Float = (1.0 - part) * shape.polynomials[node] + part * shape.polynomials[node + 1]
-    return between
+    tilts, nodes = shape.tilts, shape.polynomials
+    own = np.empty((nodes.shape[1], nodes.shape[2]))
+    low = 0
+    while low < len(tilts) - 1 and tilts[low + 1] <= tilt:
+        low += 1
+    high = min(low + 1, len(tilts) - 1)
+    part = max((tilt - tilts[low]) / (tilts[high] - tilts[low]), 0.0) if high > low else 0.0
+    for m in range(own.shape[0]):
+        for j in range(own.shape[1]):
+            own[m, j] = (1.0 - part) * nodes[low, m, j] + part * nodes[high, m, j]
+    return own

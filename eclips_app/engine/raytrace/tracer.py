@@ -199,7 +199,8 @@ def _trace_point(
     stack, ray, pair = np.empty(STACK, dtype=np.int32), np.empty(3), np.zeros((2, len(signal)))
     cells = side * side
     for cell in range(cells):
-        pair[:] = 0.0
+        for k in range(len(signal)):
+            pair[0, k] = pair[1, k] = 0.0
         for electron in range(2):
             state, u = _random(state)
             state, v = _random(state)
@@ -209,8 +210,7 @@ def _trace_point(
             for axis in range(3):
                 ray[axis] = x * along[axis] + y * across[axis] + out * normal[axis]
             if ray[2] > 0.0:
-                _follow(bvh, stack, start, ray, place, face, paths, energy, pair[electron])
-                pair[electron] *= _weight(own, x, y)
+                _follow(bvh, stack, start, ray, place, face, paths, energy, _weight(own, x, y), pair[electron])
         for k in range(len(signal)):
             signal[k] += 0.5 * (pair[0, k] + pair[1, k]) / cells
             variance[k] += (0.5 * (pair[0, k] - pair[1, k]) / cells) ** 2
@@ -226,19 +226,22 @@ def _follow(
     face: Face,
     paths: Paths,
     chance: float,
+    weight: float,
     caught: Float,
 ) -> None:
-    """Set what each segment catches of one electron; the way near the surface is looked at only for one that lands."""
-    energy = int(np.searchsorted(paths.cumulated, chance, side="right"))
+    """Set what each segment catches of one electron; its way past the surface is looked at only if it lands."""
+    energy = 0
+    while energy < len(paths.cumulated) and paths.cumulated[energy] <= chance:
+        energy += 1
     u, v, lands = landing(face, paths, ray, place, energy)
     if not lands:
         return
     radius, azimuth, anything = math.hypot(u, v), math.atan2(v, u), False
     for k in range(len(caught)):
-        inner, outer, middle, half = face.segments[k]
+        inner, outer, middle, half = face.segments[k, 0], face.segments[k, 1], face.segments[k, 2], face.segments[k, 3]
         turn = abs((azimuth - middle + math.pi) % (2.0 * math.pi) - math.pi)
         if inner <= radius <= outer and turn <= half:
-            caught[k] = paths.response[energy]
+            caught[k] = weight * paths.response[energy]
             anything = True
     if not anything:
         return
@@ -247,7 +250,8 @@ def _follow(
     else:
         free = not blocked(bvh, stack, start, ray, paths, energy)
     if not free:
-        caught[:] = 0.0
+        for k in range(len(caught)):
+            caught[k] = 0.0
 
 
 @compiled(error_model="numpy")
@@ -267,8 +271,7 @@ def _weight(own: Float, x: float, y: float) -> float:
 @compiled(error_model="numpy")
 def _tangents(normal: Float) -> tuple[Float, Float]:
     """Give unit vectors in the surface: the beam's direction projected on it (downhill), and across, ``n x along``."""
-    along, across = np.zeros(3), np.empty(3)
-    flat = math.hypot(normal[0], normal[1])
+    along, across, flat = np.zeros(3), np.empty(3), math.hypot(normal[0], normal[1])
     if flat > 1e-12:
         along[0], along[1] = normal[2] * normal[0] / flat, normal[2] * normal[1] / flat
         along[2] = -flat
