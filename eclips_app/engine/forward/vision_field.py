@@ -33,7 +33,7 @@ shows few of its longest waves, only the rigorous one is safe.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +52,7 @@ from eclips_app.engine.acceptance import acceptance
 Float = NDArray[np.float64]
 
 _AZIMUTHS = 16
-_EDGE_PX = 2048  #: statistics are taken from the middle of larger maps
+_EDGE_PX = 1024  #: statistics are taken from the middle of larger maps
 _SAMPLES = 4  #: distances per pixel
 _FINEST = 1e-9  #: least variance, as a part of the mean square slope
 
@@ -131,8 +131,8 @@ class VisionField:
 
 def vision_field_step(inputs: Mapping[str, NDArray[Any]], params: EstimateVisionField, context: Context) -> StepResult:
     """Compute the Vision Field; gives ``radius_nm`` and ``chance`` [r], and the numbers of `VisionField` as ``info``."""
-    context.check()
-    found = vision_field(inputs["height"], params.pixel_size_nm, params.detector, params.delta_out)
+    statistics = surface_statistics(inputs["height"], params.pixel_size_nm, context.check)
+    found = vision_field_of(statistics, lowest_slope(params.detector), params.delta_out)
     numbers = {name: value for name, value in vars(found).items() if name not in ("radius_nm", "chance")}
     return StepResult({"radius_nm": found.radius_nm, "chance": found.chance}, numbers)
 
@@ -227,8 +227,13 @@ def _density(x: Float) -> Float:
     return np.asarray(np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi))
 
 
-def surface_statistics(height: NDArray[Any], pixel_size_nm: float) -> SurfaceStatistics:
-    """Measure the statistics of a height map (nm), for distances up to a half of its smaller edge."""
+def surface_statistics(
+    height: NDArray[Any], pixel_size_nm: float, check: Callable[[], None] = lambda: None
+) -> SurfaceStatistics:
+    """Measure the statistics of a height map (nm), for distances up to a half of its smaller edge.
+
+    `check` is called now and then and may raise to stop.
+    """
     if height.ndim != 2 or min(height.shape) < 16:
         raise EclipsError(
             f"a height map of shape {height.shape} has no statistics", hint="Give 16 x 16 pixels or more."
@@ -239,12 +244,13 @@ def surface_statistics(height: NDArray[Any], pixel_size_nm: float) -> SurfaceSta
     middle = _middle(np.asarray(height, dtype=np.float64) / pixel_size_nm)
     level, (right, up) = _levelled(middle)
     reach = min(middle.shape) // 2
-    structure = _structure_map(level, reach)
+    structure = _structure_map(level, reach, check)
     azimuth = np.arange(_AZIMUTHS) * (2 * np.pi / _AZIMUTHS)
     cosine, sine = np.cos(azimuth), np.sin(azimuth)
     along_x, along_y = structure[reach, reach + 1], structure[reach + 1, reach]
     both = (structure[reach - 1, reach + 1] - structure[reach + 1, reach + 1]) / 4  # rows go down, y up
     lags = np.arange((reach - 1) * _SAMPLES) / _SAMPLES
+    check()
     places = reach - lags * sine[:, None], reach + lags * cosine[:, None]
     profiles = np.maximum(map_coordinates(structure, places, order=3, mode="nearest"), 0.0)
     profiles[:, 0] = 0.0
@@ -280,18 +286,21 @@ def _levelled(height: Float) -> tuple[Float, tuple[float, float]]:
     return height - height.mean() - along_down * down[:, None] - along_right * right, (along_right, -along_down)
 
 
-def _structure_map(height: Float, reach: int) -> Float:
+def _structure_map(height: Float, reach: int, check: Callable[[], None]) -> Float:
     """Mean of ``(h(x + d) - h(x))^2`` over all pairs in the field, for d up to `reach` rows and columns each way."""
     shape = [fft.next_fast_len(size + reach, real=True) for size in height.shape]
-
-    def transform(values: Float) -> NDArray[np.complex128]:
-        return np.asarray(fft.rfft2(values, s=shape))
-
-    def correlation(first: NDArray[np.complex128], second: NDArray[np.complex128]) -> Float:
-        lags = np.arange(-reach, reach + 1)
-        return np.asarray(fft.irfft2(np.conj(first) * second, s=shape)[np.ix_(lags, lags)])
-
-    ones, heights, squares = transform(np.ones_like(height)), transform(height), transform(height**2)
-    pairs = np.rint(correlation(ones, ones))
-    sums = correlation(ones, squares) + correlation(squares, ones) - 2 * correlation(heights, heights)
+    waves = fft.rfft2(height, s=shape)
+    check()
+    power = fft.irfft2(waves.real**2 + waves.imag**2, s=shape)
+    check()
+    lags = np.arange(-reach, reach + 1)
+    rows, columns = height.shape
+    pairs = (rows - np.abs(lags))[:, None] * (columns - np.abs(lags))
+    # Sums of squares over the points that have a partner at +d and at -d: corners of the cumulated sum.
+    total = np.zeros((rows + 1, columns + 1))
+    np.cumsum(np.cumsum(height**2, axis=0), axis=1, out=total[1:, 1:])
+    top, bottom = np.maximum(-lags, 0)[:, None], np.minimum(rows - lags, rows)[:, None]
+    left, right = np.maximum(-lags, 0), np.minimum(columns - lags, columns)
+    squares = total[bottom, right] - total[top, right] - total[bottom, left] + total[top, left]
+    sums = squares + squares[::-1, ::-1] - 2 * power[np.ix_(lags, lags)]
     return np.asarray(np.maximum(sums / pairs, 0.0))

@@ -6,10 +6,19 @@ import numpy as np
 
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.units import format_length
-from eclips_app.engine.surfaces.grid import Check, Heights, Shape, axes, no_check, scattered, slope_of, turned, values
+from eclips_app.engine.surfaces.grid import (
+    Check,
+    Heights,
+    Shape,
+    axes,
+    by_rows,
+    no_check,
+    scattered,
+    slope_of,
+    turned,
+    values,
+)
 from eclips_app.engine.surfaces.selfaffine import polish
-
-_BAND_PX = 1 << 20  #: pixels made between two checks
 
 
 def vickers(shape: Shape, pixel_size_nm: float, seed: int = 0, check: Check = no_check, **given: float) -> Heights:
@@ -18,16 +27,19 @@ def vickers(shape: Shape, pixel_size_nm: float, seed: int = 0, check: Check = no
     `given`: `width_nm` (edge of the imprint), `slope_angle_deg`, `azimuth_deg`, `rms_slope` (of the polish).
     """
     use = values("vickers", shape, pixel_size_nm, given)
-    half = use["width_nm"] / 2
-    u, v = turned(*axes(shape, pixel_size_nm), use["azimuth_deg"])
-    beyond = np.maximum(np.abs(u), np.abs(v)) - half  # distance outward from the edge of the imprint
-    depth = np.minimum(beyond, 0.0) * slope_of(use["slope_angle_deg"])
-    check()
-    pile = 0.012 * half * np.exp(-np.maximum(beyond, 0.0) / (0.12 * half)) * (beyond > 0)
-    along = np.minimum(np.abs(u), np.abs(v)) / half
-    pile *= np.clip(1.0 - along**2, 0.0, 1.0) * np.clip(beyond / (0.03 * half), 0.0, 1.0)
-    check()
-    return np.asarray(depth + pile + polish(shape, pixel_size_nm, seed, use["rms_slope"]))
+    half, slope = use["width_nm"] / 2, slope_of(use["slope_angle_deg"])
+
+    def imprint(x: Heights, y: Heights) -> Heights:
+        u, v = turned(x, y, use["azimuth_deg"])
+        beyond = np.maximum(np.abs(u), np.abs(v)) - half  # distance outward from the edge of the imprint
+        depth = np.minimum(beyond, 0.0) * slope
+        pile = 0.012 * half * np.exp(-np.maximum(beyond, 0.0) / (0.12 * half)) * (beyond > 0)
+        along = np.minimum(np.abs(u), np.abs(v)) / half
+        pile *= np.clip(1.0 - along**2, 0.0, 1.0) * np.clip(beyond / (0.03 * half), 0.0, 1.0)
+        return np.asarray(depth + pile)
+
+    height = by_rows(shape, pixel_size_nm, check, imprint)
+    return height + polish(shape, pixel_size_nm, seed, use["rms_slope"], check)
 
 
 def steps(shape: Shape, pixel_size_nm: float, seed: int = 0, check: Check = no_check, **given: float) -> Heights:
@@ -37,29 +49,39 @@ def steps(shape: Shape, pixel_size_nm: float, seed: int = 0, check: Check = no_c
     `azimuth_deg`.
     """
     use = values("steps", shape, pixel_size_nm, given)
-    across, along = turned(*axes(shape, pixel_size_nm), use["azimuth_deg"])
-    waviness = 3.0 * pixel_size_nm * np.sin(along / (90 * pixel_size_nm))
     run = use["step_height_nm"] / slope_of(use["slope_angle_deg"])
     if run + use["terrace_nm"] < pixel_size_nm:
         raise EclipsError(
             "a terrace with its face is narrower than a pixel",
             hint="Give wider terraces, higher steps or finer pixels.",
         )
-    rng = np.random.default_rng(seed)
-    at, faces = float(across.min()) + 20 * pixel_size_nm, []
-    while at < float(across.max()):
+    faces = _faces(shape, pixel_size_nm, np.random.default_rng(seed), use)
+
+    def climb(x: Heights, y: Heights) -> Heights:
+        across, along = turned(x, y, use["azimuth_deg"])
+        waviness = 3.0 * pixel_size_nm * np.sin(along / (90 * pixel_size_nm))
+        height = np.zeros(x.shape)
+        for at, rise, run in faces:
+            height += rise * np.clip((across + waviness - at) / run, 0.0, 1.0)
+            check()
+        return height
+
+    return by_rows(shape, pixel_size_nm, check, climb)
+
+
+def _faces(
+    shape: Shape, pixel_size_nm: float, rng: np.random.Generator, use: dict[str, float]
+) -> list[tuple[float, float, float]]:
+    """Draw where the faces of `steps` begin, how high they rise and how far they run, in nm, across the whole field."""
+    x, y = axes(shape, pixel_size_nm)
+    corners, _ = turned(x[:: shape[0] - 1, :: shape[1] - 1], y[:: shape[0] - 1, :: shape[1] - 1], use["azimuth_deg"])
+    at, end, faces = float(corners.min()) + 20 * pixel_size_nm, float(corners.max()), []
+    while at < end:
         rise = scattered(rng, use["step_height_nm"], use["spread"], pixel_size_nm)
         run = rise / slope_of(use["slope_angle_deg"])
         faces.append((at, rise, run))
         at += run + scattered(rng, use["terrace_nm"], use["spread"], pixel_size_nm)
-    height = np.zeros(shape)
-    band = max(1, _BAND_PX // shape[1])
-    for first in range(0, shape[0], band):
-        rows = slice(first, first + band)
-        for at, rise, run in faces:
-            height[rows] += rise * np.clip((across[rows] + waviness[rows] - at) / run, 0.0, 1.0)
-            check()
-    return height
+    return faces
 
 
 def spiral(shape: Shape, pixel_size_nm: float, seed: int = 0, check: Check = no_check, **given: float) -> Heights:
@@ -69,10 +91,7 @@ def spiral(shape: Shape, pixel_size_nm: float, seed: int = 0, check: Check = no_
     `given`: `step_height_nm`, `pitch_nm`, `slope_angle_deg` (of the face).
     """
     use = values("spiral", shape, pixel_size_nm, given)
-    x, y = axes(shape, pixel_size_nm)
     pitch, rise = use["pitch_nm"], use["step_height_nm"]
-    around = np.arctan2(y, x) / (2 * np.pi)
-    turns = np.hypot(x, y) / pitch - around
     face = rise / slope_of(use["slope_angle_deg"]) / pitch
     if face > 1.0:
         raise EclipsError(
@@ -80,9 +99,14 @@ def spiral(shape: Shape, pixel_size_nm: float, seed: int = 0, check: Check = no_
             f"{format_length(pitch)}",
             hint="Give a steeper face, a lower step or a longer pitch.",
         )
-    check()
-    whole, part = np.floor(turns), turns - np.floor(turns)
-    return np.asarray(-rise * (whole + np.clip(part / face, 0.0, 1.0) + around))
+
+    def wind(x: Heights, y: Heights) -> Heights:
+        around = np.arctan2(y, x) / (2 * np.pi)
+        turns = np.hypot(x, y) / pitch - around
+        whole, part = np.floor(turns), turns - np.floor(turns)
+        return np.asarray(-rise * (whole + np.clip(part / face, 0.0, 1.0) + around))
+
+    return by_rows(shape, pixel_size_nm, check, wind)
 
 
 def grating(shape: Shape, pixel_size_nm: float, seed: int = 0, check: Check = no_check, **given: float) -> Heights:
@@ -92,9 +116,11 @@ def grating(shape: Shape, pixel_size_nm: float, seed: int = 0, check: Check = no
     `azimuth_deg` (across the lines). Where sides meet before their full height, ridges or grooves are sharp.
     """
     use = values("grating", shape, pixel_size_nm, given)
-    pitch, rise = use["pitch_nm"], use["step_height_nm"]
-    across, _ = turned(*axes(shape, pixel_size_nm), use["azimuth_deg"])
-    check()
-    from_line = np.abs((across / pitch + 0.5) % 1.0 - 0.5) * pitch  # distance from the middle of the nearest line
-    inward = use["line_share"] * pitch / 2 - from_line
-    return np.asarray(np.clip(inward * slope_of(use["slope_angle_deg"]) + rise / 2, 0.0, rise))
+    pitch, rise, slope = use["pitch_nm"], use["step_height_nm"], slope_of(use["slope_angle_deg"])
+
+    def line(x: Heights, y: Heights) -> Heights:
+        across, _ = turned(x, y, use["azimuth_deg"])
+        from_line = np.abs((across / pitch + 0.5) % 1.0 - 0.5) * pitch  # distance from the middle of the nearest line
+        return np.asarray(np.clip((use["line_share"] * pitch / 2 - from_line) * slope + rise / 2, 0.0, rise))
+
+    return by_rows(shape, pixel_size_nm, check, line)

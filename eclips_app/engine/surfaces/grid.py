@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,8 @@ from eclips_app.core.specimen import surface_defaults
 Heights = NDArray[np.float64]
 Shape = tuple[int, int]
 Check = Callable[[], None]
+
+_BAND_VALUES = 1 << 18
 
 
 def no_check() -> None:
@@ -42,6 +44,22 @@ def axes(shape: Shape, pixel_size_nm: float) -> tuple[Heights, Heights]:
     x = (np.arange(columns) - (columns - 1) / 2) * pixel_size_nm
     y = ((rows - 1) / 2 - np.arange(rows)) * pixel_size_nm
     return np.broadcast_to(x, shape), np.broadcast_to(y[:, None], shape)
+
+
+def by_rows(shape: Shape, pixel_size_nm: float, check: Check, make: Callable[[Heights, Heights], Heights]) -> Heights:
+    """Make a surface whose heights depend on x and y alone, in bands of rows with a check after each."""
+    x, y = axes(shape, pixel_size_nm)
+    height = np.empty(shape)
+    for rows in bands(shape[0], shape[1]):
+        height[rows] = make(x[rows], y[rows])
+        check()
+    return height
+
+
+def bands(count: int, length: int) -> Iterator[slice]:
+    """Give slices of `count` lines of `length` values that are worked on between two checks."""
+    width = max(1, _BAND_VALUES // length)
+    return (slice(first, min(first + width, count)) for first in range(0, count, width))
 
 
 def turned(x: Heights, y: Heights, azimuth_deg: float) -> tuple[Heights, Heights]:

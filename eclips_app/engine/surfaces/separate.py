@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from eclips_app.engine.surfaces.grid import Check, Heights, Shape, axes, no_check, scattered, slope_of, turned, values
+from eclips_app.engine.surfaces.grid import (
+    Check,
+    Heights,
+    Shape,
+    axes,
+    by_rows,
+    no_check,
+    scattered,
+    slope_of,
+    turned,
+    values,
+)
 from eclips_app.engine.surfaces.selfaffine import polish
 
 
@@ -14,8 +25,8 @@ def sphere(shape: Shape, pixel_size_nm: float, seed: int = 0, check: Check = no_
     `given`: `radius_nm` of the sphere, `slope_angle_deg` at the cap's rim (90 would be a hemisphere).
     """
     use = values("sphere", shape, pixel_size_nm, given)
-    check()
-    return _cap(*axes(shape, pixel_size_nm), use["radius_nm"], use["slope_angle_deg"])
+    radius, rim_deg = use["radius_nm"], use["slope_angle_deg"]
+    return by_rows(shape, pixel_size_nm, check, lambda x, y: _cap(x, y, radius, rim_deg))
 
 
 def particles(shape: Shape, pixel_size_nm: float, seed: int = 0, check: Check = no_check, **given: float) -> Heights:
@@ -31,7 +42,7 @@ def particles(shape: Shape, pixel_size_nm: float, seed: int = 0, check: Check = 
         there, x, y = _anywhere(shape, pixel_size_nm, rng, radius)
         height[there] = np.maximum(height[there], _cap(x, y, radius, use["slope_angle_deg"]))
         check()
-    return np.asarray(height + polish(shape, pixel_size_nm, seed, use["rms_slope"]))
+    return np.asarray(height + polish(shape, pixel_size_nm, seed, use["rms_slope"], check))
 
 
 def pits(shape: Shape, pixel_size_nm: float, seed: int = 0, check: Check = no_check, **given: float) -> Heights:
@@ -51,7 +62,7 @@ def pits(shape: Shape, pixel_size_nm: float, seed: int = 0, check: Check = no_ch
         pit = np.clip(inward * slope_of(use["slope_angle_deg"]), 0.0, use["depth_nm"])
         depth[there] = np.maximum(depth[there], pit)
         check()
-    return np.asarray(polish(shape, pixel_size_nm, seed, use["rms_slope"]) - depth)
+    return np.asarray(polish(shape, pixel_size_nm, seed, use["rms_slope"], check) - depth)
 
 
 def _anywhere(
@@ -59,7 +70,7 @@ def _anywhere(
 ) -> tuple[tuple[slice, slice], Heights, Heights]:
     """Choose a place in the field for a feature of a given reach; gives the pixels there and x, y from its middle."""
     x, y = axes(shape, pixel_size_nm)
-    cx, cy = rng.uniform(x.min(), x.max()), rng.uniform(y.min(), y.max())
+    cx, cy = rng.uniform(x[0, 0], x[0, -1]), rng.uniform(y[-1, 0], y[0, 0])
     there = _near(y[:, 0] - cy, reach_nm), _near(x[0] - cx, reach_nm)
     return there, x[there] - cx, y[there] - cy
 
