@@ -1,8 +1,8 @@
 """Run benchmarks and print their tables.
 
 accuracy: height errors of cases rendered here, and of the reference cases where their folder is (--shared or ECLIPS_SHARED).
-engine: time and memory of the reconstruction. raytrace: ray tracer against renderer. startup: of commands and window. stall,
-render, profile: how quickly the window answers.
+emission: our electron scattering against published figures. engine: time and memory of the reconstruction. raytrace: ray tracer
+against renderer. startup: of commands and window. stall, render, profile: how quickly the window answers.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from eclips_app.cli.tables import table_text
 from eclips_app.core import paths
 from eclips_app.core.context import Context
 
-_OWN = ("accuracy", "engine", "raytrace", "startup")
+_OWN = ("accuracy", "emission", "engine", "raytrace", "startup")
 
 
 def names() -> list[str]:
@@ -29,6 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("name", nargs="?", choices=[*names(), "all"], default="all", help="default: all")
     parser.add_argument("--large", action="store_true", help="engine: also 8192 x 8192 pixels (takes some minutes)")
+    parser.add_argument("--quick", action="store_true", help="emission: fewer electrons")
     shared = Path(os.environ.get("ECLIPS_SHARED", paths.root().parent / "shared"))
     parser.add_argument("--shared", type=Path, default=shared, help="folder with the reference cases")
 
@@ -54,6 +55,10 @@ def _tables(name: str, args: argparse.Namespace, context: Context) -> list[dict[
         from eclips_app.cli import bench_accuracy
 
         return [bench_accuracy.table(args.shared).to_json()]
+    if name == "emission":
+        from eclips_app.cli import bench_emission
+
+        return [table.to_json() for table in bench_emission.tables(context, quick=args.quick)]
     if name == "engine":
         from eclips_app.cli import bench_engine
 

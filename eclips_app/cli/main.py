@@ -24,6 +24,7 @@ COMMANDS = {
     "reconstruct": "height map from segment images",
     "simulate": "segment images of a known surface",
     "surface": "a synthetic surface to simulate",
+    "emission": "how a material backscatters electrons, by Monte Carlo",
     "vision-field": "how far away a surface can still cast a shadow",
     "profile": "heights along a line",
     "export": "height map to TIFF, CSV, STL, PLY, VTP, GWY, PNG, …",

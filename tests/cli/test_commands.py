@@ -53,7 +53,19 @@ def test_help_and_version(eclips: Eclips) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["reconstruct", "simulate", "surface", "vision-field", "profile", "export", "info", "verify", "demo", "bench"],
+    [
+        "reconstruct",
+        "simulate",
+        "surface",
+        "emission",
+        "vision-field",
+        "profile",
+        "export",
+        "info",
+        "verify",
+        "demo",
+        "bench",
+    ],
 )
 def test_every_command_explains_itself(eclips: Eclips, command: str) -> None:
     shown = eclips(command, "--help")

@@ -27,7 +27,7 @@ Float = NDArray[np.float64]
 
 QUANTILES = np.array([0.001, 0.003, 0.01, 0.02, *np.arange(0.05, 0.951, 0.05), 0.97, 0.98, 0.99])
 _YIELD_TERMS = 5  #: of the polynomial in 1 - cos(tilt) for the logarithm of the yield
-_SHAPE_TERMS = 4  #: for Zernike coefficients of order 0 and 1 and parts of the spectrum; two fewer from order 2
+_SHAPE_TERMS = 4  #: for Zernike coefficients and parts of the spectrum
 
 
 def table_step(inputs: Mapping[str, NDArray[Any]], params: EmissionTableParams, context: Context) -> StepResult:
@@ -137,8 +137,7 @@ def smooth(raw: EmissionTable) -> EmissionTable:
             spectrum[e, :, b] = _fit(lift, raw.spectrum[e, :, b], spread[:, b], _SHAPE_TERMS)
             for z, (_, m) in enumerate(raw.zernike_nm):
                 values, stds = raw.zernike[e, :, b, z], raw.zernike_std[e, :, b, z]
-                terms = _SHAPE_TERMS - (2 if m >= 2 else 0)
-                zernike[e, :, b, z] = _fit(lift, values, stds, terms, forward**m) if z else 1.0
+                zernike[e, :, b, z] = _fit(lift, values, stds, _SHAPE_TERMS, forward**m) if z else 1.0
     spectrum = np.maximum(spectrum, 0.0)
     spectrum /= spectrum.sum(axis=2, keepdims=True)
     pull = (log_yield - fitted) * raw.yield_ / raw.yield_std
