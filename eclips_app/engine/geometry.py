@@ -27,6 +27,11 @@ class Geometry:
     x: NDArray[np.float32]  #: beam position of each column in mm
     y: NDArray[np.float32]  #: beam position of each row in mm, up
 
+    @property
+    def parallax_radius_mm(self) -> tuple[float, float]:
+        """Radii of curvature as which a flat specimen reads without correction; see `acceptance.parallax_radius_mm`."""
+        return float(-1.0 / self.mixing_x[0, 2]), float(-1.0 / self.mixing_y[1, 2])
+
 
 def geometry(params: Reconstruct, crop: Crop, shape: tuple[int, int]) -> Geometry:
     """Give the geometry of a reconstruction; `shape` is that of the uncropped images.

@@ -17,7 +17,7 @@ from torch import Tensor
 from eclips_app.core.context import Context
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.steps import Arrays, Reconstruct, StepResult
-from eclips_app.engine import acceptance, solve
+from eclips_app.engine import solve
 from eclips_app.engine.device import choose_device, one_thread
 from eclips_app.engine.fill import BLOCK_PX, block_means
 from eclips_app.engine.geometry import geometry
@@ -257,7 +257,7 @@ def _reconstruct(inputs: Arrays, params: Reconstruct, context: Context) -> StepR
 def _facts(
     run: LinearReconstruction, how: Integration, clipped: list[int], scale: float, slope_std: float, chi2: Float
 ) -> dict[str, Any]:
-    radius = acceptance.parallax_radius_mm(run.params.detector)
+    radius = run.geometry.parallax_radius_mm
     return {
         "method": "linear",
         "emission_model": "lambert",

@@ -7,7 +7,6 @@ forward-mode derivatives (`torch.func.jvp`) go through it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -201,34 +200,30 @@ def remapped(straight: Tensor, angles: Tensor, lands: Tensor, weights: Tensor) -
         [k, cell, f]: the mean of `straight` over the part of t_v that each cell is mapped to, exact for tables that are
         constant within their cells, with t_v linear in the start angle within a cell.
     """
-    cells = straight.shape[1]
-    total = torch.cat([torch.zeros_like(straight[:, :1]), straight.cumsum(dim=1)], dim=1)
+    cells, azimuths = straight.shape[1:]
+    density = straight.permute(1, 2, 0).contiguous()  # segments last: one look-up serves them all
+    total = torch.cat([torch.zeros_like(density[:1]), density.cumsum(dim=0)])
     result = torch.zeros((), dtype=straight.dtype, device=straight.device)
     for angle, part, weight in zip(angles, lands, weights, strict=True):
         place = (angle * (cells / (np.pi / 2))).clamp(0, cells)
         cell = place.detach().floor().clamp(max=cells - 1).long()
-        density = _rows(straight, cell)
-        sums = _rows(total, cell) + (place - cell) * density
+        inside = _rows(density, cell)
+        sums = torch.addcmul(_rows(total, cell), inside, (place - cell)[..., None])
         width = place.diff(dim=0)
         narrow = width.abs() < _NARROW
-        mean = torch.where(
-            narrow, density[:, :-1], sums.diff(dim=1) / torch.where(narrow, torch.ones_like(width), width)
-        )
-        result = result + (weight * part) * mean
-    return result
+        share = weight * part / torch.where(narrow, torch.ones_like(width), width)
+        mean = torch.where(narrow[..., None], inside[:-1], sums.diff(dim=0)) if narrow.any() else sums.diff(dim=0)
+        result = result + share[..., None] * mean
+    return result.expand(-1, azimuths, -1).permute(2, 0, 1).contiguous()
 
 
 def _rows(table: Tensor, cell: Tensor) -> Tensor:
-    """Rows of a table [k, cell, f] at cells [j, f] or [j, 1]."""
+    """Give the entries [j, f, k] of a table [cell, f, k] at cells [j, f] or, the same for all f, [j, 1]."""
     if cell.shape[1] == 1:
-        return table.index_select(1, cell[:, 0])
-    return table.gather(1, cell.expand(table.shape[0], -1, -1))
-
-
-def jvp(function: Callable[[Tensor], Tensor], geometry: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
-    """Give a function of the geometry and its exact derivative along `tangent` [8], by forward-mode differentiation."""
-    found = torch.func.jvp(function, (geometry,), (tangent,))
-    return found[0], found[1]
+        return table.index_select(0, cell[:, 0])
+    count = table.shape[1]
+    flat = cell * count + torch.arange(count, device=cell.device)
+    return table.reshape(-1, table.shape[2]).index_select(0, flat.reshape(-1)).view(*cell.shape, -1)
 
 
 def _meet(plane: Frame, t: Tensor, f: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -32,7 +32,7 @@ Spectrum = tuple[Float, Float]  #: fractions of the landing energy (middles of t
 _VERSION = 1
 _CELLS = 64  #: of the field's table between specimen and detector
 _ANGLES = 181  #: start angles of the trajectories, from 0 to 90 degrees
-_MOST_ENERGIES = 16
+_MOST_ENERGIES = 20
 _SLOPES = 9  #: landing planes of a tilted detector that are followed exactly
 _CHAMBER_MM = 100.0  #: least height of the grounded plate that stands for the chamber
 
@@ -45,13 +45,13 @@ class Landing:
     not land; `by_slope` and `by_height` are its derivatives by a and by h (per mm).
     """
 
-    angle: Tensor
-    by_slope: Tensor
-    by_height: Tensor
-    pole: Tensor  #: [energy, start angle] virtual angle at the pole piece's height; NaN where it is not reached
-    slopes: Tensor  #: [slope], even steps
+    angle: Float
+    by_slope: Float
+    by_height: Float
+    pole: Float  #: [energy, start angle] virtual angle at the pole piece's height; NaN where it is not reached
+    slopes: Float  #: [slope], even steps
     height_mm: float  #: h of the detector
-    weights: Tensor  #: [energy], times the detector's response
+    weights: Float  #: [energy], times the detector's response
 
 
 def is_straight(detector: Detector) -> bool:
@@ -74,11 +74,12 @@ def default_spectrum() -> Spectrum:
 def detected(detector: Detector, spectrum: Spectrum) -> Float:
     """Give the weights of a spectrum, each times the part of its bin that arrives above the detection threshold.
 
-    The energy on arrival is that of emission plus the potential difference from specimen to detector.
+    The energy on arrival is that of emission plus the potential difference from specimen to detector. Where the beam energy
+    is not known, every electron counts.
     """
     fractions, weights = (np.asarray(a, dtype=np.float64) for a in spectrum)
     weights = np.asarray(weights / weights.sum())
-    threshold = detector.response.threshold_kev if detector.response else 0.0
+    threshold = detector.response.threshold_kev if detector.response and detector.beam else 0.0
     if threshold <= 0:
         return weights
     specimen_v, detector_v, _ = _potentials(detector)
@@ -88,10 +89,15 @@ def detected(detector: Detector, spectrum: Spectrum) -> Float:
         if inner.size == 0
         else (2 * fractions[0] - inner[0], 2 * fractions[-1] - inner[-1])
     )
-    edges = np.concatenate([[first], inner, [last]]) * _landing_energy_kev(detector)
+    edges = np.concatenate([[first], inner, [last]]) * landing_energy_kev(detector)
     needed = threshold - 1e-3 * (detector_v - specimen_v)
     part = np.clip((edges[1:] - needed) / np.maximum(np.diff(edges), 1e-12), 0.0, 1.0)
     return np.asarray(weights * part, dtype=np.float64)
+
+
+def response(detector: Detector, spectrum: Spectrum) -> float:
+    """Give the detected part of the electrons that land."""
+    return float(detected(detector, spectrum).sum())
 
 
 def landing(detector: Detector, spectrum: Spectrum) -> Landing:
@@ -102,7 +108,7 @@ def landing(detector: Detector, spectrum: Spectrum) -> Landing:
     EclipsError
         If the beam energy is missing or two electrodes touch.
     """
-    energies, weights = _condense(np.asarray(spectrum[0]) * _landing_energy_kev(detector), detected(detector, spectrum))
+    energies, weights = _condense(np.asarray(spectrum[0]) * landing_energy_kev(detector), detected(detector, spectrum))
     height, slopes = _planes(detector)
     inputs = [_field_inputs(detector), _potentials(detector), energies.tolist(), height, slopes.tolist(), _ANGLES]
     names = ("angle", "by_slope", "by_height", "pole")
@@ -115,72 +121,77 @@ def landing(detector: Detector, spectrum: Spectrum) -> Landing:
         return {name: value.reshape(*shape, -1).numpy() for name, value in zip(names, found, strict=True)}
 
     found = cache.kept(f"landing{_VERSION}", inputs, names, compute)
-    angle, by_slope, by_height, pole = (torch.from_numpy(found[name]) for name in names)
-    return Landing(
-        angle, by_slope, by_height, pole[..., 0], torch.from_numpy(slopes), height, torch.from_numpy(weights)
+    angle, by_slope, by_height, pole = (found[name] for name in names)
+    return Landing(angle, by_slope, by_height, pole[..., 0], slopes, height, weights)
+
+
+@dataclass(frozen=True)
+class EdgeMap:
+    """A landing map at the edges of polar cells, ready to be interpolated between slopes of the detector plane."""
+
+    values: Tensor  #: [energy, edge, 3 slopes]: t_v in radians, then its derivatives by a and by h, for each slope
+    lands: Tensor  #: [energy, cell, slope] part of the cell's electrons that land
+    slopes: Tensor
+    height_mm: float
+    weights: Tensor
+
+
+def at_edges(found: Landing, edges: Float, detector: Detector) -> EdgeMap:
+    """Interpolate a landing map to other start angles in radians, by cubic splines.
+
+    Beyond the last angle that lands, t_v stays as it is there.
+    """
+    maps = np.stack([found.angle, found.by_slope, found.by_height], axis=-1)
+    energies, _, slopes, _ = maps.shape
+    values = np.zeros((energies, edges.size, 3, slopes))
+    lands = np.zeros((energies, edges.size, slopes))
+    for e, a in np.ndindex(energies, slopes):
+        values[e, :, :, a], lands[e, :, a] = _spline(maps[e, :, a], edges)
+    cells = torch.from_numpy((lands[:, 1:] + lands[:, :-1]) / 2)
+    pole = np.stack([_spline(one[:, None], edges)[0][:, 0] for one in found.pole])
+    free = clear_of_pole(detector, torch.from_numpy(pole).T).T
+    flat = torch.from_numpy(values.reshape(energies, edges.size, -1))
+    part = cells * free[..., None]
+    return EdgeMap(flat, part, torch.from_numpy(found.slopes), found.height_mm, torch.from_numpy(found.weights))
+
+
+def _spline(values: Float, angles: Float) -> tuple[Float, Float]:
+    """Interpolate [start angle, c] to other angles, and whether these are not beyond the first that is NaN."""
+    start = np.linspace(0.0, np.pi / 2, _ANGLES)
+    missing = np.flatnonzero(np.isnan(values[:, 0]))
+    count = int(missing[0]) if missing.size else _ANGLES
+    if count < 4:
+        return np.zeros((angles.size, values.shape[1])), np.zeros(angles.size)
+    end = start[count - 1]
+    return CubicSpline(start[:count], values[:count])(np.minimum(angles, end)), (angles <= end + 1e-12).astype(
+        np.float64
     )
 
 
-def at_edges(found: Landing, edges: Float) -> Landing:
-    """Interpolate a landing map to other start angles in radians, by a cubic spline up to the last one that lands."""
-    start = np.linspace(0.0, np.pi / 2, _ANGLES)
+def virtual_angles(found: EdgeMap, plane: Frame, azimuth_cells: int, *, moving: bool) -> tuple[Tensor, Tensor]:
+    """Give t_v [energy, edge, f] in radians for the middles of azimuth cells, and the part that lands [energy, cell, f].
 
-    def interpolate(table: Tensor) -> Tensor:
-        out = np.full((table.shape[0], edges.size, table.shape[2]), np.nan)
-        for e, a in np.ndindex(out.shape[0], out.shape[2]):
-            values = table[e, :, a].numpy()
-            missing = np.flatnonzero(np.isnan(values))
-            count = int(missing[0]) if missing.size else _ANGLES
-            if count >= 4:
-                inside = edges <= start[count - 1] + 1e-12
-                out[e, inside, a] = CubicSpline(start[:count], values[:count])(edges[inside])
-        return torch.from_numpy(out)
-
-    tables = [interpolate(table) for table in (found.angle, found.by_slope, found.by_height, found.pole[..., None])]
-    angle, by_slope, by_height, pole = tables
-    return Landing(angle, by_slope, by_height, pole[..., 0], found.slopes, found.height_mm, found.weights)
-
-
-def virtual_angles(found: Landing, plane: Frame, azimuth_cells: int, *, moving: bool) -> tuple[Tensor, Tensor]:
-    """Give t_v [energy, angle, f] for the middles of azimuth cells, and whether the electrons land.
-
-    Where they do not land, t_v is that of the last ones that do. With `moving` it follows the plane's tilt and height to first
-    order, for derivatives; else there is one azimuth (f = 1) where the detector is level.
+    With `moving` it follows the plane's tilt and height to first order, for derivatives; else there is one azimuth (f = 1)
+    where the detector is level. Between the slopes of the map, t_v is Hermite's cubic.
     """
-    valid = found.angle.isfinite()
-    angle, by_slope, by_height = (table.nan_to_num() for table in (found.angle, found.by_slope, found.by_height))
     count = found.slopes.numel()
-    if count > 1 or moving:
-        f = (torch.arange(azimuth_cells, dtype=torch.float64) + 0.5) * (2 * np.pi / azimuth_cells)
-        slope = (plane.normal[0] * torch.cos(f) + plane.normal[1] * torch.sin(f)) / plane.normal[2]
-        height = plane.reach / plane.normal[2] - found.height_mm
-        if count == 1:
-            angle, valid = angle + by_slope * slope + by_height * height, valid.expand(-1, -1, azimuth_cells)
-        else:
-            width = float(found.slopes[1] - found.slopes[0])
-            place = (slope - found.slopes[0]) / width
-            low = place.detach().floor().clamp(0, count - 2).long()
-            x = place - low
-            cubic = _cubic(
-                angle[..., low], angle[..., low + 1], width * by_slope[..., low], width * by_slope[..., low + 1], x
-            )
-            angle = cubic + ((1 - x) * by_height[..., low] + x * by_height[..., low + 1]) * height
-            valid = valid[..., low] & valid[..., low + 1]
-    last = (valid.sum(dim=1, keepdim=True) - 1).clamp(min=0)
-    order = torch.arange(angle.shape[1])[:, None]
-    return angle.gather(1, torch.minimum(order, last).expand_as(angle)), valid
-
-
-def _cubic(low: Tensor, high: Tensor, low_slope: Tensor, high_slope: Tensor, x: Tensor) -> Tensor:
-    """Hermite's cubic between two values, x from 0 to 1."""
-    back = 1 - x
-    return (1 + 2 * x) * back**2 * low + x**2 * (3 - 2 * x) * high + x * back * (back * low_slope - x * high_slope)
-
-
-def landing_part(found: Landing, valid: Tensor, detector: Detector) -> Tensor:
-    """Give the part of each cell's electrons [energy, cell, f or 1] that land and pass the pole piece on their way."""
-    ends = valid.to(torch.float64)
-    return (ends[:, 1:] + ends[:, :-1]) / 2 * clear_of_pole(detector, found.pole.T).T[..., None]
+    if count == 1 and not moving:
+        return found.values[..., :1], found.lands
+    f = (torch.arange(azimuth_cells, dtype=torch.float64) + 0.5) * (2 * np.pi / azimuth_cells)
+    slope = (plane.normal[0] * torch.cos(f) + plane.normal[1] * torch.sin(f)) / plane.normal[2]
+    height = plane.reach / plane.normal[2] - found.height_mm
+    if count == 1:
+        basis = torch.stack([torch.ones_like(slope), slope, height.expand(azimuth_cells)])
+        return found.values @ basis, found.lands
+    width = float(found.slopes[1] - found.slopes[0])
+    place = (slope - found.slopes[0]) / width
+    low = place.detach().floor().clamp(0, count - 2).long()
+    x = place - low
+    below, above = torch.eye(count, dtype=torch.float64)[low].T, torch.eye(count, dtype=torch.float64)[low + 1].T
+    linear = below * (1 - x) + above * x
+    cubic = below * (1 + 2 * x) * (1 - x) ** 2 + above * x**2 * (3 - 2 * x)
+    bend = width * x * (1 - x) * (below * (1 - x) - above * x)
+    return found.values @ torch.cat([cubic, bend, linear * height]), found.lands @ linear
 
 
 def paths(detector: Detector, energies_kev: Float, device: torch.device | None = None) -> Paths:
@@ -273,6 +284,12 @@ def clear_of_pole(detector: Detector, angles: Tensor) -> Tensor:
     return (1 - angles.clamp(low, high).diff(dim=0).abs() / width).nan_to_num(1.0).clamp(min=0.0)
 
 
+def _cubic(low: Tensor, high: Tensor, low_slope: Tensor, high_slope: Tensor, x: Tensor) -> Tensor:
+    """Hermite's cubic between two values, x from 0 to 1."""
+    back = 1 - x
+    return (1 + 2 * x) * back**2 * low + x**2 * (3 - 2 * x) * high + x * back * (back * low_slope - x * high_slope)
+
+
 def _straight_on(end: Tensor, height: float, slope: Tensor) -> Tensor:
     """State where the straight continuation of a path meets a line."""
     r, z, ur, uz = end
@@ -294,7 +311,7 @@ def _potentials(detector: Detector) -> tuple[float, float, float]:
     return (bias.specimen_v if bias else 0.0, bias.detector_v if bias else 0.0, pole.potential_v if pole else 0.0)
 
 
-def _landing_energy_kev(detector: Detector) -> float:
+def landing_energy_kev(detector: Detector) -> float:
     """Energy in keV with which the beam arrives at the specimen: that of the column, plus what the bias adds."""
     if detector.beam is None:
         raise EclipsError(
