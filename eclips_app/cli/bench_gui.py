@@ -16,7 +16,7 @@ import eclips_app
 from eclips_app.cli.tables import Table
 from eclips_app.core.errors import EclipsError
 
-NAMES = ("stall", "render", "profile")
+NAMES = ("stall", "render", "profile", "simulate-panel")
 _MODULE = "eclips_app.gui.bench"
 
 

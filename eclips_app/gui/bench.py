@@ -37,22 +37,22 @@ def bench_render(size_px: int = 1024, view_px: int = 1024) -> Figures:
     from eclips_app.gui.widgets.render_view import ColorScale, RenderView
     from eclips_app.scene3d import arrays
 
-    figures: Figures = {"drawn_with": drawing.description, "import_ms": _since(start)}
+    figures: Figures = {"drawn_with": drawing.description, "import_ms": since(start)}
     height = _rough_surface(size_px)
     view = RenderView()
     view.resize(view_px, view_px)
     view.show()
     view.warm_up()
     wait_until(lambda: view.is_settled)
-    heart = _Heart()
+    heart = Heart()
     start = time.perf_counter()
     view.set_height(height, 2.0)
     view.set_colors(height, ColorScale("Height", "viridis", -60.0, 60.0, "nm"))
     view.choose_exaggeration()
     wait_until(lambda: view.field is not None and not view.is_dirty)
-    figures["first_picture_ms"] = _since(start)
+    figures["first_picture_ms"] = since(start)
     wait_until(lambda: view.is_settled)
-    figures["settled_ms"] = _since(start)
+    figures["settled_ms"] = since(start)
     figures["longest_stall_ms"] = heart.longest_ms()
     figures["slowest_render_call_ms"] = 1e3 * view.slowest_render_s
     figures["orbit_frames_per_s"], figures["orbit_stride_px"] = _orbit(view), view.stride
@@ -75,7 +75,7 @@ def bench_profile(size_px: int = 1024, width_px: float = 20.0, moves: int = 60) 
 
     figures: Figures = {}
     with tempfile.TemporaryDirectory() as folder:
-        session = _session(folder)
+        session = make_session(folder)
         first, second = _add_runs(session, size_px)
         panel = ProfilePanel(session)
         panel.resize(1250, 850)
@@ -102,21 +102,21 @@ def bench_stall(size_px: int = 2048) -> Figures:
     from eclips_app.gui.panels.reconstruct.view import ReconstructPanel
 
     with tempfile.TemporaryDirectory() as folder:
-        session = _session(folder)
+        session = make_session(folder)
         _add_images(session, size_px)
         panel = ReconstructPanel(session)
         panel.show()
         session.jobs.start()
         wait_until(lambda: session.jobs.status == "ready")
         wait_until(lambda: False, 300)
-        heart = _Heart(5)
+        heart = Heart(5)
         start = time.perf_counter()
         reconstruct.flow_of(session).run()
         wait_until(lambda: not session.tasks.running, 300_000)
         figures = {
             "longest_stall_ms": heart.longest_ms(),
             "most_work_between_beats_ms": 1e3 * heart.most_work_s,
-            "reconstruction_ms": _since(start),
+            "reconstruction_ms": since(start),
             "reconstructed": session.project.run is not None,
         }
         panel.close()
@@ -124,7 +124,16 @@ def bench_stall(size_px: int = 2048) -> Figures:
     return figures
 
 
-BENCHES: dict[str, Callable[[], Figures]] = {"render": bench_render, "profile": bench_profile, "stall": bench_stall}
+def bench_simulate_panel() -> Figures:
+    """Move sliders of the Simulate panel; see `gui.bench_simulate`."""
+    from eclips_app.gui import bench_simulate
+
+    return bench_simulate.bench_simulate_panel()
+
+
+BENCHES: dict[str, Callable[[], Figures]] = {
+    "render": bench_render, "profile": bench_profile, "stall": bench_stall, "simulate-panel": bench_simulate_panel,
+}  # fmt: skip
 
 
 def wait_until(condition: Callable[[], bool], timeout_ms: int = 60_000) -> bool:
@@ -139,7 +148,7 @@ def wait_until(condition: Callable[[], bool], timeout_ms: int = 60_000) -> bool:
     return condition()
 
 
-class _Heart(QtCore.QObject):
+class Heart(QtCore.QObject):
     """Beats in the event loop and notes the longest pause between two beats."""
 
     def __init__(self, interval_ms: int = 0) -> None:
@@ -178,7 +187,8 @@ def _render_ms(view: Any) -> float:
     return _median_ms(view.scene.render, 5)
 
 
-def _session(folder: str) -> Session:
+def make_session(folder: str) -> Session:
+    """Give a session with settings of its own."""
     from eclips_app.gui.session import Session
     from eclips_app.gui.settings import Settings
 
@@ -241,7 +251,7 @@ def _drag_end(panel: Any, size_px: int, moves: int) -> list[tuple[float, float]]
         start, cpu = time.perf_counter(), time.process_time()
         send(kinds.MouseMove, end, left)
         QtWidgets.QApplication.sendPostedEvents()  # what the move has left to paint is painted now
-        times.append((_since(start), 1e3 * (time.process_time() - cpu)))
+        times.append((since(start), 1e3 * (time.process_time() - cpu)))
     send(kinds.MouseButtonRelease, end, Qt.MouseButton.NoButton)
     return times
 
@@ -255,7 +265,8 @@ def _median_ms(work: Callable[[], object], count: int) -> float:
     return statistics.median(times)
 
 
-def _since(start: float) -> float:
+def since(start: float) -> float:
+    """Give the ms since a moment of `time.perf_counter`."""
     return 1e3 * (time.perf_counter() - start)
 
 

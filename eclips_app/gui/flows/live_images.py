@@ -171,7 +171,7 @@ class LiveImages(QtCore.QObject):
         factor = -(-max(terrain.shape) // _COARSE_PX[self._level])
         height = binned(terrain.height, factor)
         height = with_slope(height, terrain.pixel_size_nm * factor, wish.setup.slope_deg)
-        params = simulate_params(wish.setup, wish.detector, terrain.pixel_size_nm, factor)
+        params = simulate_params(wish.setup, wish.detector, terrain.pixel_size_nm, factor, draft=True)
         then = partial(self._on_coarse, its, terrain, params, factor)
         self._submit(its, "simulate", params, {"height": height}, then)
         if wish.pixel is not None:
@@ -239,7 +239,7 @@ class LiveImages(QtCore.QObject):
     ) -> None:
         assert wish.pixel is not None
         row, column = (min(place // factor, size - 1) for place, size in zip(wish.pixel, height.shape, strict=True))
-        params = Visibility(wish.detector, terrain.pixel_size_nm * factor, row, column)
+        params = Visibility(wish.detector, terrain.pixel_size_nm * factor, row, column, draft=its is not None)
         self._submit(its, "visibility", params, {"height": height}, partial(self._on_angles, wish), "simulate-angles")
 
     def _on_angles(self, wish: Wish, result: StepResult) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from eclips_app.model.project import Project
 
 #: Grey value of a flat in images with noise; the detector's gains and offsets come on top.
 FLAT_GREY = 8000.0
+_DRAFT_RAYS = 40
 #: Where a detector file says nothing of the beam.
 USUAL_BEAM = Beam(15.0, 0.0)
 MADE = "made"  #: `Setup.source` of a generated surface
@@ -69,9 +71,15 @@ class Terrain:
         return rows, columns
 
 
+@lru_cache(maxsize=1)
+def known_presets() -> dict[str, Detector]:
+    """Give the detectors that come with the program, read once: a slider asks at every step."""
+    return presets()
+
+
 def base_detector(setup: Setup, project: Project) -> Detector:
     """Give the detector before any change: the chosen preset, else the project's, else a usual one."""
-    known = presets()
+    known = known_presets()
     if setup.base in known:
         return known[setup.base]
     return project.detector or next(each for each in known.values() if len(each.quadrants) == 4)
@@ -121,20 +129,23 @@ def _put(detector: Detector, key: str, value: float) -> Detector:
     return replace(detector, **changed)
 
 
-def simulate_params(setup: Setup, detector: Detector, pixel_size_nm: float, factor: int = 1) -> Simulate:
-    """Give the parameters of the step; with `factor` for a surface binned by it, whose pixels get the same noise in all."""
+def simulate_params(
+    setup: Setup, detector: Detector, pixel_size_nm: float, factor: int = 1, *, draft: bool = False
+) -> Simulate:
+    """Give the parameters of the step; with `factor` for a surface binned by it, whose noise in all is the same."""
     dose = None if setup.dose is None else setup.dose * factor**2
     return Simulate(
         detector=detector,
         pixel_size_nm=pixel_size_nm * factor,
         dose=dose,
         grey_per_electron=1.0 if dose is None else FLAT_GREY / dose,
-        azimuths=64 if factor == 1 else 32,
+        azimuths=32 if draft else 64,
         model=setup.model,
         emission=setup.emission,
         delocalised=setup.delocalised,
-        rays=setup.rays,
+        rays=min(setup.rays, _DRAFT_RAYS) if draft else setup.rays,
         scan_parallax=True,
+        draft=draft,
     )
 
 

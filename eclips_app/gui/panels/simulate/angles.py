@@ -11,15 +11,15 @@ from eclips_app.gui.widgets.segments import segment_color
 
 _HEADS = (
     ("Segment", "A row shows its segment alone"),
-    ("Valid msr", "Solid angle from which the segment would be reached if nothing were in the way"),
-    ("Visible msr", "Valid, and not hidden by the surface"),
+    ("Valid", "Solid angle in msr from which the segment is reached if nothing is in the way"),
+    ("Visible", "Solid angle in msr that is valid and not hidden by the surface"),
     ("Seen", "Visible part of the valid solid angle"),
 )
 _HINT = "Click a pixel in an image, or press an arrow key there, to see which directions reach which segment"
 _LEGEND = "Colour: valid and visible. Pale, hatched: hidden by the surface. Line: horizon."
 
 
-class AnglesView(QtWidgets.QWidget):
+class AnglesView(QtWidgets.QScrollArea):
     """Plot and table of one pixel; a hint without one."""
 
     def __init__(self, theme: Theme) -> None:
@@ -34,12 +34,14 @@ class AnglesView(QtWidgets.QWidget):
         self.legend = _wrapped(_LEGEND)
         self.legend.setProperty("kind", "faint")
         self.exposed = _wrapped("")
+        self.caption = _wrapped("Solid angles in msr")
         self.hint = _wrapped(_HINT)
         self.hint.setProperty("kind", "faint")
         self.hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.table = QtWidgets.QTableWidget(0, len(_HEADS))
         self._make_table()
-        layout = QtWidgets.QVBoxLayout(self)
+        page = QtWidgets.QWidget()
+        layout = QtWidgets.QVBoxLayout(page)
         layout.setContentsMargins(8, 6, 8, 6)
         layout.setSpacing(6)
         layout.addWidget(self.heading)
@@ -47,8 +49,15 @@ class AnglesView(QtWidgets.QWidget):
         layout.addWidget(self.plot, 1)
         layout.addWidget(self.hint)
         layout.addWidget(self.legend)
+        layout.addWidget(self.caption)
         layout.addWidget(self.table)
         layout.addWidget(self.exposed)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setMinimumWidth(230)
+        self.setWidget(page)
         theme.changed.connect(self._fill)
         self._fill()
 
@@ -81,13 +90,14 @@ class AnglesView(QtWidgets.QWidget):
             if column:
                 item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             table.setHorizontalHeaderItem(column, item)
-            header.setSectionResizeMode(column, QtWidgets.QHeaderView.ResizeMode.Stretch)
+        header.setMinimumSectionSize(40)
+        header.setSectionResizeMode(QtWidgets.QHeaderView.ResizeMode.Stretch)
         header.setHighlightSections(False)
         table.itemSelectionChanged.connect(self._on_row)
 
     def _fill(self) -> None:
         angles = self._angles
-        for widget in (self.legend, self.table, self.exposed, self.where):
+        for widget in (self.legend, self.caption, self.table, self.exposed, self.where):
             widget.setVisible(angles is not None)
         self.hint.setVisible(angles is None)
         if angles is not None:

@@ -12,13 +12,14 @@ from eclips_app.gui.panels.simulate.presenter import levels
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets, Signal
 from eclips_app.gui.theme import Theme
 from eclips_app.gui.widgets.image_pane import ImagePane
-from eclips_app.gui.widgets.placement import mosaic_cells
+from eclips_app.gui.widgets.placement import Cell, mosaic_cells
 from eclips_app.gui.widgets.segments import paint_detector, segment_text
 
 _ARROWS = {
     Qt.Key.Key_Left: (0, -1), Qt.Key.Key_Right: (0, 1), Qt.Key.Key_Up: (-1, 0), Qt.Key.Key_Down: (1, 0),
 }  # fmt: skip
 _GLYPH_PX = 20
+_MUCH = 1.35
 
 
 class SegmentImages(QtWidgets.QWidget):
@@ -99,7 +100,7 @@ class SegmentImages(QtWidgets.QWidget):
             return
         rows, columns = self._frame.terrain.shape
         width, height = max(self.width(), 1), max(self.height(), 1)
-        cells = mosaic_cells(self._frame.wish.detector, len(self.panes), width / height, columns / rows)
+        cells = _cells(self._frame.wish.detector, len(self.panes), width / height, columns / rows)
         for pane, cell in zip(self.panes, cells, strict=True):
             left, top = round(cell.x * width), round(cell.y * height)
             right, bottom = round((cell.x + cell.width) * width), round((cell.y + cell.height) * height)
@@ -135,6 +136,14 @@ class SegmentImages(QtWidgets.QWidget):
         middle = self._frame.terrain.shape[0] // 2, self._frame.terrain.shape[1] // 2
         row, column = self._pixel if self._pixel is not None else (middle[0] - rows, middle[1] - columns)
         self.picked.emit((row + rows, column + columns))
+
+
+def _cells(detector: Detector, count: int, aspect: float, image_aspect: float) -> list[Cell]:
+    """Give each image its place on the side of its segment; where that makes them much smaller, row by row."""
+    around = mosaic_cells(detector, count, aspect, image_aspect)
+    in_rows = mosaic_cells(None, count, aspect, image_aspect)
+    sizes = [min(cell.width * aspect / image_aspect, cell.height) for cell in (around[0], in_rows[0])]
+    return in_rows if sizes[1] > _MUCH * sizes[0] else around
 
 
 class SimulatedPane(ImagePane):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from eclips_app.core.detector import Beam, Bias, Detector, presets
+from eclips_app.core.detector import Beam, Bias, Detector
 from eclips_app.core.schema import Rule, rule_of
 from eclips_app.core.steps import Simulate
 from eclips_app.gui.flows.simulate import SimulateFlow
-from eclips_app.gui.flows.simulation import detector_value
+from eclips_app.gui.flows.simulation import detector_value, known_presets
 from eclips_app.gui.panels.simulate.sliders import CalmCombo, QuantitySlider, Track, slider_grid
 from eclips_app.gui.qt import QtWidgets
 from eclips_app.gui.session import Session
@@ -88,7 +88,7 @@ class MicroscopeForm(QtWidgets.QWidget):
         """Show the choices."""
         setup, base = self._flow.setup, self._flow.base
         own = self._session.project.detector
-        names = list(presets())
+        names = list(known_presets())
         wanted = [*([(f"Project: {own.name}", "")] if own is not None else []), *((name, name) for name in names)]
         there = [(self.choice.itemText(i), self.choice.itemData(i)) for i in range(self.choice.count())]
         if there != wanted:

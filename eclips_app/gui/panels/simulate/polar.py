@@ -13,7 +13,7 @@ from eclips_app.gui.theme import Theme
 from eclips_app.gui.widgets.segments import segment_color
 
 _PICTURE_PX = 320
-_MARGIN = 22.0
+_MARGIN = 20.0  #: room for the azimuths above and below; beside, that of the widest
 _RINGS_DEG = (30, 60, 90)
 
 
@@ -86,7 +86,8 @@ class PolarPlot(QtWidgets.QWidget):
         return f"Polar angle {polar:.0f}°, azimuth {azimuth:.0f}°: {where}, {'open' if is_open else 'hidden by the surface'}"
 
     def _disc(self) -> QtCore.QRectF:
-        radius = max(min(self.width(), self.height()) / 2 - _MARGIN, 10.0)
+        beside = self.fontMetrics().horizontalAdvance("180°") + 6.0
+        radius = max(min(self.width() / 2 - beside, self.height() / 2 - _MARGIN), 10.0)
         centre = QtCore.QPointF(self.width() / 2, self.height() / 2)
         return QtCore.QRectF(centre.x() - radius, centre.y() - radius, 2 * radius, 2 * radius)
 
@@ -137,8 +138,9 @@ class PolarPlot(QtWidgets.QWidget):
         painter.setPen(QtGui.QColor(colors.faint))
         for azimuth in range(0, 360, 90):
             x, y = math.cos(math.radians(azimuth)), -math.sin(math.radians(azimuth))
-            spot = centre + QtCore.QPointF(x, y) * (radius + 13)
-            box = QtCore.QRectF(spot.x() - 20, spot.y() - 9, 40, 18)
+            away = radius + (5 + painter.fontMetrics().horizontalAdvance(f"{azimuth}°") / 2 if x**2 > y**2 else 11)
+            spot = centre + QtCore.QPointF(x, y) * away
+            box = QtCore.QRectF(spot.x() - 24, spot.y() - 9, 48, 18)
             painter.drawText(box, Qt.AlignmentFlag.AlignCenter, f"{azimuth}°")
         for polar in _RINGS_DEG[:-1]:
             spot = centre + QtCore.QPointF(math.cos(math.radians(67.5)), -math.sin(math.radians(67.5))) * (

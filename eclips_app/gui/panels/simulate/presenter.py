@@ -118,29 +118,23 @@ def sky_picture(
 
     A segment's valid solid angle has its colour, pale where the surface is in the way; `shown` is one segment alone.
     """
-    polar, around, inside = _polar_grid(size_px)
-    polar_cells, azimuths = arrays["valid"].shape[1:]
-    j = np.minimum((polar * polar_cells / 90.0).astype(np.intp), polar_cells - 1)
-    f = (around * azimuths / 360.0).astype(np.intp) % azimuths
-    rgb, cover = np.zeros((size_px, size_px, 3), np.float32), np.zeros((size_px, size_px), np.float32)
-    for k, color in enumerate(colors):
-        if shown is not None and k != shown:
-            continue
-        valid, visible = (arrays[name][k][j, f] for name in ("valid", "visible"))
-        weight = _PALE * valid + (1.0 - _PALE) * visible
-        rgb += weight[..., None] * np.asarray(color, np.float32)
-        cover += weight
-    picture = np.zeros((size_px, size_px, 4), np.uint8)
-    seen = inside & (cover > 1e-3)
-    picture[seen, :3] = np.clip(rgb[seen] / cover[seen][:, None], 0, 255)
-    picture[..., 3] = np.where(inside, 255 * np.minimum(cover, 1.0), 0)
-    return picture
+    valid, visible = arrays["valid"], arrays["visible"]
+    chosen = range(len(colors)) if shown is None else (shown,)
+    weights = [(k, _PALE * valid[k] + (1.0 - _PALE) * visible[k]) for k in chosen]
+    cover = sum((weight for _, weight in weights), np.zeros(valid.shape[1:]))
+    mixed = sum((w[..., None] * np.asarray(colors[k], float) for k, w in weights), np.zeros((*cover.shape, 3)))
+    cells = np.zeros((cover.size + 1, 4), np.uint8)  # the last is clear: outside the disc
+    cells[:-1, :3] = (mixed / np.maximum(cover, 1e-6)[..., None]).clip(0, 255).reshape(-1, 3)
+    cells[:-1, 3] = (255 * cover.clip(0, 1)).ravel()
+    return np.asarray(cells[_cell_of_pixel(size_px, *cover.shape)])
 
 
 @functools.lru_cache(maxsize=4)
-def _polar_grid(size_px: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Polar angle and azimuth in degrees of each pixel of a square, and whether it lies in the disc."""
+def _cell_of_pixel(size_px: int, polar_cells: int, azimuths: int) -> NDArray[np.intp]:
+    """Give the cell of a polar grid, counted row by row, in which each pixel of a square lies."""
     grid = (np.arange(size_px) + 0.5) * 2 / size_px - 1
     x, y = grid[None, :], -grid[:, None]
-    polar = 90.0 * np.hypot(x, y)
-    return polar, np.degrees(np.arctan2(y, x)) % 360.0, polar < 90.0
+    polar, around = np.hypot(x, y), np.arctan2(y, x) / (2 * math.pi) % 1.0
+    j = np.minimum((polar * polar_cells).astype(np.intp), polar_cells - 1)
+    f = np.minimum((around * azimuths).astype(np.intp), azimuths - 1)
+    return np.where(polar < 1.0, j * azimuths + f, polar_cells * azimuths)

@@ -12,7 +12,7 @@ from eclips_app.gui.widgets.quantity_edit import QuantityEdit, quantity_text
 from eclips_app.gui.widgets.themed_button import ThemedButton
 
 _STEPS = 400  #: places of a slider
-CAPTION_PX = 92  #: width of the captions, the same in all groups
+CAPTION_PX = 90  #: width of the captions, the same in all groups
 
 
 @dataclass(frozen=True)
@@ -105,14 +105,15 @@ class QuantitySlider(QtCore.QObject):
         self.slider.setMinimumWidth(60)
         self.slider.setAccessibleName(f"{rule.label} slider")
         self.field = QuantityEdit(rule, optional=optional, whole=track.whole)
-        self.field.setMinimumWidth(72)
-        self.field.setMaximumWidth(86)
+        self.field.setMinimumWidth(76)
+        self.field.setMaximumWidth(80)
         self.caption.setBuddy(self.field)
         for widget in (self.caption, self.slider):
             widget.setToolTip(rule.help)
         self.reset = ThemedButton(theme, "undo", f"{rule.label}: back to {usual}")
         self.reset.setIconSize(QtCore.QSize(12, 12))
         self.reset.setAutoRaise(True)
+        self.reset.setFixedSize(20, 20)
         keep = self.reset.sizePolicy()
         keep.setRetainSizeWhenHidden(True)
         self.reset.setSizePolicy(keep)
@@ -159,7 +160,7 @@ def slider_grid() -> QtWidgets.QGridLayout:
     """Give a grid for rows of sliders."""
     grid = QtWidgets.QGridLayout()
     grid.setContentsMargins(0, 0, 0, 0)
-    grid.setHorizontalSpacing(6)
+    grid.setHorizontalSpacing(5)
     grid.setVerticalSpacing(3)
     grid.setColumnStretch(1, 1)
     grid.setColumnMinimumWidth(0, CAPTION_PX)

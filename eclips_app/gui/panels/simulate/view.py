@@ -15,7 +15,8 @@ from eclips_app.gui.widgets.collapsible import Collapsible
 from eclips_app.gui.widgets.themed_button import ThemedButton
 
 _WIDE = 900  #: from this width on, the angles have a column of their own
-_SIDE_PX = 310
+_SIDE_PX = 320  #: width of the choices
+_ANGLES_PX = 285
 
 
 class SimulatePanel(QtWidgets.QWidget):
@@ -24,10 +25,10 @@ class SimulatePanel(QtWidgets.QWidget):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self._session = session
-        self._flow = flow_of(session)
-        self.surface = SurfaceForm(session, self._flow)
-        self.microscope = MicroscopeForm(session, self._flow)
-        self.model = ModelForm(session, self._flow)
+        self.flow = flow_of(session)
+        self.surface = SurfaceForm(session, self.flow)
+        self.microscope = MicroscopeForm(session, self.flow)
+        self.model = ModelForm(session, self.flow)
         self.images = SegmentImages(session.theme)
         self.angles = AnglesView(session.theme)
         self.problem = QtWidgets.QLabel()
@@ -49,11 +50,11 @@ class SimulatePanel(QtWidgets.QWidget):
         self.fit = ThemedButton(session.theme, "fit", "Show the whole images", "0")
         self.fit.clicked.connect(self.images.fit)
         self.use = _button(
-            "Use as segment images", "Put images, detector and true surface into the project", self._flow.use
+            "Use as segment images", "Put images, detector and true surface into the project", self.flow.use
         )
         self.use.setProperty("kind", "primary")
         self.save = _button(
-            "Save images…", "Write the images to a TIFF file, one page for each segment", self._flow.save
+            "Save images…", "Write the images to a TIFF file, one page for each segment", self.flow.save
         )
         self._lay_out()
         self._connect()
@@ -71,19 +72,19 @@ class SimulatePanel(QtWidgets.QWidget):
     def showEvent(self, event: QtGui.QShowEvent) -> None:
         """Render while the panel is seen."""
         super().showEvent(event)
-        self._flow.watch(True)
+        self.flow.watch(True)
 
     def hideEvent(self, event: QtGui.QHideEvent) -> None:
         """Stop rendering; the choices stay."""
         super().hideEvent(event)
-        self._flow.watch(False)
+        self.flow.watch(False)
 
     # Building
 
     def _lay_out(self) -> None:
         choices = QtWidgets.QWidget()
         column = QtWidgets.QVBoxLayout(choices)
-        column.setContentsMargins(8, 4, 10, 8)
+        column.setContentsMargins(8, 4, 6, 8)
         column.setSpacing(8)
         for title, form, opened in (
             ("Surface", self.surface, True), ("Microscope", self.microscope, True), ("Electrons", self.model, True),
@@ -108,7 +109,7 @@ class SimulatePanel(QtWidgets.QWidget):
         self.splitter.addWidget(self.angles)
         for place, stretch in enumerate((0, 1, 0)):
             self.splitter.setStretchFactor(place, stretch)
-        self.splitter.setSizes([_SIDE_PX, 500, 300])
+        self.splitter.setSizes([_SIDE_PX, 500, _ANGLES_PX])
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.splitter)
@@ -142,15 +143,15 @@ class SimulatePanel(QtWidgets.QWidget):
             self.tabs.removeTab(1)
             self.splitter.addWidget(self.angles)
             self.angles.show()
-            self.splitter.setSizes([_SIDE_PX, self.width() - 2 * _SIDE_PX, _SIDE_PX])
+            self.splitter.setSizes([_SIDE_PX, self.width() - _SIDE_PX - _ANGLES_PX, _ANGLES_PX])
         else:
             self.tabs.addTab(self.angles, "Angles")
-            self.splitter.setSizes([270, self.width() - 270])
+            self.splitter.setSizes([290, self.width() - 290])
         self.tabs.tabBar().setVisible(not wide)
 
     def _connect(self) -> None:
-        live = self._flow.live
-        self._flow.changed.connect(self._refresh)
+        live = self.flow.live
+        self.flow.changed.connect(self._refresh)
         live.framed.connect(self._show_frame)
         live.angled.connect(self._show_angles)
         live.told.connect(self._tell)
@@ -163,14 +164,14 @@ class SimulatePanel(QtWidgets.QWidget):
         self.surface.refresh()
         self.microscope.refresh()
         self.model.refresh()
-        self.images.show_pixel(self._flow.pixel)
+        self.images.show_pixel(self.flow.pixel)
         self._tell()
 
     def _on_selection(self, _: object) -> None:
         self.surface.refresh()
 
     def _show_frame(self) -> None:
-        frame = self._flow.live.frame
+        frame = self.flow.live.frame
         if frame is None:
             return
         self.images.show_frame(frame)
@@ -180,22 +181,22 @@ class SimulatePanel(QtWidgets.QWidget):
         self._tell()
 
     def _show_angles(self) -> None:
-        self.angles.show_angles(self._flow.live.angles)
+        self.angles.show_angles(self.flow.live.angles)
 
     def _pick(self, pixel: tuple[int, int]) -> None:
-        self._flow.choose_pixel(pixel)
+        self.flow.choose_pixel(pixel)
         if self.tabs.count() > 1:
             self.tabs.setCurrentWidget(self.angles)
 
     def _tell(self) -> None:
-        live = self._flow.live
+        live = self.flow.live
         self.problem.setText(live.problem)
         self.problem.setVisible(bool(live.problem))
         self.bar.setVisible(live.progress is not None)
         if live.progress is not None:
             self.bar.setValue(round(1000 * live.progress))
         for button in (self.use, self.save):
-            button.setEnabled(self._flow.can_render())
+            button.setEnabled(self.flow.can_render())
 
 
 def _button(text: str, tip: str, run: object) -> QtWidgets.QPushButton:

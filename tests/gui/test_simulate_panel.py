@@ -1,0 +1,541 @@
+"""The Simulate panel: sliders and what follows them, surfaces, the angles of a pixel, and what becomes of the images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from panel_samples import HeldJobs, Submitted, detector, fill
+from pytestqt.qtbot import QtBot
+
+from eclips_app.commands import edits
+from eclips_app.core.detector import Beam, Bias, presets
+from eclips_app.core.errors import EclipsError
+from eclips_app.core.specimen import Specimen, surface_parameters
+from eclips_app.core.steps import ReadHeightMap, Visibility
+from eclips_app.gui.flows import simulate, simulation
+from eclips_app.gui.flows.live_images import LiveImages
+from eclips_app.gui.panels.simulate import presenter
+from eclips_app.gui.panels.simulate.sliders import Track
+from eclips_app.gui.panels.simulate.view import SimulatePanel
+from eclips_app.gui.qt import Qt, QtCore
+from eclips_app.gui.session import Session
+from eclips_app.gui.settings import Settings
+from eclips_app.jobs.job import Failed
+from eclips_app.model.items import HeightMap, SegmentSet
+from eclips_app.model.project import Project
+
+LEFT = Qt.MouseButton.LeftButton
+SEGMENTS, POLAR, AROUND = 4, 18, 36
+SIZE = 320  #: more than the longest edge of a coarse picture
+
+
+class Engine(HeldJobs):
+    """Answers jobs with made-up results as soon as it is asked to."""
+
+    def submit(self, step: str, params: Any, inputs: Any, **options: Any) -> Submitted:
+        options.pop("priority", None)
+        return super().submit(step, params, inputs, hear=options["hear"], key=options.get("key", ""))
+
+    def answer(self, step: str = "") -> list[Submitted]:
+        """Answer what waits (of one step); gives the jobs answered."""
+        mine = [job for job in self.jobs if step in ("", job.step) and not job.cancelled]
+        self.jobs = [job for job in self.jobs if job not in mine and not job.cancelled]
+        for job in mine:
+            arrays, info = _RESULTS[job.step](job)
+            job.done(arrays, **info)
+        return mine
+
+
+def _surface(job: Submitted) -> tuple[dict[str, Any], dict[str, Any]]:
+    size, rows, columns = job.params.pixel_size_nm, job.params.rows, job.params.columns
+    x = np.arange(columns) * size
+    return {"height": np.broadcast_to(0.5 * x, (rows, columns)).copy()}, {}
+
+
+def _images(job: Submitted) -> tuple[dict[str, Any], dict[str, Any]]:
+    rows, columns = job.inputs["height"].shape
+    base = np.arange(rows * columns, dtype=np.uint16).reshape(rows, columns)
+    return {"segments": np.stack([base + k for k in range(len(job.params.detector.quadrants))])}, {}
+
+
+def _sky(job: Submitted) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Segment k takes the quadrant about 90 k degrees up to 45 degrees; everything beyond 30 degrees is hidden above."""
+    azimuth = (np.arange(AROUND) + 0.5) * 360 / AROUND
+    theta = np.linspace(0, 90, POLAR + 1)
+    valid = np.zeros((SEGMENTS, POLAR, AROUND), np.float32)
+    for k in range(SEGMENTS):
+        valid[k][:, np.abs((azimuth - 90 * k + 180) % 360 - 180) < 45] = (theta[1:] <= 45)[:, None]
+    horizon = np.where((azimuth > 45) & (azimuth < 135), 30.0, 90.0)
+    visible = valid * (theta[1:, None] <= horizon)
+    arrays = {"valid": valid, "visible": visible, "theta_deg": theta, "azimuth_deg": azimuth, "horizon_deg": horizon}
+    segments = [
+        {"name": name, "valid_sr": 0.46, "visible_sr": 0.46 if name != "N" else 0.21, "visible_share": 1.0}
+        for name in "ENWS"
+    ]
+    info = {
+        "row": job.params.row, "column": job.params.column, "height_nm": 12.5, "tilt_deg": 26.6, "azimuth_deg": 180.0,
+        "exposed_sr": 5.1, "exposed_share": 0.81, "exposed_emission": 0.9, "segments": segments,
+    }  # fmt: skip
+    return arrays, info
+
+
+_RESULTS: dict[str, Callable[[Submitted], tuple[dict[str, Any], dict[str, Any]]]] = {
+    "specimen": _surface, "simulate": _images, "visibility": _sky,
+}  # fmt: skip
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return Engine()
+
+
+@pytest.fixture
+def held(qapp: object, tmp_path: Path, engine: Engine) -> Session:
+    made = Session(Settings(tmp_path / "settings.ini"), engine)  # type: ignore[arg-type]
+    made.theme.apply()
+    simulate.register(made)
+    return made
+
+
+@pytest.fixture
+def panel(held: Session, engine: Engine, qtbot: QtBot) -> SimulatePanel:
+    flow = simulate.flow_of(held)
+    flow.setup = simulation.Setup(specimen=Specimen("vickers", SIZE, SIZE, 10.0, 1))
+    flow.live.findChild(QtCore.QTimer).setInterval(10)
+    made = SimulatePanel(held)
+    qtbot.addWidget(made)
+    made.resize(1100, 700)
+    with qtbot.waitExposed(made):
+        made.show()
+    settle(made, engine, qtbot)
+    return made
+
+
+def settle(panel: SimulatePanel, engine: Engine, qtbot: QtBot) -> None:
+    """Answer the engine's jobs until nothing is left to do."""
+
+    def is_done() -> bool:
+        engine.answer()
+        return panel.flow.live.is_settled and not engine.jobs
+
+    qtbot.waitUntil(is_done)
+
+
+def test_the_panel_opens_with_full_images_of_every_segment(panel: SimulatePanel, engine: Engine) -> None:
+    frame = panel.flow.live.frame
+    assert frame is not None
+    assert frame.is_full
+    assert frame.segments.shape == (4, SIZE, SIZE)
+    assert [pane.title[0] for pane in panel.images.panes] == [s.name for s in frame.wish.detector.quadrants]
+    assert panel.use.isEnabled()
+    assert panel.status.text().startswith(f"{SIZE} × {SIZE} px")
+    assert f"{SIZE} × {SIZE} px" in panel.surface.facts.text()
+
+
+def test_a_slider_sends_coarse_pictures_one_at_a_time_and_the_newest_wins(
+    panel: SimulatePanel, engine: Engine, qtbot: QtBot
+) -> None:
+    slider = panel.microscope.sliders["distance_mm"].slider
+    for place in (100, 150, 200, 250):
+        slider.setValue(place)
+    first = [job for job in engine.jobs if job.step == "simulate"]
+    assert len(first) == 1  # the other three wait for it
+    assert first[0].params.draft
+    assert max(first[0].inputs["height"].shape) <= 256
+    engine.answer("simulate")
+    second = [job for job in engine.jobs if job.step == "simulate"]
+    newest = panel.microscope.sliders["distance_mm"].track.value(250 / 400)
+    assert [job.params.detector.distance_mm for job in second] == [newest]
+    frame = panel.flow.live.frame
+    assert frame is not None
+    assert not frame.is_full
+    assert frame.segments.shape[1] * frame.factor <= SIZE
+    settle(panel, engine, qtbot)
+    frame = panel.flow.live.frame
+    assert frame is not None
+    assert frame.is_full
+    assert not frame.params.draft
+    assert frame.params.detector.distance_mm == newest
+
+
+def test_a_full_picture_on_its_way_is_given_up_when_a_slider_moves(
+    panel: SimulatePanel, engine: Engine, qtbot: QtBot
+) -> None:
+    slider = panel.microscope.sliders["tilt_deg.0"].slider
+    slider.setValue(230)
+    engine.answer()
+    qtbot.waitUntil(lambda: any(not job.params.draft for job in engine.jobs if job.step == "simulate"))
+    full = next(job for job in engine.jobs if job.step == "simulate")
+    assert panel.bar.isVisible()
+    full.progress(0.5, "rendering", 1.0)
+    assert panel.bar.value() == 500
+    slider.setValue(240)
+    assert full.cancelled
+    assert not panel.bar.isVisible()
+    settle(panel, engine, qtbot)
+    assert panel.flow.live.frame is not None
+    assert panel.flow.live.frame.is_full
+
+
+def test_typed_values_are_taken_and_can_be_taken_back(panel: SimulatePanel, engine: Engine, qtbot: QtBot) -> None:
+    row = panel.microscope.sliders["distance_mm"]
+    base = panel.flow.base.distance_mm
+    row.field.selectAll()
+    qtbot.keyClicks(row.field, "12500um")
+    qtbot.keyClick(row.field, Qt.Key.Key_Return)
+    assert dict(panel.flow.setup.changes) == {"distance_mm": 12.5}
+    assert row.slider.value() == round(400 * row.track.place(12.5))
+    assert row.reset.isVisible()
+    qtbot.mouseClick(row.reset, LEFT)
+    assert panel.flow.setup.changes == ()
+    assert row.field.value == base
+    assert not row.reset.isVisible()
+    row.slider.setFocus()
+    qtbot.keyClick(row.slider, Qt.Key.Key_Right)
+    assert row.field.value is not None
+    assert row.field.value > base
+    settle(panel, engine, qtbot)
+
+
+def test_a_beam_that_cannot_land_is_told_and_the_panel_goes_on(
+    panel: SimulatePanel, engine: Engine, qtbot: QtBot
+) -> None:
+    panel.flow.change_detector("beam.energy_kev", 2.0)
+    panel.flow.change_detector("bias.specimen_v", -5000.0)
+    assert "turns a beam of 2 keV back" in panel.problem.text()
+    assert panel.problem.isVisible()
+    assert not panel.use.isEnabled()
+    panel.flow.change_detector("bias.specimen_v", -500.0)
+    settle(panel, engine, qtbot)
+    assert not panel.problem.isVisible()
+    assert panel.use.isEnabled()
+
+
+def test_a_failure_of_the_engine_is_shown_in_the_panel_alone(
+    panel: SimulatePanel, held: Session, engine: Engine, qtbot: QtBot
+) -> None:
+    panel.flow.change_detector("distance_mm", 5.0)
+    job = next(job for job in engine.jobs if job.step == "simulate")
+    engine.jobs.remove(job)
+    job.hear(Failed(job, EclipsError("no segment can be reached")))  # type: ignore[arg-type]
+    assert panel.problem.text() == "no segment can be reached"
+    assert not [message for message in held.messages.items if message.kind == "error"]
+    panel.flow.change_detector("distance_mm", 6.0)
+    settle(panel, engine, qtbot)
+    assert not panel.problem.isVisible()
+
+
+def test_surfaces_have_sliders_of_their_own(panel: SimulatePanel, engine: Engine, qtbot: QtBot) -> None:
+    for kind in ("grating", "rough"):
+        row = panel.surface.choice.findData(f"made:{kind}")
+        panel.surface.choice.setCurrentIndex(row)
+        panel.surface.choice.activated.emit(row)
+        assert panel.flow.setup.specimen.kind == kind
+        shown = [name for name, slider in panel.surface.shape.items() if slider.slider.isVisible()]
+        assert sorted(shown) == sorted(surface_parameters(kind))
+    roughness = panel.surface.shape["rms_slope"]
+    roughness.moved.emit(0.5)
+    assert panel.flow.setup.specimen.rms_slope == 0.5
+    assert roughness.reset.isVisible()
+    roughness.reset.click()
+    assert panel.flow.setup.specimen.rms_slope is None
+    assert roughness.field.value == 0.3
+    panel.surface.edge.setCurrentIndex(0)
+    panel.surface.edge.activated.emit(0)
+    settle(panel, engine, qtbot)
+    frame = panel.flow.live.frame
+    assert frame is not None
+    assert frame.segments.shape == (4, 128, 128)
+
+
+def test_an_added_slope_is_a_plane_under_the_surface() -> None:
+    sloped = simulation.with_slope(np.zeros((11, 21)), 2.0, (45.0, 0.0))
+    assert sloped[0, 20] - sloped[0, 0] == pytest.approx(40.0)
+    up = simulation.with_slope(np.zeros((11, 21)), 2.0, (0.0, 45.0))
+    assert up[0, 0] - up[10, 0] == pytest.approx(20.0)  # row 0 is the top, y is up
+    assert sloped.mean() == pytest.approx(0.0, abs=1e-12)
+
+
+def test_a_click_shows_the_angles_and_arrows_move_the_pixel(panel: SimulatePanel, engine: Engine, qtbot: QtBot) -> None:
+    pane = panel.images.panes[0]
+    place = pane.mapFromScene(pane.box.mapViewToScene(QtCore.QPointF(150.0, 200.0)))
+    qtbot.mouseClick(pane.viewport(), LEFT, pos=place)
+    settle(panel, engine, qtbot)
+    assert panel.flow.pixel is not None
+    row, column = panel.flow.pixel
+    assert abs(row - 200) <= 3
+    assert abs(column - 150) <= 3
+    pane.setFocus()
+    qtbot.keyClick(pane, Qt.Key.Key_Right)
+    qtbot.keyClick(pane, Qt.Key.Key_Up, Qt.KeyboardModifier.ShiftModifier)
+    assert panel.flow.pixel == (row - 10, column + 1)
+    settle(panel, engine, qtbot)
+    angles = panel.flow.live.angles
+    assert angles is not None
+    assert (angles.info["row"], angles.info["column"]) == (row - 10, column + 1)
+    assert f"Column {column + 1}, row {row - 10}: height 12.5 nm, tilt 26.6° toward 180°" in panel.angles.where.text()
+    assert [panel.angles.table.item(1, c).text() for c in range(3)] == ["N", "460", "210"]
+    assert panel.angles.table.item(4, 3).text() == "86.4 %"
+    assert "81.0 % of the half space" in panel.angles.exposed.text()
+    panel.angles.table.selectRow(1)
+    assert panel.angles.shown == 1
+    panel.angles.table.selectRow(4)
+    assert panel.angles.shown is None
+
+
+def test_angles_follow_a_slider_at_the_same_place_of_the_coarse_surface(
+    panel: SimulatePanel, engine: Engine, qtbot: QtBot
+) -> None:
+    panel.flow.choose_pixel((250, 200))
+    settle(panel, engine, qtbot)
+    panel.flow.change_detector("distance_mm", 5.0)
+    assert panel.flow.live.frame is not None
+    job = next(job for job in engine.jobs if job.step == "visibility")
+    frame_job = next(job for job in engine.jobs if job.step == "simulate")
+    factor = round(frame_job.params.pixel_size_nm / 10.0)
+    assert factor > 1
+    assert (job.params.row, job.params.column) == (250 // factor, 200 // factor)
+    settle(panel, engine, qtbot)
+    assert panel.flow.live.angles is not None
+    assert panel.flow.live.angles.info["row"] == 250
+
+
+def test_the_sky_is_painted_where_the_segments_are() -> None:
+    arrays = _sky_arrays()
+    colors = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0)]
+    picture = presenter.sky_picture(arrays, colors, None, 180)
+    middle, there = 90, 30  # 30 of 90 pixels: a polar angle of 30 degrees
+    assert tuple(picture[middle, middle + there]) == (255, 0, 0, 255)  # azimuth 0 is right
+    assert tuple(picture[middle - 25, middle])[:3] == (0, 255, 0)  # 90 is up
+    assert picture[middle - 25, middle, 3] == 255  # below the horizon of 30 degrees: open
+    assert 0 < picture[middle - 38, middle, 3] < 100  # valid, but hidden
+    assert picture[middle, middle + 60, 3] == 0  # beyond 45 degrees nothing is caught
+    alone = presenter.sky_picture(arrays, colors, 0, 180)
+    assert alone[middle - 25, middle, 3] == 0
+    assert picture[0, 0, 3] == 0
+
+
+def _sky_arrays() -> dict[str, Any]:
+    return _sky(Submitted("visibility", Visibility(), {}, None))[0]
+
+
+def test_images_enter_the_project_with_detector_and_truth_and_leave_it_again(
+    panel: SimulatePanel, held: Session, engine: Engine, qtbot: QtBot
+) -> None:
+    panel.flow.change_detector("distance_mm", 5.0)
+    settle(panel, engine, qtbot)
+    qtbot.mouseClick(panel.use, LEFT)
+    qtbot.waitUntil(lambda: held.project.segment_set is not None)
+    segment_set = held.project.segment_set
+    assert segment_set is not None
+    assert segment_set.name == "Simulated Vickers indent"
+    assert segment_set.pixel_size_nm == 10.0
+    assert segment_set.clip_high == 65535.0
+    assert len(segment_set.images) == 4
+    assert not segment_set.images[0].data.flags.writeable
+    assert held.project.detector is not None
+    assert held.project.detector.distance_mm == 5.0
+    assert not held.project.detector.is_typical
+    truth = held.project.get(HeightMap, held.project.selection.map_id)
+    assert truth is not None
+    assert truth.height.shape == (SIZE, SIZE)
+    assert float(np.mean(truth.height)) == pytest.approx(0.0, abs=1e-2)
+    assert truth.center_px == (159.5, 159.5)
+    assert held.history.texts == ("Use simulated images of Vickers indent",)
+    held.history.undo()
+    assert len(held.project) == 0
+    settle(panel, engine, qtbot)
+
+
+def test_images_that_are_not_rendered_yet_are_rendered_first(
+    panel: SimulatePanel, held: Session, engine: Engine, qtbot: QtBot
+) -> None:
+    panel.flow.watch(False)
+    panel.flow.choose(dose=123.0)
+    panel.flow.use()
+    jobs = engine.answer("simulate")
+    assert [job.params.dose for job in jobs] == [123.0]
+    assert jobs[0].inputs["height"].shape == (SIZE, SIZE)
+    qtbot.waitUntil(lambda: held.project.segment_set is not None)
+
+
+def test_images_are_saved_as_a_stack(
+    panel: SimulatePanel, held: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, qtbot: QtBot
+) -> None:
+    import tifffile
+
+    chosen = tmp_path / "sim"
+    monkeypatch.setattr(held, "ask_save_file", lambda *_: chosen)
+    qtbot.mouseClick(panel.save, LEFT)
+    path = tmp_path / "sim.tif"
+    qtbot.waitUntil(lambda: bool(held.messages.items))
+    assert held.messages.items[-1].kind == "good"
+    assert tifffile.imread(path).shape == (4, SIZE, SIZE)
+    chosen = tmp_path / "nowhere" / "sim.tif"
+    panel.save.click()
+    qtbot.waitUntil(lambda: held.messages.items[-1].kind == "error")
+
+
+def test_surfaces_of_the_project_can_be_simulated(
+    panel: SimulatePanel, held: Session, engine: Engine, qtbot: QtBot
+) -> None:
+    fill(held)
+    settle(panel, engine, qtbot)
+    assert panel.microscope.choice.currentText() == "Project: Ring"
+    place = panel.surface.choice.findData("scan0-0")
+    assert panel.surface.choice.itemText(place) == "scan0: scan0-0"
+    panel.surface.choice.setCurrentIndex(place)
+    panel.surface.choice.activated.emit(place)
+    settle(panel, engine, qtbot)
+    frame = panel.flow.live.frame
+    assert frame is not None
+    assert frame.segments.shape[1:] == (60, 80)
+    assert frame.terrain.pixel_size_nm == 2.0
+    assert not panel.surface.edge.isVisible()
+    run = held.project.run
+    assert run is not None
+    held.do(edits.remove("Remove", [run]))
+    settle(panel, engine, qtbot)
+    assert panel.flow.setup.is_made
+    assert panel.surface.edge.isVisible()
+
+
+def test_a_height_map_file_is_read_and_simulated(
+    panel: SimulatePanel, held: Session, engine: Engine, qtbot: QtBot, tmp_path: Path
+) -> None:
+    panel.flow.read_height_map(ReadHeightMap(str(tmp_path / "afm.gwy")))
+    job = engine.jobs.pop()
+    assert job.step == "read-height-map"
+    job.done({"height": np.zeros((40, 50))}, pixel_size_nm=[4.0, 2.0], name="afm")
+    settle(panel, engine, qtbot)
+    frame = panel.flow.live.frame
+    assert frame is not None
+    assert frame.terrain.pixel_size_nm == 2.0
+    assert frame.segments.shape[1:] == (40, 99)  # twice as many columns, from the first centre to the last
+    assert panel.surface.choice.currentText() == "afm"
+    panel.flow.read_height_map(ReadHeightMap(str(tmp_path / "bare.tif")))
+    job = engine.jobs.pop()
+    job.hear(Failed(job, EclipsError("no unit")))  # type: ignore[arg-type]
+    assert held.messages.items[-1].action_text == "Read with settings…"
+
+
+def test_gaps_are_refused_and_named() -> None:
+    height = np.zeros((10, 10))
+    height[2, 3] = np.nan
+    with pytest.raises(EclipsError, match=r"scan: 1 % of the heights are missing"):
+        simulation.terrain_of(HeightMap("m", "scan", height, (1.0, 1.0)))
+
+
+def test_square_pixels_keep_a_slope() -> None:
+    x = np.arange(20) * 5.0
+    height, size = simulation.square_pixels(np.broadcast_to(0.3 * x, (12, 20)).copy(), (5.0, 2.0))
+    assert size == 2.0
+    assert height.shape == (12, 48)
+    np.testing.assert_allclose(np.diff(height[3]), 0.3 * 2.0, rtol=1e-9)
+
+
+def test_choices_of_model_and_emission_reach_the_engine(panel: SimulatePanel, engine: Engine, qtbot: QtBot) -> None:
+    form = panel.model
+    form.model.show_data("mc")
+    form.model.activated.emit(form.model.currentIndex())
+    assert form.rays.slider.isVisible()
+    form.emission.show_data("tabulated")
+    form.emission.activated.emit(form.emission.currentIndex())
+    settle(panel, engine, qtbot)
+    frame = panel.flow.live.frame
+    assert frame is not None
+    assert (frame.params.model, frame.params.emission.model) == ("mc", "tabulated")
+    assert frame.params.emission.material in presenter.materials()
+
+
+def test_choices_stay_while_the_panel_is_closed(
+    panel: SimulatePanel, held: Session, engine: Engine, qtbot: QtBot
+) -> None:
+    panel.flow.change_detector("beam.energy_kev", 7.0)
+    panel.hide()
+    engine.answer()
+    assert not [job for job in engine.jobs if job.step == "simulate" and not job.params.draft]
+    again = SimulatePanel(held)
+    qtbot.addWidget(again)
+    again.resize(600, 500)
+    again.show()
+    settle(again, engine, qtbot)
+    assert again.microscope.sliders["beam.energy_kev"].field.value == 7.0
+    assert again.tabs.tabBar().isVisible()  # a narrow panel keeps the angles behind the choices
+    again.resize(1200, 700)
+    assert again.splitter.count() == 3
+
+
+def test_the_project_detector_is_followed(panel: SimulatePanel, held: Session, engine: Engine, qtbot: QtBot) -> None:
+    held.do(edits.set_detector(held.project, detector(distance_mm=11.0)))
+    settle(panel, engine, qtbot)
+    assert panel.microscope.sliders["distance_mm"].field.value == 11.0
+    name = next(iter(presets()))
+    panel.microscope.choice.show_data(name)
+    panel.microscope.choice.activated.emit(panel.microscope.choice.currentIndex())
+    assert panel.flow.base.name == name
+    held.history.undo()
+    settle(panel, engine, qtbot)
+
+
+def test_the_detector_is_changed_without_the_project(held: Session) -> None:
+    project = Project()
+    setup = simulation.Setup(changes=(("bias.specimen_v", -2000.0), ("center_mm.1", 1.5), ("beam.probe_fwhm_nm", 3.0)))
+    made = simulation.detector_of(setup, project)
+    assert made.bias == Bias(-2000.0, 0.0)
+    assert made.center_mm == (0.0, 1.5)
+    assert made.beam == Beam(15.0, 3.0)
+    for key, value in setup.changes:
+        assert simulation.detector_value(made, key) == value
+    assert setup.with_change("center_mm.1", None).changes == (setup.changes[0], setup.changes[2])
+
+
+@pytest.mark.parametrize("law", ["even", "log", "square"])
+def test_tracks_go_there_and_back(law: str) -> None:
+    track = Track(1.0 if law == "log" else 0.0, 40.0, law)
+    for place in np.linspace(0, 1, 41):
+        assert track.place(track.value(float(place))) == pytest.approx(place, abs=0.01)
+    assert track.place(1e9) == 1.0
+
+
+def test_coarse_noise_is_that_of_all_pixels_together() -> None:
+    setup = replace(simulation.Setup(), dose=1000.0)
+    fine = simulation.simulate_params(setup, detector(), 2.0)
+    coarse = simulation.simulate_params(setup, detector(), 2.0, 4, draft=True)
+    assert coarse.dose == 16000.0
+    assert fine.dose is not None
+    assert coarse.dose * coarse.grey_per_electron == pytest.approx(fine.dose * fine.grey_per_electron)
+    assert coarse.pixel_size_nm == 8.0
+
+
+def test_the_engine_renders_what_the_panel_asks_for(session: Session, qtbot: QtBot, tmp_path: Path) -> None:
+    """The real engine: a slope to the right is brighter for the segment that it faces, and reconstructs as such."""
+    panel = SimulatePanel(session)
+    qtbot.addWidget(panel)
+    panel.resize(1000, 650)
+    panel.flow.setup = simulation.Setup(specimen=Specimen("sphere", 64, 64, 10.0), dose=None, slope_deg=(20.0, 0.0))
+    panel.show()
+    live: LiveImages = panel.flow.live
+    qtbot.waitUntil(lambda: live.frame is not None and live.is_settled, timeout=60_000)
+    assert live.problem == ""
+    frame = live.frame
+    assert frame is not None
+    by_azimuth = {
+        round(s.azimuth_deg % 360): image
+        for s, image in zip(frame.wish.detector.quadrants, frame.segments, strict=True)
+    }
+    assert by_azimuth[180][2, 32] > 1.2 * by_azimuth[0][2, 32]  # it rises to the right, so it faces left
+    panel.flow.choose_pixel((2, 32))
+    qtbot.waitUntil(lambda: live.angles is not None, timeout=20_000)
+    assert live.angles is not None
+    assert live.angles.info["tilt_deg"] == pytest.approx(20.0, abs=0.1)
+    assert live.angles.info["azimuth_deg"] == pytest.approx(180.0, abs=0.5)
+    panel.use.click()
+    qtbot.waitUntil(lambda: len(session.project.of_kind(SegmentSet)) == 1)
+    assert math.isfinite(float(session.project.of_kind(SegmentSet)[0].images[0].data.mean()))
