@@ -1,7 +1,8 @@
 """Tell how far away a surface can still block the way to the detector.
 
 The rigorous radius: nothing beyond it blocks an accepted electron. The statistical one: the chance that something beyond it
-blocks the lowest accepted electron, where nothing inside does, is below --delta-out; it holds for random surfaces.
+blocks the lowest accepted electron, where nothing inside does, is below --delta-out; it holds for random surfaces. Beside it
+stands the chance counted on this map.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ def describe(result: dict[str, Any]) -> str:
 
     return (
         f"rigorous radius: {radius('rigorous_nm')}\n"
-        f"statistical radius: {radius('statistical_nm')}, chance from outside below {result['delta_out']:g}\n"
+        f"statistical radius: {radius('statistical_nm')}, chance from outside below {result['delta_out']:g}, "
+        f"on this map {result['measured_chance']:.2g}\n"
         f"relief {format_length(result['relief_nm'])}, rms slope {result['rms_slope']:.3g}, correlation length "
         f"{format_length(result['correlation_length_nm'])}, lowest take-off angle {result['lowest_elevation_deg']:.1f}°"
     )

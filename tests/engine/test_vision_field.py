@@ -10,14 +10,14 @@ from eclips_app.core.context import SilentContext
 from eclips_app.core.detector import Detector, Segment
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.steps import EstimateVisionField, Visibility, run_step
+from eclips_app.engine.forward.surface_statistics import gaussian_statistics, surface_statistics
 from eclips_app.engine.forward.vision_field import (
     chance_beyond,
-    gaussian_statistics,
-    surface_statistics,
+    measured_chance,
     vision_field,
     vision_field_of,
 )
-from eclips_app.engine.surfaces import grating, rough
+from eclips_app.engine.surfaces import grating, rough, steps
 
 SEGMENTS = tuple(Segment(n, a, 90.0, 1.0, 0.0) for n, a in zip("ENWS", (0, 90, 180, 270), strict=True))
 PIXEL_NM = 3.0
@@ -99,6 +99,21 @@ def test_nothing_beyond_the_rigorous_radius_blocks_and_something_just_inside_may
     ).info
     assert lit["segments"][0]["visible_share"] == pytest.approx(1.0, abs=1e-6)
     assert dark["segments"][0]["visible_share"] < 1.0 - 1e-5
+
+
+def test_the_chance_on_the_map_tells_where_the_statistics_mislead() -> None:
+    slope = 1 / np.tan(np.deg2rad(60.0))
+    height = rough((300, 300), 1.0, 5, rms_slope=0.8, longest_nm=60.0)
+    reach = int(np.ceil(np.ptp(height) / slope))
+    for radius in (1, 4, 9):
+        assert measured_chance(height, slope, radius) == pytest.approx(measured(height, slope, reach)[radius], rel=0.2)
+    assert measured_chance(height, slope, reach) == 0.0
+    honest = vision_field(height, 1.0, detector(60.0), 0.02)
+    assert honest.measured_chance is not None
+    assert 0.005 < honest.measured_chance <= 0.02
+    terraces = vision_field(steps((300, 300), 1.0, 3, azimuth_deg=0.0), 1.0, detector(70.0), 0.02)  # far from Gaussian
+    assert terraces.measured_chance is not None
+    assert terraces.measured_chance > 0.02
 
 
 def test_statistics_are_those_of_the_surface() -> None:

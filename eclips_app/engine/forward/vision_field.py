@@ -28,19 +28,18 @@ of the chance; the smaller one is taken:
 
 A mean slope g of the surface along f lowers m to ``m - g``. The chances of the azimuths are averaged. The statistical radius
 rests on heights that are Gaussian with the statistics of the map; on gratings, indents and the like, and where the map
-shows few of its longest waves, only the rigorous one is safe.
+shows few of its longest waves, only the rigorous one is safe. So the chance at the statistical radius is also counted on
+the map itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
-from scipy.ndimage import map_coordinates
 from scipy.special import ndtr
 
 from eclips_app.core.context import Context
@@ -48,56 +47,12 @@ from eclips_app.core.detector import Detector
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.steps import EstimateVisionField, StepResult
 from eclips_app.engine.acceptance import acceptance
+from eclips_app.engine.forward.surface_statistics import SurfaceStatistics, surface_statistics
 
 Float = NDArray[np.float64]
 
-_AZIMUTHS = 16
-_EDGE_PX = 1024  #: statistics are taken from the middle of larger maps
-_SAMPLES = 4  #: distances per pixel
+_LINES = 96  #: rows and columns along which the chance is counted
 _FINEST = 1e-9  #: least variance, as a part of the mean square slope
-
-
-@dataclass(frozen=True)
-class SurfaceStatistics:
-    """What the Vision Field needs to know of a surface.
-
-    Attributes
-    ----------
-    lag_nm : array [s]
-        Distances, evenly spaced from 0.
-    structure_nm2 : array [f, s]
-        Structure function ``<(h(x + s) - h(x))^2>`` after removing the mean plane, in evenly spaced azimuths; beyond the last
-        distance it is taken as constant.
-    mean_slope : array [f]
-        Slope of the mean plane along each azimuth.
-    mean_square_slope : array [f]
-        Mean square of the slope along each azimuth, without the mean plane.
-    rms_height_nm : float
-        Standard deviation of the heights without the mean plane.
-    relief_nm : float
-        Highest less lowest height.
-    """
-
-    lag_nm: Float
-    structure_nm2: Float
-    mean_slope: Float
-    mean_square_slope: Float
-    rms_height_nm: float
-    relief_nm: float
-
-    @property
-    def rms_slope(self) -> float:
-        """Root mean square of the gradient without the mean plane."""
-        return float(np.sqrt(2.0 * self.mean_square_slope.mean()))
-
-    @property
-    def correlation_length_nm(self) -> float:
-        """Distance at which the autocorrelation falls to 1/e; the largest distance known if it does not."""
-        if self.rms_height_nm <= 0.0:
-            return 0.0
-        autocorrelation = 1.0 - self.structure_nm2.mean(axis=0) / (2.0 * self.rms_height_nm**2)
-        below = np.flatnonzero(autocorrelation <= np.exp(-1.0))
-        return float(self.lag_nm[below[0] if below.size else -1])
 
 
 @dataclass(frozen=True)
@@ -114,6 +69,8 @@ class VisionField:
         Lowest take-off angle that the detector accepts.
     delta_out : float
         The chance that was chosen.
+    measured_chance : float or None
+        What `chance` at the statistical radius is on the map itself; None where only statistics are known.
     radius_nm, chance : array [r]
         Bound of the chance that the lowest accepted ray is blocked from beyond `radius_nm`, given that nothing blocks it inside.
     """
@@ -125,20 +82,24 @@ class VisionField:
     correlation_length_nm: float
     lowest_elevation_deg: float
     delta_out: float
+    measured_chance: float | None
     radius_nm: Float
     chance: Float
 
 
 def vision_field_step(inputs: Mapping[str, NDArray[Any]], params: EstimateVisionField, context: Context) -> StepResult:
     """Compute the Vision Field; gives ``radius_nm`` and ``chance`` [r], and the numbers of `VisionField` as ``info``."""
-    statistics = surface_statistics(inputs["height"], params.pixel_size_nm, context.check)
-    found = vision_field_of(statistics, lowest_slope(params.detector), params.delta_out)
+    found = vision_field(inputs["height"], params.pixel_size_nm, params.detector, params.delta_out, context.check)
     numbers = {name: value for name, value in vars(found).items() if name not in ("radius_nm", "chance")}
     return StepResult({"radius_nm": found.radius_nm, "chance": found.chance}, numbers)
 
 
 def vision_field(
-    height: NDArray[Any], pixel_size_nm: float, detector: Detector, delta_out: float = 0.01
+    height: NDArray[Any],
+    pixel_size_nm: float,
+    detector: Detector,
+    delta_out: float = 0.01,
+    check: Callable[[], None] = lambda: None,
 ) -> VisionField:
     """Compute the Vision Field of a height map.
 
@@ -152,13 +113,18 @@ def vision_field(
         Gives the lowest accepted take-off angle.
     delta_out : float
         Accepted chance of being blocked from outside, 0 to 1.
+    check : callable
+        Called now and then; may raise to stop.
 
     Raises
     ------
     EclipsError
         Heights with gaps, or a detector that accepts electrons along the surface.
     """
-    return vision_field_of(surface_statistics(height, pixel_size_nm), lowest_slope(detector), delta_out)
+    statistics, slope = surface_statistics(height, pixel_size_nm, check), lowest_slope(detector)
+    found = vision_field_of(statistics, slope, delta_out)
+    measured = measured_chance(np.asarray(height) / pixel_size_nm, slope, found.statistical_nm / pixel_size_nm, check)
+    return replace(found, measured_chance=measured)
 
 
 def lowest_slope(detector: Detector) -> float:
@@ -181,8 +147,34 @@ def vision_field_of(statistics: SurfaceStatistics, slope: float, delta_out: floa
     statistical = float(radius[after]) if after < radius.size else rigorous
     return VisionField(
         rigorous, min(statistical, rigorous), statistics.relief_nm, statistics.rms_slope, statistics.correlation_length_nm,
-        float(np.rad2deg(np.arctan(slope))), delta_out, radius, chance,
+        float(np.rad2deg(np.arctan(slope))), delta_out, None, radius, chance,
     )  # fmt: skip
+
+
+def measured_chance(
+    height: NDArray[Any], slope: float, radius: float, check: Callable[[], None] = lambda: None
+) -> float:
+    """Count how often the lowest ray is blocked from beyond a radius where nothing inside blocks it.
+
+    Heights and radius are in units of the pixel, which is the smallest radius there is. Rays go both ways along some rows
+    and columns; beyond the border nothing blocks them.
+    """
+    far = clear = 0
+    reach = int(np.ceil(np.ptp(height) / slope))
+    for field in (height, height.T):
+        some = field[:: max(1, len(field) // _LINES)]
+        for lines in (some, some[:, ::-1]):
+            is_clear, is_far = np.ones(lines.shape, dtype=bool), np.zeros(lines.shape, dtype=bool)
+            for step in range(1, min(reach, lines.shape[1] - 1) + 1):
+                blocked = lines[:, step:] - lines[:, :-step] > slope * step
+                if step <= max(radius, 1.0):
+                    is_clear[:, :-step] &= ~blocked
+                else:
+                    is_far[:, :-step] |= blocked
+                check()
+            clear += int(is_clear.sum())
+            far += int((is_clear & is_far).sum())
+    return far / clear if clear else 0.0
 
 
 def chance_beyond(statistics: SurfaceStatistics, slope: float) -> tuple[Float, Float]:
@@ -225,82 +217,3 @@ def _crossings(radius: Float, structure: Float, slope: float, square: float) -> 
 
 def _density(x: Float) -> Float:
     return np.asarray(np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi))
-
-
-def surface_statistics(
-    height: NDArray[Any], pixel_size_nm: float, check: Callable[[], None] = lambda: None
-) -> SurfaceStatistics:
-    """Measure the statistics of a height map (nm), for distances up to a half of its smaller edge.
-
-    `check` is called now and then and may raise to stop.
-    """
-    if height.ndim != 2 or min(height.shape) < 16:
-        raise EclipsError(
-            f"a height map of shape {height.shape} has no statistics", hint="Give 16 x 16 pixels or more."
-        )
-    if not np.isfinite(height).all():
-        raise EclipsError("the height map has gaps", hint="Fill them first.")
-    relief = float(np.ptp(height))
-    middle = _middle(np.asarray(height, dtype=np.float64) / pixel_size_nm)
-    level, (right, up) = _levelled(middle)
-    reach = min(middle.shape) // 2
-    structure = _structure_map(level, reach, check)
-    azimuth = np.arange(_AZIMUTHS) * (2 * np.pi / _AZIMUTHS)
-    cosine, sine = np.cos(azimuth), np.sin(azimuth)
-    along_x, along_y = structure[reach, reach + 1], structure[reach + 1, reach]
-    both = (structure[reach - 1, reach + 1] - structure[reach + 1, reach + 1]) / 4  # rows go down, y up
-    lags = np.arange((reach - 1) * _SAMPLES) / _SAMPLES
-    check()
-    places = reach - lags * sine[:, None], reach + lags * cosine[:, None]
-    profiles = np.maximum(map_coordinates(structure, places, order=3, mode="nearest"), 0.0)
-    profiles[:, 0] = 0.0
-    return SurfaceStatistics(
-        lags * pixel_size_nm,
-        profiles * pixel_size_nm**2,
-        right * cosine + up * sine,
-        along_x * cosine**2 + along_y * sine**2 + 2 * both * cosine * sine,
-        float(level.std()) * pixel_size_nm,
-        relief,
-    )
-
-
-def gaussian_statistics(rms_height_nm: float, correlation_length_nm: float, relief_nm: float) -> SurfaceStatistics:
-    """Give the statistics of an isotropic surface with the autocorrelation ``exp(-(s / correlation length)^2)``."""
-    lag = np.linspace(0.0, 5.0, 201) * correlation_length_nm
-    structure = 2 * rms_height_nm**2 * -np.expm1(-((lag / correlation_length_nm) ** 2))
-    square = 2 * (rms_height_nm / correlation_length_nm) ** 2
-    return SurfaceStatistics(lag, structure[None], np.zeros(1), np.full(1, square), rms_height_nm, relief_nm)
-
-
-def _middle(height: Float) -> Float:
-    rows, columns = (max(0, (size - _EDGE_PX) // 2) for size in height.shape)
-    return height[rows : height.shape[0] - rows, columns : height.shape[1] - columns]
-
-
-def _levelled(height: Float) -> tuple[Float, tuple[float, float]]:
-    """Remove the mean plane; gives also its slopes to the right and upward."""
-    rows, columns = height.shape
-    down, right = np.arange(rows) - (rows - 1) / 2, np.arange(columns) - (columns - 1) / 2
-    along_down = float(down @ height.mean(axis=1) / (down @ down))
-    along_right = float(height.mean(axis=0) @ right / (right @ right))
-    return height - height.mean() - along_down * down[:, None] - along_right * right, (along_right, -along_down)
-
-
-def _structure_map(height: Float, reach: int, check: Callable[[], None]) -> Float:
-    """Mean of ``(h(x + d) - h(x))^2`` over all pairs in the field, for d up to `reach` rows and columns each way."""
-    shape = [fft.next_fast_len(size + reach, real=True) for size in height.shape]
-    waves = fft.rfft2(height, s=shape)
-    check()
-    power = fft.irfft2(waves.real**2 + waves.imag**2, s=shape)
-    check()
-    lags = np.arange(-reach, reach + 1)
-    rows, columns = height.shape
-    pairs = (rows - np.abs(lags))[:, None] * (columns - np.abs(lags))
-    # Sums of squares over the points that have a partner at +d and at -d: corners of the cumulated sum.
-    total = np.zeros((rows + 1, columns + 1))
-    np.cumsum(np.cumsum(height**2, axis=0), axis=1, out=total[1:, 1:])
-    top, bottom = np.maximum(-lags, 0)[:, None], np.minimum(rows - lags, rows)[:, None]
-    left, right = np.maximum(-lags, 0), np.minimum(columns - lags, columns)
-    squares = total[bottom, right] - total[top, right] - total[bottom, left] + total[top, left]
-    sums = squares + squares[::-1, ::-1] - 2 * power[np.ix_(lags, lags)]
-    return np.asarray(np.maximum(sums / pairs, 0.0))
