@@ -41,7 +41,10 @@ def measured(height_px: np.ndarray, slope: float, reach: int) -> np.ndarray:
     for down, right in DIRECTIONS:
         first, last = np.full(base.shape, np.inf), np.zeros(base.shape)
         for step in range(1, reach + 1):
-            there = np.roll(height_px, (-down * step, -right * step), (0, 1))[rows, columns]  # never over the border
+            there = height_px[
+                rows.start + down * step : rows.stop + down * step,
+                columns.start + right * step : columns.stop + right * step,
+            ]
             blocked = there - base > slope * step
             first[blocked & np.isinf(first)] = step
             last[blocked] = step
