@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,3 +27,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def shared_data() -> Path:
     """Folder with `data` (real files) and `cases` (images with known truth)."""
     return SHARED
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the engine's cache of electron optics out of the user's folders."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ECLIPS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield

@@ -23,9 +23,12 @@ from eclips_app.core.errors import EclipsError
 
 Float = NDArray[np.float64]
 
-_SMALLEST_BORE = 1e-3  #: of the outer radius; a full disc is taken as an annulus with a hole that small
+_SMALLEST_BORE = 1e-6  #: of the outer radius; a full disc is taken as an annulus with a hole that small
 _FEWEST_NODES, _MOST_NODES = 40, 320
-_FINER = 6  #: sources per unknown where the potential is evaluated next to the electrode
+_MOST_ACROSS = 160  #: cells of the table along r
+_RINGS_PER_CELL = (
+    1.5  #: rings of charge per cell of the table next to an electrode: off by 1e-4 in the first row, 1e-8 in the next
+)
 _CHUNK = 2048
 
 
@@ -67,11 +70,17 @@ class Grid:
 def tabulate(electrodes: tuple[Annulus, ...], radius: float, height: float, cells: int = 64) -> Grid:
     """Solve for the unit potentials of electrodes on a grid up to `radius` and `height` in mm.
 
-    `cells` is their number along z; along r they are of the same size. At `height` the grid ends on the lower face of the
+    `cells` is their number along z; along r they are of the same size, but 160 at most. At `height` the grid ends on the lower face of the
     electrode there.
     """
-    nr = int(np.ceil(radius / height * cells)) + 1
-    near = tuple(_FINER if one.height <= height else 1 for one in electrodes)
+    nr = min(int(np.ceil(radius / height * cells)), _MOST_ACROSS) + 1
+    spacing = height / cells / _RINGS_PER_CELL
+    counts = [_nodes_for(electrodes, i) for i in range(len(electrodes))]
+    half = [np.pi * (one.outer - one.bore) / 2 for one in electrodes]
+    near = tuple(
+        int(np.ceil(h / count / spacing)) if one.height <= height else 1
+        for one, count, h in zip(electrodes, counts, half, strict=True)
+    )
     charges = solve(electrodes, finer=near)
     r, z = np.linspace(0, radius, nr), np.linspace(0, height, cells + 1)
     unit = np.zeros((len(electrodes), nr, cells + 1))

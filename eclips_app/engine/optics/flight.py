@@ -29,7 +29,7 @@ from eclips_app.engine.optics.trajectories import Paths, Potential, fly
 Float = NDArray[np.float64]
 Spectrum = tuple[Float, Float]  #: fractions of the landing energy (middles of the bins, rising) and their weights
 
-_VERSION = 1
+_VERSION = 2
 _CELLS = 64  #: of the field's table between specimen and detector
 _ANGLES = 181  #: start angles of the trajectories, from 0 to 90 degrees
 _MOST_ENERGIES = 20

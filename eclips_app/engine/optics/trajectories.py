@@ -169,7 +169,7 @@ def _stop_at(potential: Potential, before: Tensor, rate: Tensor, dt: Tensor) -> 
         off = potential.height - after[1]
         low, high = torch.where(off > 0, found, low), torch.where(off > 0, high, found)
         newton = found + off / after[3]
-        found = torch.where((newton > low) & (newton < high), newton, (low + high) / 2)
+        found = torch.where((newton >= low) & (newton <= high), newton, (low + high) / 2)
         after = _advance(potential, before, rate, found)
     return found, after
 
