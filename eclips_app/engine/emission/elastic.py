@@ -86,21 +86,26 @@ def _cosines(count: int = 640) -> Float:
 def _at_energy(atom: Element, energy: float, cosines: Float) -> tuple[Float, float, float]:
     up, down = phase_shifts(atom, energy)
     k = math.sqrt(energy * (energy + 2 * LIGHT_SPEED**2)) / LIGHT_SPEED
-    differential = _differential(up, down, cosines) / k**2
-    total = 4 * np.pi / k**2 * float(np.sum(_weights(up, down)))
-    transport = 4 * np.pi / k**2 * _transport_sum(up, down)
-    return differential, total, transport
+    total, transport = _totals(up, down)
+    return _differential(*_amplitudes(up, down), cosines) / k**2, total / k**2, transport / k**2
 
 
-def _weights(up: Float, down: Float) -> Float:
-    degree = np.arange(len(up))
-    return np.asarray((degree + 1) * np.sin(up) ** 2 + degree * np.sin(down) ** 2)
+def _amplitudes(up: Float, down: Float) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:
+    """Give the coefficients of k f in Legendre polynomials and of k g in associated ones of order 1."""
+    n = np.arange(len(up))
+    a, b = np.sin(up) * np.exp(1j * up), np.sin(down) * np.exp(1j * down)  # (exp(2 i delta) - 1)/2i
+    return (n + 1) * a + n * b, b - a
 
 
-def _transport_sum(up: Float, down: Float) -> float:
-    """Integrate (|f|² + |g|²)(1 - cosine) exactly: the integrand is a polynomial in the cosine."""
-    nodes, weights = np.polynomial.legendre.leggauss(len(up) + 2)
-    return float(np.sum(weights * (1 - nodes) * _differential(up, down, nodes)) / 2)
+def _totals(up: Float, down: Float) -> tuple[float, float]:
+    """Give k² times the total and the transport cross-section, by the integrals of two neighbouring Legendre polynomials."""
+    f, g = _amplitudes(up, down)
+    n = np.arange(len(up))
+    total = 4 * np.pi * float(np.sum((n + 1) * np.sin(up) ** 2 + n * np.sin(down) ** 2))
+    n = n[:-1]
+    near_f, near_g = (np.real(each[:-1] * np.conj(each[1:])) for each in (f, g))
+    forward = 8 * np.pi * np.sum((n + 1) / ((2 * n + 1) * (2 * n + 3)) * (near_f + n * (n + 2) * near_g))
+    return total, total - float(forward)
 
 
 def phase_shifts(atom: Element, energy: float) -> tuple[Float, Float]:
@@ -272,29 +277,18 @@ def _with_born_tail(
 
 
 @compiled(error_model="numpy")
-def _differential(up: Float, down: Float, cosines: Float) -> Float:
-    """Give k² (|f|² + |g|²) by cosine of the scattering angle from the phase shifts by l."""
-    count = len(up)
-    a, b, g = np.empty(count), np.empty(count), np.empty(count)
-    h = np.empty(count)
-    for n in range(count):
-        s1, c1, s2, c2 = math.sin(up[n]), math.cos(up[n]), math.sin(down[n]), math.cos(down[n])
-        a[n] = (n + 1) * s1 * c1 + n * s2 * c2  # (exp(2 i d) - 1)/2i = sin d cos d + i sin² d
-        b[n] = (n + 1) * s1 * s1 + n * s2 * s2
-        g[n], h[n] = s2 * c2 - s1 * c1, s2 * s2 - s1 * s1
+def _differential(direct: NDArray[np.complex128], flip: NDArray[np.complex128], cosines: Float) -> Float:
+    """Give k² (|f|² + |g|²) by cosine of the scattering angle."""
     out = np.empty(len(cosines))
     for i in range(len(cosines)):
         x = cosines[i]
-        low, high = 1.0, x  # P_n, P_n+1
+        low, high = 1.0, x  # P_n-1, P_n
         slope_low, slope_high = 0.0, 1.0  # their derivatives
-        fr, fi, gr, gi = a[0], b[0], 0.0, 0.0
-        for n in range(1, count):
-            fr += a[n] * high
-            fi += b[n] * high
-            gr += g[n] * slope_high
-            gi += h[n] * slope_high
+        f, g = direct[0], 0.0j
+        for n in range(1, len(direct)):
+            f += direct[n] * high
+            g += flip[n] * slope_high
             low, high = high, ((2 * n + 1) * x * high - n * low) / (n + 1)
             slope_low, slope_high = slope_high, slope_low + (2 * n + 1) * low
-        sine2 = max(1.0 - x * x, 0.0)
-        out[i] = fr * fr + fi * fi + sine2 * (gr * gr + gi * gi)
+        out[i] = f.real**2 + f.imag**2 + max(1.0 - x * x, 0.0) * (g.real**2 + g.imag**2)
     return out

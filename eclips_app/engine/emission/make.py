@@ -19,8 +19,9 @@ from eclips_app.core.context import Context
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.steps import EmissionTableParams, StepResult
 from eclips_app.engine.emission.materials import Material, material
-from eclips_app.engine.emission.montecarlo import CUTOFF_KEV, ENERGY_BINS, ZERNIKE, Exits, run, target
+from eclips_app.engine.emission.montecarlo import CUTOFF_KEV, Exits, run, target
 from eclips_app.engine.emission.tables import EmissionTable
+from eclips_app.engine.emission.transport import ENERGY_BINS, ZERNIKE
 from eclips_app.version import VERSION
 
 Float = NDArray[np.float64]

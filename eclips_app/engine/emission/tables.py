@@ -6,6 +6,7 @@ A table is a NumPy archive without pickled objects; `resources/emission/README.m
 from __future__ import annotations
 
 import json
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -271,7 +272,7 @@ def read_table(name_or_path: str) -> EmissionTable:
 
 def _read(path: Path) -> EmissionTable:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             if "schema" not in file or str(file["schema"]) != SCHEMA:
                 raise _damaged(str(path), f"it is not {SCHEMA}")
             arrays = {name: file[name] for name in file.files if name in _FIELDS}
@@ -280,15 +281,9 @@ def _read(path: Path) -> EmissionTable:
             raise ValueError("meta")
         return from_arrays(arrays, meta, str(path))
     except (
-        OSError,
-        ValueError,
-        TypeError,
-        KeyError,
-        EOFError,
-        AttributeError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
+        OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, MemoryError, OverflowError, struct.error,
+        zipfile.BadZipFile, zlib.error,
+    ) as error:  # fmt: skip
         raise _damaged(str(path), "it cannot be read") from error
 
 
