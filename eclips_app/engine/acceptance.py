@@ -109,7 +109,12 @@ class Coverage:
     """
 
     def __init__(
-        self, detector: Detector, polar_cells: int = 360, azimuth_cells: int = 768, spectrum: Spectrum | None = None
+        self,
+        detector: Detector,
+        polar_cells: int = 360,
+        azimuth_cells: int = 768,
+        spectrum: Spectrum | None = None,
+        effort: flight.Effort = flight.FULL,
     ) -> None:
         """Take what `acceptance` takes; electrons are flown here, once."""
         self.detector, self.cells = detector, (polar_cells, azimuth_cells)
@@ -120,7 +125,7 @@ class Coverage:
             free = flight.clear_of_pole(detector, torch.from_numpy(edges)) * flight.response(detector, chosen)
             self._part = None if bool((free == 1).all()) else free[:, None]
         else:
-            self._flown = flight.at_edges(flight.landing(detector, chosen), edges, detector)
+            self._flown = flight.at_edges(flight.landing(detector, chosen, effort), edges, detector)
 
     def __call__(self, geometry: Tensor) -> Tensor:
         """Give T [k, j, f] at a geometry."""
@@ -152,7 +157,11 @@ class Coverage:
 
 
 def acceptance(
-    detector: Detector, polar_cells: int = 360, azimuth_cells: int = 768, spectrum: Spectrum | None = None
+    detector: Detector,
+    polar_cells: int = 360,
+    azimuth_cells: int = 768,
+    spectrum: Spectrum | None = None,
+    effort: flight.Effort = flight.FULL,
 ) -> Acceptance:
     """Compute `T_k` of a detector on a polar grid over the upper half space.
 
@@ -168,13 +177,15 @@ def acceptance(
     spectrum : (array [b], array [b]), optional
         Middles of the energy bins as fractions of the energy at the specimen, and their weights; by default
         `optics.flight.default_spectrum`. It matters only with potentials or a detection threshold.
+    effort : Effort
+        How finely electrons are followed where there are potentials.
 
     Raises
     ------
     EclipsError
         If potentials are given without a beam energy, turn the beam back, or lie on electrodes that touch.
     """
-    return Coverage(detector, polar_cells, azimuth_cells, spectrum).table()
+    return Coverage(detector, polar_cells, azimuth_cells, spectrum, effort).table()
 
 
 def coverage(

@@ -10,6 +10,9 @@ the detector's distance electrons fly straight on.
 
 from __future__ import annotations
 
+import dataclasses
+import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,10 +24,11 @@ from torch import Tensor
 
 from eclips_app.core.detector import Detector
 from eclips_app.core.errors import EclipsError
+from eclips_app.engine.device import one_thread
 from eclips_app.engine.optics import cache
 from eclips_app.engine.optics.coverage import Frame
 from eclips_app.engine.optics.field import Annulus, Grid, tabulate
-from eclips_app.engine.optics.trajectories import Paths, Potential, fly
+from eclips_app.engine.optics.trajectories import STEPS_UP, TOLERANCE, Paths, Potential, fly
 
 Float = NDArray[np.float64]
 Spectrum = tuple[Float, Float]  #: fractions of the landing energy (middles of the bins, rising) and their weights
@@ -35,6 +39,36 @@ _ANGLES = 181  #: start angles of the trajectories, from 0 to 90 degrees
 _MOST_ENERGIES = 20
 _SLOPES = 9  #: landing planes of a tilted detector that are followed exactly
 _CHAMBER_MM = 100.0  #: least height of the grounded plate that stands for the chamber
+_MOST_RECENT = 8
+_recent: dict[str, cache.Arrays] = {}  #: the last results of less than full effort, the oldest first
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How finely electrons are followed.
+
+    Attributes
+    ----------
+    cells : int
+        Of the field's table between specimen and detector.
+    angles : int
+        Start angles of the trajectories, from 0 to 90 degrees.
+    energies : int
+        At most; neighbouring bins of the spectrum are joined.
+    steps_up, tolerance
+        As for `trajectories.fly`.
+    """
+
+    cells: int
+    angles: int
+    energies: int
+    steps_up: int
+    tolerance: float
+
+
+FULL = Effort(64, 181, 20, STEPS_UP, TOLERANCE)
+#: For pictures that follow a slider: a tenth of the time, and acceptance vectors within some 0.5 %.
+DRAFT = Effort(24, 46, 5, 8, 1e-4)
 
 
 @dataclass(frozen=True)
@@ -100,27 +134,32 @@ def response(detector: Detector, spectrum: Spectrum) -> float:
     return float(detected(detector, spectrum).sum())
 
 
-def landing(detector: Detector, spectrum: Spectrum) -> Landing:
+def landing(detector: Detector, spectrum: Spectrum, effort: Effort = FULL) -> Landing:
     """Fly electrons of a spectrum from the specimen to the plane of a detector; field and paths come from the cache if known.
+
+    Only what takes the full effort is kept on disk; of the rest, the last few are remembered.
 
     Raises
     ------
     EclipsError
         If the beam energy is missing or two electrodes touch.
     """
-    energies, weights = _condense(np.asarray(spectrum[0]) * landing_energy_kev(detector), detected(detector, spectrum))
+    fractions = np.asarray(spectrum[0])
+    arriving = detected(detector, spectrum)
+    energies, weights = _condense(fractions * landing_energy_kev(detector), arriving, effort.energies)
     height, slopes = _planes(detector)
-    inputs = [_field_inputs(detector), _potentials(detector), energies.tolist(), height, slopes.tolist(), _ANGLES]
+    inputs = [_field_inputs(detector), _potentials(detector), energies.tolist(), height, slopes.tolist(), effort.angles]
     names = ("angle", "by_slope", "by_height", "pole")
 
     def compute() -> cache.Arrays:
-        flown = paths(detector, energies)
+        flown = paths(detector, energies, effort=effort)
         pole_mm = detector.pole_piece.distance_mm if detector.pole_piece else height
         found = [*meet(flown, height, torch.from_numpy(slopes)), meet(flown, pole_mm, torch.zeros(1))[0]]
-        shape = (energies.size, _ANGLES)
+        shape = (energies.size, effort.angles)
         return {name: value.reshape(*shape, -1).numpy() for name, value in zip(names, found, strict=True)}
 
-    found = cache.kept(f"landing{_VERSION}", inputs, names, compute)
+    with one_thread():
+        found = _known(f"landing{_VERSION}", inputs, names, compute, effort)
     angle, by_slope, by_height, pole = (found[name] for name in names)
     return Landing(angle, by_slope, by_height, pole[..., 0], slopes, height, weights)
 
@@ -157,9 +196,9 @@ def at_edges(found: Landing, edges: Float, detector: Detector) -> EdgeMap:
 
 def _spline(values: Float, angles: Float) -> tuple[Float, Float]:
     """Interpolate [start angle, c] to other angles, and whether these are not beyond the first that is NaN."""
-    start = np.linspace(0.0, np.pi / 2, _ANGLES)
+    start = np.linspace(0.0, np.pi / 2, len(values))
     missing = np.flatnonzero(np.isnan(values[:, 0]))
-    count = int(missing[0]) if missing.size else _ANGLES
+    count = int(missing[0]) if missing.size else start.size
     if count < 4:
         return np.zeros((angles.size, values.shape[1])), np.zeros(angles.size)
     end = start[count - 1]
@@ -194,32 +233,31 @@ def virtual_angles(found: EdgeMap, plane: Frame, azimuth_cells: int, *, moving: 
     return found.values @ torch.cat([cubic, bend, linear * height]), found.lands @ linear
 
 
-def paths(detector: Detector, energies_kev: Float, device: torch.device | None = None) -> Paths:
-    """Fly electrons of each energy at `_ANGLES` angles through the field of a detector (energies vary slowest)."""
-    angle = torch.linspace(0.0, np.pi / 2, _ANGLES, dtype=torch.float64, device=device)
+def paths(detector: Detector, energies_kev: Float, device: torch.device | None = None, effort: Effort = FULL) -> Paths:
+    """Fly electrons of each energy at even angles through the field of a detector (energies vary slowest)."""
+    angle = torch.linspace(0.0, np.pi / 2, effort.angles, dtype=torch.float64, device=device)
     energy = torch.from_numpy(energies_kev).to(device)
-    return fly(potential(detector, device), angle.repeat(energy.numel()), energy.repeat_interleave(_ANGLES))
+    angles, energies = angle.repeat(energy.numel()), energy.repeat_interleave(effort.angles)
+    return fly(potential(detector, device, effort), angles, energies, effort.steps_up, effort.tolerance)
 
 
-def potential(detector: Detector, device: torch.device | None = None) -> Potential:
+def potential(detector: Detector, device: torch.device | None = None, effort: Effort = FULL) -> Potential:
     """Give the potential between specimen and detector."""
-    grid = field(detector)
+    grid = field(detector, effort)
     specimen_v, detector_v, pole_v = _potentials(detector)
     electrodes_v = np.array([detector_v, *([pole_v] if detector.pole_piece else []), 0.0])
     return Potential(grid.coefficients(specimen_v, electrodes_v), grid.radius, grid.height, device)
 
 
-def field(detector: Detector, cells: int = _CELLS) -> Grid:
+def field(detector: Detector, effort: Effort = FULL) -> Grid:
     """Give the field of a detector's electrodes at unit potentials: detector, pole piece if there is one, chamber."""
     inputs = _field_inputs(detector)
 
     def compute() -> cache.Arrays:
-        grid = tabulate(
-            tuple(Annulus(*one) for one in inputs["electrodes"]), inputs["radius"], detector.distance_mm, cells
-        )
-        return {"unit": grid.unit}
+        electrodes = tuple(Annulus(*one) for one in inputs["electrodes"])
+        return {"unit": tabulate(electrodes, inputs["radius"], detector.distance_mm, effort.cells).unit}
 
-    found = cache.kept(f"field{_VERSION}", {**inputs, "cells": cells}, ("unit",), compute)
+    found = _known(f"field{_VERSION}", {**inputs, "cells": effort.cells}, ("unit",), compute, effort)
     return Grid(inputs["radius"], detector.distance_mm, found["unit"])
 
 
@@ -341,7 +379,21 @@ def _field_inputs(detector: Detector) -> dict[str, Any]:
     return {"electrodes": electrodes, "radius": reach}
 
 
-def _condense(energies: Float, weights: Float) -> Spectrum:
+def _known(
+    kind: str, inputs: Any, names: tuple[str, ...], compute: Callable[[], cache.Arrays], effort: Effort
+) -> cache.Arrays:
+    """Give arrays from the disk, or, what was made with less effort, from memory; else compute them."""
+    if effort == FULL:
+        return cache.kept(kind, inputs, names, compute)
+    key = json.dumps([kind, inputs, dataclasses.astuple(effort)], sort_keys=True)
+    found = _recent.pop(key, None)
+    _recent[key] = found = compute() if found is None else found
+    while len(_recent) > _MOST_RECENT:
+        del _recent[next(iter(_recent))]
+    return found
+
+
+def _condense(energies: Float, weights: Float, most: int) -> Spectrum:
     """Join neighbouring bins until few enough are left, and drop those that weigh nothing."""
     keep = weights > 1e-9 * weights.sum()
     energies, weights = energies[keep], weights[keep]
@@ -349,6 +401,6 @@ def _condense(energies: Float, weights: Float) -> Spectrum:
         raise EclipsError(
             "no electron arrives above the detection threshold", where="response.threshold_kev", hint="Lower it."
         )
-    groups = np.array_split(np.arange(energies.size), min(energies.size, _MOST_ENERGIES))
+    groups = np.array_split(np.arange(energies.size), min(energies.size, most))
     total = np.array([weights[g].sum() for g in groups])
     return np.array([(energies[g] * weights[g]).sum() for g in groups]) / total, total

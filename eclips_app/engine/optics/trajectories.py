@@ -18,10 +18,10 @@ from torch import Tensor
 #: Rest energy of the electron (CODATA 2018).
 ELECTRON_REST_KEV = 510.99895
 
-_STEPS_UP = 32  #: a step is at most this part of the way up
+STEPS_UP = 32  #: a step is at most this part of the way up
 _MOST_STEPS = 3000
 #: A step may change an electron's energy by this part of it, unless the step is down to the smallest part of a whole one.
-_TOLERANCE = 1e-8
+TOLERANCE = 1e-8
 _SMALLEST_PART = 2.0**-12
 
 
@@ -78,7 +78,9 @@ def momentum(energy_kev: Tensor) -> Tensor:
     return (gamma.square() - 1).sqrt()
 
 
-def fly(potential: Potential, angle: Tensor, energy_kev: Tensor, steps_up: int = _STEPS_UP) -> Paths:
+def fly(
+    potential: Potential, angle: Tensor, energy_kev: Tensor, steps_up: int = STEPS_UP, tolerance: float = TOLERANCE
+) -> Paths:
     """Follow electrons from the origin until they reach the detector's height, return to the specimen or leave sideways.
 
     Steps of the classical Runge-Kutta method, of even length in space: no longer than the way up over `steps_up`, whether the
@@ -90,6 +92,10 @@ def fly(potential: Potential, angle: Tensor, energy_kev: Tensor, steps_up: int =
         Field between specimen (z = 0) and detector.
     angle, energy_kev : tensors [n], float64
         Polar angle in radians and kinetic energy at the start.
+    steps_up : int
+        Steps on the way up, at least.
+    tolerance : float
+        Error of the energy in a step, as a part of the kinetic energy.
     """
     start = momentum(energy_kev)
     zero = torch.zeros_like(start)
@@ -108,7 +114,7 @@ def fly(potential: Potential, angle: Tensor, energy_kev: Tensor, steps_up: int =
         if up.any():
             dt[up], after[:, up] = _stop_at(potential, before[:, up], rate[:, up], dt[up])
         error = (_energy(potential, after) - energy[active]).abs() / torch.maximum(_kinetic(before), _kinetic(after))
-        refused = (error > _TOLERANCE) & (part[active] > _SMALLEST_PART)
+        refused = (error > tolerance) & (part[active] > _SMALLEST_PART)
         part[active] = torch.where(refused, part[active] / 2, (part[active] * 2).clamp(max=1.0))
         kept = active[~refused]
         state = state.clone()
