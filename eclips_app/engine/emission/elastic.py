@@ -14,6 +14,7 @@ polarisation and the neighbours of the atom in the solid, which matter below abo
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -61,20 +62,25 @@ class CrossSections:
 ENERGIES_KEV: tuple[float, ...] = tuple(np.geomspace(0.05, 40.0, 48))
 
 
-@cache
-def cross_sections(symbol: str, energies_kev: tuple[float, ...] = ENERGIES_KEV) -> CrossSections:
-    """Compute the elastic cross-sections of an atom (about one second for all of `ENERGIES_KEV`).
+def cross_sections(
+    symbol: str, energies_kev: tuple[float, ...] = ENERGIES_KEV, check: Callable[[], None] | None = None
+) -> CrossSections:
+    """Compute the elastic cross-sections of an atom (half a second for all of `ENERGIES_KEV`, kept for the next call).
+
+    `check` is called between the energies and may raise to stop.
 
     Raises
     ------
     EclipsError
         If there is no such element.
     """
-    atom = element(symbol)
-    cosines = _cosines()
-    rows = [_at_energy(atom, energy / HARTREE_KEV, cosines) for energy in energies_kev]
+    rows = []
+    for energy in energies_kev:
+        if check is not None:
+            check()
+        rows.append(_at_energy(symbol, energy))
     differential, total, transport = (np.array(each) * BOHR_NM**2 for each in zip(*rows, strict=True))
-    return CrossSections(np.array(energies_kev), cosines, differential, total, transport)
+    return CrossSections(np.array(energies_kev), _cosines(), differential, total, transport)
 
 
 def _cosines(count: int = 640) -> Float:
@@ -83,11 +89,14 @@ def _cosines(count: int = 640) -> Float:
     return np.asarray(np.cos(angle))
 
 
-def _at_energy(atom: Element, energy: float, cosines: Float) -> tuple[Float, float, float]:
-    up, down = phase_shifts(atom, energy)
+@cache
+def _at_energy(symbol: str, energy_kev: float) -> tuple[Float, float, float]:
+    """Give differential, total and transport cross-section [bohr²]."""
+    energy = energy_kev / HARTREE_KEV
+    up, down = phase_shifts(element(symbol), energy)
     k = math.sqrt(energy * (energy + 2 * LIGHT_SPEED**2)) / LIGHT_SPEED
     total, transport = _totals(up, down)
-    return _differential(*_amplitudes(up, down), cosines) / k**2, total / k**2, transport / k**2
+    return _differential(*_amplitudes(up, down), _cosines()) / k**2, total / k**2, transport / k**2
 
 
 def _amplitudes(up: Float, down: Float) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:

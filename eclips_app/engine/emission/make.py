@@ -72,7 +72,7 @@ def _row(what: Material, params: EmissionTableParams, number: int, context: Cont
     """Run all tilts of one beam energy."""
     energy, tilts, share = params.energies_kev[number], params.tilts_deg, 1 / len(params.energies_kev)
     context.progress(number * share, f"Cross-sections of {what.formula}")
-    aim, found = target(what, float(energy)), []
+    aim, found = target(what, float(energy), context.check), []
     for i, tilt in enumerate(tilts):
 
         def report(part: float, i: int = i, tilt: float = tilt) -> None:

@@ -102,8 +102,8 @@ class Exits:
         return float(self.counts.sum())
 
 
-def target(material: Material, energy_kev: float) -> Target:
-    """Make the sampling tables of a material for one beam energy."""
+def target(material: Material, energy_kev: float, check: Callable[[], None] | None = None) -> Target:
+    """Make the sampling tables of a material for one beam energy; `check` is called now and then and may raise to stop."""
     grid = np.geomspace(CUTOFF_KEV, energy_kev, 1000)
     rate, loss, transfers = knock_ons(material, grid)
     ranges = residual_ranges_nm(grid, stopping_kev_per_nm(material, grid) - loss)
@@ -111,7 +111,7 @@ def target(material: Material, energy_kev: float) -> Target:
     rows = np.interp(paths, ranges, grid)
     nearest = np.clip(np.searchsorted(grid, rows), 0, len(grid) - 1)
     densities = material.atoms_per_nm3
-    atoms = [cross_sections(symbol) for symbol in densities]
+    atoms = [cross_sections(symbol, check=check) for symbol in densities]
     log_rows, log_grid = np.log(rows), np.log(ENERGIES_KEV)
     totals = [np.exp(np.interp(log_rows, log_grid, np.log(atom.total_nm2))) for atom in atoms]
     rates = np.array([*(n * total for n, total in zip(densities.values(), totals, strict=True)), rate[nearest]])
