@@ -82,6 +82,7 @@ def trace(
     emission: DiscEmission | None = None,
     flight: Flight | None = None,
     positions_mm: Float | None = None,
+    beams: Float | None = None,
     report: Callable[[float], None] | None = None,
 ) -> tuple[Float, Float]:
     """Give the signal of each segment at each point for unit brightness, and its standard error.
@@ -91,7 +92,7 @@ def trace(
     mesh : Mesh or Bvh
         What stands in the way.
     points : array [point, 3]
-        Where electrons leave the surface, in nm; free towards +z, as `start_points` finds them.
+        Where electrons leave the surface, in nm; free against the beam's direction, as `start_points` finds them.
     normals : array [point, 3]
         Unit normals of the surface there: the triangle's, or smooth ones.
     detector : Detector
@@ -106,6 +107,8 @@ def trace(
         Energies, field near the specimen and landing radii. Default: straight flight, every electron counts.
     positions_mm : array [point, 2], optional
         Place of each point in the frame of the column. Default: all on the axis, for a field of view is a point there.
+    beams : array [point, 3], optional
+        Unit vectors along which the beam arrives: tilt and x' of the emission are about it. Default: straight down.
     report : callable, optional
         Called with the part done at least every 100 ms or so; may raise to stop.
 
@@ -121,10 +124,11 @@ def trace(
     _check(points, normals, rays)
     bvh = build(mesh) if isinstance(mesh, Mesh) else mesh
     places = np.zeros((len(points), 2)) if positions_mm is None else np.array(positions_mm, float, order="C")
+    beams = np.tile([0.0, 0.0, -1.0], (len(points), 1)) if beams is None else np.array(beams, float, order="C")
     signal = np.zeros((len(detector.quadrants), len(points)))
     variance = np.zeros_like(signal)
     side = max(1, math.ceil(math.sqrt(rays / 2)))
-    given = (bvh, points, normals, places, face(detector), shape(emission), paths(flight, bvh))
+    given = (bvh, points, normals, places, beams, face(detector), shape(emission), paths(flight, bvh))
     first, step, began = 0, numba.get_num_threads(), 0.0
     while first < len(points):
         end = min(first + step, len(points))
@@ -157,6 +161,7 @@ def _trace_points(
     points: Float,
     normals: Float,
     places: Float,
+    beams: Float,
     face: Face,
     shape: Shape,
     paths: Paths,
@@ -171,7 +176,7 @@ def _trace_points(
         state = np.uint64(seed) * np.uint64(0xD1342543DE82EF95) + np.uint64(point)
         state = _scrambled(_scrambled(state) + np.uint64(seed))
         _trace_point(
-            bvh, points[point], normals[point], places[point], face, shape, paths, side, state,
+            bvh, points[point], normals[point], places[point], beams[point], face, shape, paths, side, state,
             signal[:, point], variance[:, point],
         )  # fmt: skip
 
@@ -182,6 +187,7 @@ def _trace_point(
     point: Float,
     normal: Float,
     place: Float,
+    beam: Float,
     face: Face,
     shape: Shape,
     paths: Paths,
@@ -191,11 +197,12 @@ def _trace_point(
     variance: Float,
 ) -> None:
     """Follow two electrons from each of side x side cells of the disc; adds mean and variance of the mean."""
-    along, across = _tangents(normal)
-    box = bvh.boxes[0]
-    start = point.copy()
-    start[2] += LIFT * math.sqrt((box[3] - box[0]) ** 2 + (box[4] - box[1]) ** 2 + (box[5] - box[2]) ** 2)
-    own = density(shape, math.acos(min(normal[2], 1.0)))
+    along, across, tilt = _tangents(normal, beam)
+    own = density(shape, tilt)
+    box, start = bvh.boxes[0], np.empty(3)
+    lift = LIFT * math.sqrt((box[3] - box[0]) ** 2 + (box[4] - box[1]) ** 2 + (box[5] - box[2]) ** 2)
+    for axis in range(3):
+        start[axis] = point[axis] - lift * beam[axis]
     stack, ray, pair = np.empty(STACK, dtype=np.int32), np.empty(3), np.zeros((2, len(signal)))
     cells = side * side
     for cell in range(cells):
@@ -269,18 +276,22 @@ def _weight(own: Float, x: float, y: float) -> float:
 
 
 @compiled(error_model="numpy")
-def _tangents(normal: Float) -> tuple[Float, Float]:
-    """Give unit vectors in the surface: the beam's direction projected on it (downhill), and across, ``n x along``."""
-    along, across, flat = np.zeros(3), np.empty(3), math.hypot(normal[0], normal[1])
-    if flat > 1e-12:
-        along[0], along[1] = normal[2] * normal[0] / flat, normal[2] * normal[1] / flat
-        along[2] = -flat
-    else:
-        along[0] = 1.0
+def _tangents(normal: Float, beam: Float) -> tuple[Float, Float, float]:
+    """Give unit vectors in the surface, the beam's direction projected on it and ``n x along``, and the tilt in radians."""
+    along, across = np.empty(3), np.empty(3)
+    against = -(normal[0] * beam[0] + normal[1] * beam[1] + normal[2] * beam[2])
+    for axis in range(3):
+        along[axis] = beam[axis] + against * normal[axis]
+    sine = math.sqrt(along[0] ** 2 + along[1] ** 2 + along[2] ** 2)
+    if sine < 1e-9:  # head on: any direction will do that is not the normal's
+        along[0], along[1], along[2] = 1.0 - normal[0] ** 2, -normal[0] * normal[1], -normal[0] * normal[2]
+    length = math.sqrt(along[0] ** 2 + along[1] ** 2 + along[2] ** 2)
+    for axis in range(3):
+        along[axis] /= length
     across[0] = normal[1] * along[2] - normal[2] * along[1]
     across[1] = normal[2] * along[0] - normal[0] * along[2]
     across[2] = normal[0] * along[1] - normal[1] * along[0]
-    return along, across
+    return along, across, math.atan2(sine, against)
 
 
 @compiled(error_model="numpy")
