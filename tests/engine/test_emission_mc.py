@@ -58,6 +58,15 @@ def test_differential_cross_section_adds_up_to_the_sums_over_phase_shifts(symbol
     assert transport == pytest.approx(found.transport_nm2[0], rel=1e-3)
 
 
+def test_mercury_at_1_kev_has_the_diffraction_minima_of_elsepa() -> None:
+    # The test run that comes with ELSEPA 2020 (with exchange, polarisation and absorption): 97.5 and 145.5 degrees.
+    found = cross_sections("Hg", (1.0,))
+    angle, density = np.rad2deg(np.arccos(found.cosines)), found.differential_nm2[0]
+    lowest = angle[1:-1][(density[1:-1] < density[:-2]) & (density[1:-1] < density[2:])]
+    np.testing.assert_allclose(lowest[lowest > 80], [97.5, 145.5], atol=2.0)
+    assert found.total_nm2[0] / BOHR_NM**2 == pytest.approx(8.837, rel=0.1)
+
+
 def test_heavy_atoms_scatter_back_more_than_rutherford_says_and_forward_less() -> None:
     # Mott's cross-section of gold at tens of keV is some twice Rutherford's at wide angles (Reimer, SEM, 2nd ed., fig. 3.6).
     found = cross_sections("Au", (30.0,))
