@@ -306,6 +306,10 @@ def test_what_is_not_in_a_table_names_the_way_to_it(small: EmissionTable) -> Non
         small.at(10.0, threshold_kev=11.0)
     with pytest.raises(EclipsError, match="99 %"):
         small.exit_radius_nm(10.0, 0.999)
+    with pytest.raises(EclipsError, match="larger pixels"):
+        small.kernel(10.0, 0.1)
+    with pytest.raises(EclipsError, match="pixel size"):
+        small.kernel(10.0, 0.0)
 
 
 def test_emission_between_energies_and_above_a_threshold(small: EmissionTable) -> None:

@@ -23,6 +23,7 @@ from eclips_app.core.errors import EclipsError
 Float = NDArray[np.float64]
 
 SCHEMA = "eclips-emission/1"
+_WIDEST = 2048  #: half the edge of a kernel, in pixels
 _FIELDS = (
     "energies_kev", "tilts_deg", "yield_", "yield_std", "fractions", "spectrum", "zernike", "zernike_std", "zernike_nm",
     "radius_quantiles", "radius_nm", "shift_nm",
@@ -153,17 +154,27 @@ class EmissionTable:
         """Give the density of exit points on pixels of a given size, [row, col] about the probe in the middle; sums to 1.
 
         It has radial symmetry (normal incidence) and ends at the radius within which 99 % of the electrons leave.
+
+        Raises
+        ------
+        EclipsError
+            If the table does not hold that energy, or this radius is more than 2048 pixels.
         """
         if not spacing_nm > 0:
             raise EclipsError(f"a pixel size of {spacing_nm:g} nm cannot be", hint="Give a value above zero.")
         radii = np.array([0.0, *self._radii(energy_kev)])
+        half = int(np.ceil(radii[-1] / spacing_nm - 0.5))
+        if half > _WIDEST:
+            raise EclipsError(
+                f"electrons leave up to {half} pixels of {spacing_nm:g} nm from the probe",
+                hint=f"Up to {_WIDEST} can be computed: choose larger pixels or a lower beam energy.",
+            )
         count, turns = 2048, 64
         at = np.interp(
             (np.arange(count) + 0.5) / count * self.radius_quantiles[-1], [0.0, *self.radius_quantiles], radii
         )
         # A point every 64th of an eighth of a turn, each ring turned by the golden section; mirrored into all eighths.
         angle = (np.arange(turns)[None, :] + (np.arange(count) * 0.6180339887498949 % 1.0)[:, None]) / turns * np.pi / 4
-        half = int(np.ceil(radii[-1] / spacing_nm - 0.5))
         column = np.rint(at[:, None] * np.cos(angle) / spacing_nm).astype(int)
         row = np.rint(at[:, None] * np.sin(angle) / spacing_nm).astype(int)
         eighth = np.zeros((half + 1, half + 1))
