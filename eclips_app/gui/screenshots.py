@@ -11,7 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from eclips_app.gui.app import make_application, make_window
+from eclips_app.gui.flows import simulate
 from eclips_app.gui.panels import PANELS
+from eclips_app.gui.panels.simulate.view import SimulatePanel
 from eclips_app.gui.qt import QtCore, QtWidgets
 from eclips_app.gui.session import Session
 from eclips_app.gui.settings import Settings
@@ -76,14 +78,22 @@ def main() -> int:
             for key in options.panels:
                 session.show_panel(key)
                 settle(1200)
-                wait_until(
-                    lambda: all(view.is_settled for view in window.findChildren(RenderView) if view.isVisible()), 20_000
-                )
+                wait_until(lambda: _is_settled(window), 20_000)
+                if key == "simulate":
+                    simulate.flow_of(session).choose_pixel((300, 140))
+                    wait_until(lambda: simulate.flow_of(session).live.angles is not None, 20_000)
+                    settle(200)
                 _grab(window, options.folder / f"{key}-{look}-{options.size}.png")
         session.history.mark_saved(session.history.mark())
         window.close()
     del app
     return 0
+
+
+def _is_settled(window: QtWidgets.QWidget) -> bool:
+    """Whether what is drawn step by step is drawn."""
+    views = [*window.findChildren(RenderView), *window.findChildren(SimulatePanel)]
+    return all(view.is_settled for view in views if view.isVisible())
 
 
 def _grab(window: QtWidgets.QWidget, path: Path) -> None:

@@ -129,15 +129,15 @@ class LiveImages(QtCore.QObject):
             self._background.run(work, partial(self._submit_angles, wish, terrain, 1))
 
     def stop(self) -> None:
-        """Forget the wish; what is there stays."""
+        """Forget the wish; what is there stays, and no more comes."""
         self._drop_full()
         self._rest.stop()
-        self._is_stale = False
+        self._background.drop()
+        self._wish, self._pass, self._is_stale = None, None, False
 
     def fail(self, problem: str) -> None:
         """Say why there is no picture, and give up what is on its way."""
         self.stop()
-        self._pass = None
         self._tell(problem)
 
     # The coarse picture
@@ -209,7 +209,7 @@ class LiveImages(QtCore.QObject):
         self._background.run(work, partial(self._render_full, wish, terrain))
 
     def _render_full(self, wish: Wish, terrain: Terrain, height: NDArray[Any]) -> None:
-        if self._wish is None or not wish.looks_like(self._wish) or self._pass is not None:
+        if self._wish is None or not wish.looks_like(self._wish) or self._pass or self._full:
             return
         params = simulate_params(wish.setup, wish.detector, terrain.pixel_size_nm)
         hear = _Hear(self, None, partial(self._on_full, wish, terrain, params, time.perf_counter()))
@@ -270,8 +270,8 @@ class LiveImages(QtCore.QObject):
                 self.progress = event.fraction
                 self.told.emit()
             return
-        if not event.is_last:
-            return
+        if not event.is_last or (its is not None and its is not self._pass):
+            return  # what was given up is of no interest any more
         if its is not None:
             its.waiting -= 1
         if isinstance(event, Done):
@@ -285,10 +285,10 @@ class LiveImages(QtCore.QObject):
 
     def _give_up(self, its: _Pass | None, problem: str) -> None:
         """Say what went wrong, unless there is a newer wish to go on with."""
-        if its is None or (its is self._pass and not self._is_stale):
-            self.fail(problem)
-        elif its is self._pass and self._wish is not None:
+        if its is not None and self._is_stale and self._wish is not None:
             self._begin(self._wish)
+        else:
+            self.fail(problem)
 
     def _tell(self, problem: str) -> None:
         if problem != self.problem or self.progress is None:

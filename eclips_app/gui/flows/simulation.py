@@ -144,7 +144,7 @@ def simulate_params(
         emission=setup.emission,
         delocalised=setup.delocalised,
         rays=min(setup.rays, _DRAFT_RAYS) if draft else setup.rays,
-        scan_parallax=True,
+        scan_parallax=not draft,  # small across a field of view, and its tables take long
         draft=draft,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from numpy.typing import NDArray
@@ -26,6 +27,7 @@ class SegmentImages(QtWidgets.QWidget):
     """One pane for each segment."""
 
     picked = Signal(object)  #: (row, column) of the full surface
+    pointed = Signal(str)  #: what lies under the mouse, in words; empty outside
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -83,6 +85,7 @@ class SegmentImages(QtWidgets.QWidget):
             pane = SimulatedPane(self._theme, len(self.panes))
             pane.setParent(self)
             pane.picked.connect(self.picked)
+            pane.hovered.connect(self._on_hovered)
             pane.nudged.connect(self._nudge)
             pane.navigated.connect(self._on_navigated)
             pane.fit_asked.connect(self.fit)
@@ -129,6 +132,10 @@ class SegmentImages(QtWidgets.QWidget):
         self._centre = pane.box.viewRect().center()
         self._scale = float(pane.box.viewPixelSize()[0])
         self._apply_range()
+
+    def _on_hovered(self, col: float, row: float, value: object) -> None:
+        inside = isinstance(value, float) and math.isfinite(col)
+        self.pointed.emit(f"Column {col:.0f}, row {row:.0f}: {value:.4g}" if inside else "")
 
     def _nudge(self, rows: int, columns: int) -> None:
         if self._frame is None:
@@ -186,6 +193,11 @@ class SimulatedPane(ImagePane):
         self._mark.setVisible(pixel is not None)
         if pixel is not None:
             self._mark.setPos(pixel[1], pixel[0])
+
+    def leaveEvent(self, event: QtCore.QEvent) -> None:
+        """Tell that the mouse points at no pixel any more."""
+        super().leaveEvent(event)
+        self.hovered.emit(float("nan"), float("nan"), None)
 
     def keyPressEvent(self, event: QtGui.QKeyEvent) -> None:
         """Move the chosen pixel; zoom keys act on all images."""

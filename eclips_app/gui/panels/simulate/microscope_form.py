@@ -48,8 +48,11 @@ _ROWS = (
     _Row("center_mm.0", _rule(Detector, "center_mm", "Offset x", "Detector axis from the beam, right"), Track(-10.0, 10.0)),
     _Row("center_mm.1", _rule(Detector, "center_mm", "Offset y", "Detector axis from the beam, up"), Track(-10.0, 10.0)),
 )  # fmt: skip
-_DOSE = _rule(Simulate, "dose", "Dose", "Mean number of electrons in each pixel of each segment on a flat specimen")
-_DOSE = Rule("Dose", "electrons", _DOSE.low, _DOSE.high, (), _DOSE.help)
+_KNOWN = rule_of(Simulate, "dose")
+_DOSE = Rule(
+    "Electrons/px", "", _KNOWN.low, _KNOWN.high, (),
+    "Dose: mean number of electrons in each pixel of each segment on a flat specimen",
+)  # fmt: skip
 _USUAL_DOSE = 4000.0
 
 

@@ -29,6 +29,9 @@ class PolarPlot(QtWidgets.QWidget):
         self._shown: int | None = None
         self._image = QtGui.QImage()
         self.setMinimumSize(170, 170)
+        policy = QtWidgets.QSizePolicy(QtWidgets.QSizePolicy.Policy.Expanding, QtWidgets.QSizePolicy.Policy.Preferred)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
         self.setMouseTracking(True)
         self.setAccessibleName("Angles of the pixel")
         theme.changed.connect(self._paint_sky)
@@ -38,9 +41,13 @@ class PolarPlot(QtWidgets.QWidget):
         self._angles, self._shown = angles, shown
         self._paint_sky()
 
+    def heightForWidth(self, width: int) -> int:
+        """Ask for a square with room for the azimuths."""
+        return min(width - 24, 400)
+
     def sizeHint(self) -> QtCore.QSize:
         """Ask for a square."""
-        return QtCore.QSize(280, 280)
+        return QtCore.QSize(280, 260)
 
     def paintEvent(self, event: QtGui.QPaintEvent) -> None:
         """Draw the sky, the rings and spokes, and the horizon."""

@@ -72,7 +72,7 @@ def frame_text(frame: Frame) -> str:
     rows, columns = frame.segments.shape[1:]
     if frame.is_full:
         return f"{columns} × {rows} px, {frame.seconds:.2g} s"
-    return f"Preview {columns} × {rows} px, {1 / max(frame.seconds, 1e-3):.0f} images/s"
+    return f"Preview, {1 / max(frame.seconds, 1e-3):.0f} images/s"
 
 
 def levels(segments: NDArray[Any], common: bool) -> list[tuple[float, float]]:

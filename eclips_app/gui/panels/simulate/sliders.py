@@ -102,7 +102,7 @@ class QuantitySlider(QtCore.QObject):
         self.slider = CalmSlider()
         self.slider.setRange(0, _STEPS)
         self.slider.setPageStep(_STEPS // 10)
-        self.slider.setMinimumWidth(60)
+        self.slider.setMinimumWidth(44)
         self.slider.setAccessibleName(f"{rule.label} slider")
         self.field = QuantityEdit(rule, optional=optional, whole=track.whole)
         self.field.setMinimumWidth(76)
@@ -114,9 +114,7 @@ class QuantitySlider(QtCore.QObject):
         self.reset.setIconSize(QtCore.QSize(12, 12))
         self.reset.setAutoRaise(True)
         self.reset.setFixedSize(20, 20)
-        keep = self.reset.sizePolicy()
-        keep.setRetainSizeWhenHidden(True)
-        self.reset.setSizePolicy(keep)
+        self._keep_room(True)
         self.reset.hide()
         self.slider.valueChanged.connect(self._on_slider)
         self.field.committed.connect(self.moved)
@@ -131,6 +129,7 @@ class QuantitySlider(QtCore.QObject):
         """Show or hide the row."""
         for widget in (self.caption, self.slider, self.field):
             widget.setVisible(visible)
+        self._keep_room(visible)
         if not visible:
             self.reset.hide()
 
@@ -149,6 +148,12 @@ class QuantitySlider(QtCore.QObject):
             self.slider.setValue(round(_STEPS * self.track.place(value)))
             self.slider.blockSignals(False)
         self.slider.setAccessibleDescription(quantity_text(value, self.rule.unit))
+
+    def _keep_room(self, wanted: bool) -> None:
+        """Let a hidden button keep its place in a row that is shown."""
+        policy = self.reset.sizePolicy()
+        policy.setRetainSizeWhenHidden(wanted)
+        self.reset.setSizePolicy(policy)
 
     def _on_slider(self, place: int) -> None:
         value = min(max(self.track.value(place / _STEPS), self.rule.low), self.rule.high)

@@ -14,9 +14,11 @@ from eclips_app.gui.session import Session
 from eclips_app.gui.widgets.collapsible import Collapsible
 from eclips_app.gui.widgets.themed_button import ThemedButton
 
+_USE, _SAME = "Use as segment images", "Same grey scale"
 _WIDE = 900  #: from this width on, the angles have a column of their own
 _SIDE_PX = 320  #: width of the choices
 _ANGLES_PX = 285
+_LEFT_PX = 280  #: width of choices or angles in a narrow panel
 
 
 class SimulatePanel(QtWidgets.QWidget):
@@ -26,6 +28,8 @@ class SimulatePanel(QtWidgets.QWidget):
         super().__init__()
         self._session = session
         self.flow = flow_of(session)
+        self._is_shared = False
+        self._pointed = ""
         self.surface = SurfaceForm(session, self.flow)
         self.microscope = MicroscopeForm(session, self.flow)
         self.model = ModelForm(session, self.flow)
@@ -37,13 +41,14 @@ class SimulatePanel(QtWidgets.QWidget):
         self.problem.hide()
         self.status = QtWidgets.QLabel("Waiting for the engine…")
         self.status.setProperty("kind", "faint")
+        self.status.setMinimumWidth(40)
         self.bar = QtWidgets.QProgressBar()
         self.bar.setRange(0, 1000)
         self.bar.setTextVisible(False)
         self.bar.setFixedSize(90, 10)
         self.bar.setAccessibleName("Progress of the full picture")
         self.bar.hide()
-        self.common = QtWidgets.QCheckBox("Same grey scale")
+        self.common = QtWidgets.QCheckBox(_SAME)
         self.common.setToolTip("Draw all segments with the same black and white; else each has its own")
         self.common.setChecked(True)
         self.common.toggled.connect(self.images.set_common_levels)
@@ -60,9 +65,14 @@ class SimulatePanel(QtWidgets.QWidget):
         self._connect()
         self._refresh()
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether the images are as fine as they get and nothing more is on its way."""
+        return self.flow.live.is_settled and self.flow.live.frame is not None
+
     def minimumSizeHint(self) -> QtCore.QSize:
         """Ask for what the panel needs with choices and angles in one column."""
-        return QtCore.QSize(520, 300)
+        return QtCore.QSize(_LEFT_PX + 290, 300)
 
     def resizeEvent(self, event: QtGui.QResizeEvent) -> None:
         """Give the angles a column of their own where there is room."""
@@ -72,6 +82,9 @@ class SimulatePanel(QtWidgets.QWidget):
     def showEvent(self, event: QtGui.QShowEvent) -> None:
         """Render while the panel is seen."""
         super().showEvent(event)
+        if not self._is_shared and self.tabs.count() == 1:
+            self._is_shared = True
+            QtCore.QTimer.singleShot(0, self, self._share)  # once it has its size
         self.flow.watch(True)
 
     def hideEvent(self, event: QtGui.QHideEvent) -> None:
@@ -84,7 +97,7 @@ class SimulatePanel(QtWidgets.QWidget):
     def _lay_out(self) -> None:
         choices = QtWidgets.QWidget()
         column = QtWidgets.QVBoxLayout(choices)
-        column.setContentsMargins(8, 4, 6, 8)
+        column.setContentsMargins(8, 4, 4, 8)
         column.setSpacing(8)
         for title, form, opened in (
             ("Surface", self.surface, True), ("Microscope", self.microscope, True), ("Electrons", self.model, True),
@@ -101,7 +114,7 @@ class SimulatePanel(QtWidgets.QWidget):
         self.tabs.setDocumentMode(True)
         self.tabs.addTab(self.area, "Choices")
         self.tabs.tabBar().hide()
-        self.tabs.setMinimumWidth(250)
+        self.tabs.setMinimumWidth(_LEFT_PX)
         self.splitter = QtWidgets.QSplitter(Qt.Orientation.Horizontal)
         self.splitter.setChildrenCollapsible(False)
         self.splitter.addWidget(self.tabs)
@@ -143,11 +156,18 @@ class SimulatePanel(QtWidgets.QWidget):
             self.tabs.removeTab(1)
             self.splitter.addWidget(self.angles)
             self.angles.show()
-            self.splitter.setSizes([_SIDE_PX, self.width() - _SIDE_PX - _ANGLES_PX, _ANGLES_PX])
+            self._share()
         else:
             self.tabs.addTab(self.angles, "Angles")
-            self.splitter.setSizes([290, self.width() - 290])
+            self.splitter.setSizes([_LEFT_PX, self.width() - _LEFT_PX])
         self.tabs.tabBar().setVisible(not wide)
+        self.use.setText(_USE if wide else "Use images")
+        self.common.setText(_SAME if wide else "Same grey")
+
+    def _share(self) -> None:
+        """Share the width between choices, images and angles."""
+        angles = min(max(_ANGLES_PX, self.width() // 5), 400)
+        self.splitter.setSizes([_SIDE_PX, self.width() - _SIDE_PX - angles, angles])
 
     def _connect(self) -> None:
         live = self.flow.live
@@ -156,6 +176,7 @@ class SimulatePanel(QtWidgets.QWidget):
         live.angled.connect(self._show_angles)
         live.told.connect(self._tell)
         self.images.picked.connect(self._pick)
+        self.images.pointed.connect(self._on_pointed)
         self._session.project.selection_changed.connect(self._on_selection)
 
     # Reactions
@@ -177,8 +198,15 @@ class SimulatePanel(QtWidgets.QWidget):
         self.images.show_frame(frame)
         self.surface.show_terrain(frame.terrain)
         self.model.show_frame(frame)
-        self.status.setText(frame_text(frame))
+        self._on_pointed(self._pointed)
         self._tell()
+
+    def _on_pointed(self, words: str) -> None:
+        """Tell the value under the mouse; without a mouse in the images, what is shown."""
+        frame, self._pointed = self.flow.live.frame, words
+        if frame is not None:
+            self.status.setText(words or frame_text(frame))
+            self.status.setToolTip(frame_text(frame))
 
     def _show_angles(self) -> None:
         self.angles.show_angles(self.flow.live.angles)
