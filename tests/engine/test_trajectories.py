@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -7,8 +8,10 @@ import pytest
 import torch
 
 from eclips_app.core.detector import Beam, Bias, Detector, PolePiece, Segment
+from eclips_app.engine.device import one_thread
 from eclips_app.engine.optics import flight
 from eclips_app.engine.optics.field import Grid
+from eclips_app.engine.optics.landing import meet
 from eclips_app.engine.optics.trajectories import ELECTRON_REST_KEV, Paths, Potential, energy_drift, fly, momentum
 
 HEIGHT, RADIUS = 8.0, 30.0
@@ -17,6 +20,12 @@ REAL = Detector(
     beam=Beam(10.0, 2.0),
     pole_piece=PolePiece(9.0, 1.0, 15.0),
 )
+
+
+@pytest.fixture(autouse=True)
+def single_thread() -> Iterator[None]:
+    with one_thread():
+        yield
 
 
 def even_field(volts: float) -> Potential:
@@ -77,7 +86,7 @@ def test_without_field_the_flight_is_straight() -> None:
     np.testing.assert_allclose(paths.state[-1, 0], HEIGHT * np.tan(angle.numpy()), rtol=1e-12, atol=1e-12)
     for slope in (0.0, 0.15, -0.2):
         for height in (7.5, 8.0, 8.6):
-            virtual, by_slope, by_height = flight.meet(paths, height, torch.tensor([slope], dtype=torch.float64))
+            virtual, by_slope, by_height = meet(paths, height, torch.tensor([slope], dtype=torch.float64))
             np.testing.assert_allclose(virtual[:, 0], angle, atol=1e-12)
             np.testing.assert_allclose(by_slope, 0.0, atol=1e-12)
             np.testing.assert_allclose(by_height, 0.0, atol=1e-12)
@@ -113,14 +122,14 @@ def test_landing_on_a_tilted_plane_and_its_derivatives() -> None:
     paths = fly(even_field(volts), angle, energy)
 
     def virtual(h: float, a: float) -> np.ndarray:
-        return flight.meet(paths, h, torch.tensor([a], dtype=torch.float64))[0][:, 0].numpy()
+        return meet(paths, h, torch.tensor([a], dtype=torch.float64))[0][:, 0].numpy()
 
     z = np.full(angle.numel(), height)
     for _ in range(60):  # where the closed form meets the plane
         z = height - slope * closed_form(angle.numpy(), energy.numpy(), volts, z)
     expected = np.arctan2(closed_form(angle.numpy(), energy.numpy(), volts, z), z)
     np.testing.assert_allclose(virtual(height, slope), expected, rtol=1e-6)
-    _, by_slope, by_height = flight.meet(paths, height, torch.tensor([slope], dtype=torch.float64))
+    _, by_slope, by_height = meet(paths, height, torch.tensor([slope], dtype=torch.float64))
     step = 1e-3
     differences = [
         (virtual(height, slope + step) - virtual(height, slope - step)) / (2 * step),
@@ -133,9 +142,9 @@ def test_landing_on_a_tilted_plane_and_its_derivatives() -> None:
 def test_electrons_that_miss_the_plane_are_told() -> None:
     angle, energy = starts(np.array([10.0, 80.0]), [0.5])
     paths: Paths = fly(even_field(-450.0), angle, energy)
-    virtual = flight.meet(paths, HEIGHT, torch.zeros(1, dtype=torch.float64))[0][:, 0]
+    virtual = meet(paths, HEIGHT, torch.zeros(1, dtype=torch.float64))[0][:, 0]
     assert virtual.isfinite().tolist() == [True, False]
-    lowered = flight.meet(paths, 0.2, torch.zeros(1, dtype=torch.float64))[0][:, 0]
+    lowered = meet(paths, 0.2, torch.zeros(1, dtype=torch.float64))[0][:, 0]
     assert lowered.isfinite().all()  # a plane below the turning point is met on the way up
 
 

@@ -60,7 +60,7 @@ def kept(kind: str, inputs: Any, names: tuple[str, ...], compute: Callable[[], A
 
 def _read(path: Path, names: tuple[str, ...]) -> Arrays | None:
     try:
-        with np.load(path, allow_pickle=False) as data:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
             found = {name: data[name] for name in names}
         os.utime(path)  # the least recently used goes first
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):

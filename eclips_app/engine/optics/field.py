@@ -70,8 +70,8 @@ class Grid:
 def tabulate(electrodes: tuple[Annulus, ...], radius: float, height: float, cells: int = 64) -> Grid:
     """Solve for the unit potentials of electrodes on a grid up to `radius` and `height` in mm.
 
-    `cells` is their number along z; along r they are of the same size, but 160 at most. At `height` the grid ends on the lower face of the
-    electrode there.
+    `cells` is their number along z; along r they are of the same size, but 160 at most. At `height` the grid ends on
+    the lower face of the electrode there.
     """
     nr = min(int(np.ceil(radius / height * cells)), _MOST_ACROSS) + 1
     spacing = height / cells / _RINGS_PER_CELL

@@ -28,15 +28,13 @@ from eclips_app.engine.device import one_thread
 from eclips_app.engine.optics import cache
 from eclips_app.engine.optics.coverage import Frame
 from eclips_app.engine.optics.field import Annulus, Grid, tabulate
+from eclips_app.engine.optics.landing import meet
 from eclips_app.engine.optics.trajectories import STEPS_UP, TOLERANCE, Paths, Potential, fly
 
 Float = NDArray[np.float64]
 Spectrum = tuple[Float, Float]  #: fractions of the landing energy (middles of the bins, rising) and their weights
 
 _VERSION = 2
-_CELLS = 64  #: of the field's table between specimen and detector
-_ANGLES = 181  #: start angles of the trajectories, from 0 to 90 degrees
-_MOST_ENERGIES = 20
 _SLOPES = 9  #: landing planes of a tilted detector that are followed exactly
 _CHAMBER_MM = 100.0  #: least height of the grounded plate that stands for the chamber
 _MOST_RECENT = 8
@@ -238,7 +236,8 @@ def paths(detector: Detector, energies_kev: Float, device: torch.device | None =
     angle = torch.linspace(0.0, np.pi / 2, effort.angles, dtype=torch.float64, device=device)
     energy = torch.from_numpy(energies_kev).to(device)
     angles, energies = angle.repeat(energy.numel()), energy.repeat_interleave(effort.angles)
-    return fly(potential(detector, device, effort), angles, energies, effort.steps_up, effort.tolerance)
+    with one_thread():
+        return fly(potential(detector, device, effort), angles, energies, effort.steps_up, effort.tolerance)
 
 
 def potential(detector: Detector, device: torch.device | None = None, effort: Effort = FULL) -> Potential:
@@ -261,54 +260,6 @@ def field(detector: Detector, effort: Effort = FULL) -> Grid:
     return Grid(inputs["radius"], detector.distance_mm, found["unit"])
 
 
-def meet(flown: Paths, height_mm: float, slopes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Give where electrons first meet the lines ``z = h - a r``: t_v [n, slope] and its derivatives by a and by h.
-
-    Between the steps of a path, its cubic by positions and momenta at both ends is followed. NaN where a line is not met.
-    """
-    found = [_meet_one(flown, height_mm, slope) for slope in slopes]
-    angle, by_slope, by_height = (torch.stack(parts, dim=1) for parts in zip(*found, strict=True))
-    return angle, by_slope, by_height
-
-
-def _meet_one(flown: Paths, height: float, slope: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    r, z = flown.state[:, 0], flown.state[:, 1]
-    above = z + slope * r >= height
-    crossing = above[1:] & ~above[:-1]
-    number = torch.arange(r.shape[1], device=r.device)
-    step = crossing.to(torch.uint8).argmax(dim=0)
-    crosses = crossing[step, number]
-    before, after = flown.state[step, :, number].T, flown.state[step + 1, :, number].T
-    state = _crossing(before, after, flown.step[step, number], height, slope)
-    ahead = _straight_on(flown.state[-1], height, slope)
-    r, z, ur, uz = torch.where(crosses, state, ahead)
-    rising = uz + slope * ur
-    lands = (crosses | flown.reached) & (rising > 0)
-    turning = (z * ur - r * uz) / (r.square() + z.square()) / rising
-    missing = torch.full_like(r, torch.nan)
-    angle = torch.where(lands, torch.atan2(r, z), missing)
-    return angle, torch.where(lands, -r * turning, missing), torch.where(lands, turning, missing)
-
-
-def _crossing(before: Tensor, after: Tensor, dt: Tensor, height: float, slope: Tensor) -> Tensor:
-    """State [4, n] where the cubics between two states meet a line, found by halving."""
-    low, high = torch.zeros_like(dt), torch.ones_like(dt)
-    for _ in range(44):
-        middle = (low + high) / 2
-        r, z = _position(before, after, dt, middle)
-        below = z + slope * r < height
-        low, high = torch.where(below, middle, low), torch.where(below, high, middle)
-    at = (low + high) / 2
-    position = _position(before, after, dt, at)
-    # The momentum is interpolated linearly: it enters derivatives alone.
-    return torch.cat([position, before[2:] + at * (after[2:] - before[2:])])
-
-
-def _position(before: Tensor, after: Tensor, dt: Tensor, at: Tensor) -> Tensor:
-    """Positions [2, n] at the parts `at` of the steps."""
-    return _cubic(before[:2], after[:2], dt * before[2:], dt * after[2:], at)
-
-
 def clear_of_pole(detector: Detector, angles: Tensor) -> Tensor:
     """Give the part of each cell that the pole piece leaves free, from the virtual angles [cell edge, …] at its height.
 
@@ -320,19 +271,6 @@ def clear_of_pole(detector: Detector, angles: Tensor) -> Tensor:
     low, high = (float(np.arctan(radius / pole.distance_mm)) for radius in (pole.bore_radius_mm, pole.outer_radius_mm))
     width = angles.diff(dim=0).abs().clamp(min=1e-12)
     return (1 - angles.clamp(low, high).diff(dim=0).abs() / width).nan_to_num(1.0).clamp(min=0.0)
-
-
-def _cubic(low: Tensor, high: Tensor, low_slope: Tensor, high_slope: Tensor, x: Tensor) -> Tensor:
-    """Hermite's cubic between two values, x from 0 to 1."""
-    back = 1 - x
-    return (1 + 2 * x) * back**2 * low + x**2 * (3 - 2 * x) * high + x * back * (back * low_slope - x * high_slope)
-
-
-def _straight_on(end: Tensor, height: float, slope: Tensor) -> Tensor:
-    """State where the straight continuation of a path meets a line."""
-    r, z, ur, uz = end
-    time = (height - z - slope * r) / (uz + slope * ur)
-    return torch.stack([r + time * ur, z + time * uz, ur, uz])
 
 
 def _planes(detector: Detector) -> tuple[float, Float]:
