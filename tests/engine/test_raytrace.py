@@ -343,7 +343,7 @@ def test_electrons_that_fall_back_are_lost() -> None:
 # Determinism, progress, hierarchy
 
 
-def test_result_depends_on_the_seed_and_not_on_threads_or_blocks() -> None:
+def test_result_depends_on_the_seed_and_not_on_threads_or_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     height = KINDS["rough"]((16, 16), 10.0, 3)
     surface, normals = mesh.from_height(height, 10.0), mesh.height_normals(height, 10.0)
     points = np.column_stack([mesh.pixel_positions_nm(height.shape, 10.0), height.ravel()])
@@ -359,6 +359,8 @@ def test_result_depends_on_the_seed_and_not_on_threads_or_blocks() -> None:
     one, all_of_them = traced(1), traced(numba.config.NUMBA_NUM_THREADS)
     np.testing.assert_array_equal(one, all_of_them)
     assert (traced(1, 6) != one).mean() > 0.5
+    monkeypatch.setattr(tracer, "_CELLS", 37)
+    np.testing.assert_array_equal(traced(1), one)
 
 
 def test_progress_is_told_and_may_stop_the_work() -> None:

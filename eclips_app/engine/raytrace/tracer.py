@@ -35,7 +35,10 @@ Int = NDArray[np.int32]
 #: Electrons start this part of the mesh's size above their point, along the beam, whose way there is free. It keeps them
 #: from meeting the triangle that they leave, far above rounding (1e-16) and far below the detail of a mesh.
 LIFT = 1e-9
+_GAMMA = np.uint64(0x9E3779B97F4A7C15)  #: step of the states of SplitMix64
 _BLOCK_S = 0.05  #: aim for the time between two reports
+_CELLS = 1 << 14  #: of the disc that are sampled between two reports, at most
+_NUMBERS = 6  #: random numbers for each cell
 
 
 def start_points(
@@ -117,29 +120,32 @@ def trace(
     signal, standard_error : array [k, point]
         In the normalisation of the fast renderer: a flat with nothing in the way has ``A_k,z``.
     """
-    points, normals = (
-        np.array(points, float, order="C"),
-        np.array(normals, float, order="C"),
-    )  # copies: writable, one type
+    points, normals = _copy(points), _copy(normals)
     _check(points, normals, rays)
     bvh = build(mesh) if isinstance(mesh, Mesh) else mesh
-    places = np.zeros((len(points), 2)) if positions_mm is None else np.array(positions_mm, float, order="C")
-    beams = np.tile([0.0, 0.0, -1.0], (len(points), 1)) if beams is None else np.array(beams, float, order="C")
+    places = np.zeros((len(points), 2)) if positions_mm is None else _copy(positions_mm)
+    beams = np.tile([0.0, 0.0, -1.0], (len(points), 1)) if beams is None else _copy(beams)
     signal = np.zeros((len(detector.quadrants), len(points)))
     variance = np.zeros_like(signal)
     side = max(1, math.ceil(math.sqrt(rays / 2)))
     given = (bvh, points, normals, places, beams, face(detector), shape(emission), paths(flight, bvh))
-    first, step, began = 0, numba.get_num_threads(), 0.0
+    first, step = 0, numba.get_num_threads()
     while first < len(points):
-        end = min(first + step, len(points))
-        began = time.perf_counter()
-        _trace_points(*given, side, seed, first, end, signal, variance)
-        took = time.perf_counter() - began
-        step = int(min(max(step * _BLOCK_S / max(took, 1e-6), 1), 4 * step))
+        end, took = min(first + step, len(points)), 0.0
+        for cell in range(0, side * side, _CELLS):
+            began = time.perf_counter()
+            _trace_points(*given, side, (cell, min(cell + _CELLS, side * side)), seed, (first, end), signal, variance)
+            took += time.perf_counter() - began
+            if report is not None:
+                report((first + (end - first) * min((cell + _CELLS) / side**2, 1.0)) / len(points))
+        step = int(min(max(step * _BLOCK_S / max(took, 1e-6), numba.get_num_threads()), 4 * step))
         first = end
-        if report is not None:
-            report(end / len(points))
     return signal, np.sqrt(variance)
+
+
+def _copy(array: Float) -> Float:
+    """Copy: the loops are compiled once, for writable arrays in C order."""
+    return np.array(array, dtype=np.float64, order="C")
 
 
 def _check(points: Float, normals: Float, rays: int) -> None:
@@ -166,17 +172,17 @@ def _trace_points(
     shape: Shape,
     paths: Paths,
     side: int,
+    cells: tuple[int, int],
     seed: int,
-    first: int,
-    end: int,
+    block: tuple[int, int],
     signal: Float,
     variance: Float,
 ) -> None:
-    for point in numba.prange(first, end):
+    for point in numba.prange(block[0], block[1]):
         state = np.uint64(seed) * np.uint64(0xD1342543DE82EF95) + np.uint64(point)
-        state = _scrambled(_scrambled(state) + np.uint64(seed))
+        state = _scrambled(_scrambled(state) + np.uint64(seed)) + np.uint64(_NUMBERS * cells[0]) * _GAMMA
         _trace_point(
-            bvh, points[point], normals[point], places[point], beams[point], face, shape, paths, side, state,
+            bvh, points[point], normals[point], places[point], beams[point], face, shape, paths, side, cells, state,
             signal[:, point], variance[:, point],
         )  # fmt: skip
 
@@ -192,6 +198,7 @@ def _trace_point(
     shape: Shape,
     paths: Paths,
     side: int,
+    cells: tuple[int, int],
     state: np.uint64,
     signal: Float,
     variance: Float,
@@ -204,8 +211,8 @@ def _trace_point(
     for axis in range(3):
         start[axis] = point[axis] - lift * beam[axis]
     stack, ray, pair = np.empty(STACK, dtype=np.int32), np.empty(3), np.zeros((2, len(signal)))
-    cells = side * side
-    for cell in range(cells):
+    total = side * side
+    for cell in range(cells[0], cells[1]):
         for k in range(len(signal)):
             pair[0, k] = pair[1, k] = 0.0
         for electron in range(2):
@@ -219,8 +226,8 @@ def _trace_point(
             if ray[2] > 0.0:
                 _follow(bvh, stack, start, ray, place, face, paths, energy, _weight(own, x, y), pair[electron])
         for k in range(len(signal)):
-            signal[k] += 0.5 * (pair[0, k] + pair[1, k]) / cells
-            variance[k] += (0.5 * (pair[0, k] - pair[1, k]) / cells) ** 2
+            signal[k] += 0.5 * (pair[0, k] + pair[1, k]) / total
+            variance[k] += (0.5 * (pair[0, k] - pair[1, k]) / total) ** 2
 
 
 @compiled(error_model="numpy")
@@ -318,5 +325,5 @@ def _scrambled(state: np.uint64) -> np.uint64:
 @compiled()
 def _random(state: np.uint64) -> tuple[np.uint64, float]:
     """Give the next state and a number in [0, 1) of 53 bits."""
-    state = state + np.uint64(0x9E3779B97F4A7C15)
+    state = state + _GAMMA
     return state, (_scrambled(state) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
