@@ -34,7 +34,7 @@ from eclips_app.engine.optics.trajectories import STEPS_UP, TOLERANCE, Paths, Po
 Float = NDArray[np.float64]
 Spectrum = tuple[Float, Float]  #: fractions of the landing energy (middles of the bins, rising) and their weights
 
-_VERSION = 2
+_VERSION = 3
 _SLOPES = 9  #: landing planes of a tilted detector that are followed exactly
 _CHAMBER_MM = 100.0  #: least height of the grounded plate that stands for the chamber
 _MOST_RECENT = 8
@@ -314,7 +314,8 @@ def _field_inputs(detector: Detector) -> dict[str, Any]:
     chamber = max(_CHAMBER_MM, 2 * max(one[0] for one in electrodes))
     electrodes.append((chamber, 0.0, 2 * max(chamber, *(one[2] for one in electrodes))))
     reach = 1.25 * (outer + float(np.hypot(*detector.center_mm))) + 0.25 * detector.distance_mm
-    return {"electrodes": electrodes, "radius": reach}
+    step = outer / 4  # coarse, so that a detector that moves a little keeps its field
+    return {"electrodes": electrodes, "radius": float(np.ceil(reach / step) * step)}
 
 
 def _known(
