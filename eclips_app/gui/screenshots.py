@@ -92,7 +92,7 @@ def main() -> int:
 
 def _is_settled(window: QtWidgets.QWidget) -> bool:
     """Whether what is drawn step by step is drawn."""
-    views = [*window.findChildren(RenderView), *window.findChildren(SimulatePanel)]
+    views: list[RenderView | SimulatePanel] = [*window.findChildren(RenderView), *window.findChildren(SimulatePanel)]
     return all(view.is_settled for view in views if view.isVisible())
 
 

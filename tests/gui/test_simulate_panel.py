@@ -18,6 +18,8 @@ from eclips_app.core.detector import Beam, Bias, presets
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.specimen import Specimen, surface_parameters
 from eclips_app.core.steps import ReadHeightMap, Visibility
+from eclips_app.gui.actions import ActionRegistry
+from eclips_app.gui.app import make_window
 from eclips_app.gui.flows import simulate, simulation
 from eclips_app.gui.flows.live_images import LiveImages
 from eclips_app.gui.panels.simulate import presenter
@@ -513,6 +515,37 @@ def test_coarse_noise_is_that_of_all_pixels_together() -> None:
     assert fine.dose is not None
     assert coarse.dose * coarse.grey_per_electron == pytest.approx(fine.dose * fine.grey_per_electron)
     assert coarse.pixel_size_nm == 8.0
+
+
+def test_in_the_window_a_demo_is_made_in_a_minute(held: Session, engine: Engine, qtbot: QtBot) -> None:
+    """Menu, slider by keyboard, a pixel by mouse, images into the project, and back again."""
+    held.actions = ActionRegistry(held.theme, held)
+    window = make_window(held)
+    qtbot.addWidget(window)
+    window.resize(1360, 860)
+    window.show()
+    qtbot.waitExposed(window)
+    held.actions.action("view.simulate").trigger()
+    panel = window.panels["simulate"].panel()
+    assert isinstance(panel, SimulatePanel)
+    settle(panel, engine, qtbot)
+    slider = panel.microscope.sliders["distance_mm"].slider
+    qtbot.keyClick(slider, Qt.Key.Key_PageDown)
+    pane = panel.images.panes[0]
+    qtbot.mouseClick(pane.viewport(), LEFT, pos=pane.viewport().rect().center())
+    settle(panel, engine, qtbot)
+    assert panel.flow.pixel is not None
+    held.actions.update_enabled()
+    held.actions.action("simulate.use").trigger()
+    qtbot.waitUntil(lambda: held.project.segment_set is not None)
+    assert window.panels["images"].isVisible()
+    assert "Reconstruct it (F5)" in held.messages.items[-1].text
+    held.actions.action("edit.undo").trigger()
+    assert held.project.segment_set is None
+    held.history.mark_saved(held.history.mark())
+    window.close()
+    engine.answer()
+    assert not engine.jobs  # a closed panel asks for nothing
 
 
 def test_the_engine_renders_what_the_panel_asks_for(session: Session, qtbot: QtBot, tmp_path: Path) -> None:

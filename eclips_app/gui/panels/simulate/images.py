@@ -38,6 +38,9 @@ class SegmentImages(QtWidgets.QWidget):
         self._common = True
         self._centre = QtCore.QPointF()
         self._scale = 0.0  #: surface pixels under one screen pixel; 0 while the whole image is fitted
+        self._later = QtCore.QTimer(self)
+        self._later.setSingleShot(True)
+        self._later.timeout.connect(self._place)
         self.setMinimumSize(220, 200)
         self.setAccessibleName("Simulated images")
 
@@ -76,7 +79,7 @@ class SegmentImages(QtWidgets.QWidget):
 
     def showEvent(self, event: QtGui.QShowEvent) -> None:
         """Place the panes once they have a size."""
-        QtCore.QTimer.singleShot(0, self, self._place)
+        self._later.start()
 
     def _make_panes(self, count: int) -> None:
         while len(self.panes) > count:

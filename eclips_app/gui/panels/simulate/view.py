@@ -30,6 +30,9 @@ class SimulatePanel(QtWidgets.QWidget):
         self.flow = flow_of(session)
         self._is_shared = False
         self._pointed = ""
+        self._later = QtCore.QTimer(self)
+        self._later.setSingleShot(True)
+        self._later.timeout.connect(self._share)
         self.surface = SurfaceForm(session, self.flow)
         self.microscope = MicroscopeForm(session, self.flow)
         self.model = ModelForm(session, self.flow)
@@ -84,7 +87,7 @@ class SimulatePanel(QtWidgets.QWidget):
         super().showEvent(event)
         if not self._is_shared and self.tabs.count() == 1:
             self._is_shared = True
-            QtCore.QTimer.singleShot(0, self, self._share)  # once it has its size
+            self._later.start()  # once it has its size
         self.flow.watch(True)
 
     def hideEvent(self, event: QtGui.QHideEvent) -> None:
