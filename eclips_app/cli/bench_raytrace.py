@@ -52,15 +52,16 @@ def _detector() -> Detector:
 
 
 def _row(kind: str, seed: int, detector: Detector, context: Context, *, walls: bool) -> tuple[Any, ...]:
-    from eclips_app.engine.horizon import render
+    from eclips_app.engine.forward.model import forward_model
     from eclips_app.engine.surfaces import KINDS
 
     height = KINDS[kind]((PIXELS, PIXELS), _PIXEL_NM, seed)
     began = time.perf_counter()
     signal, error = _traced(height, detector, seed, context, walls=walls)
     took = time.perf_counter() - began
-    rendered = render(height / _PIXEL_NM, detector, _AZIMUTHS, lambda part: context.check())
-    difference, mean = signal - rendered.reshape(signal.shape), float(rendered.mean())
+    model = forward_model(detector, _PIXEL_NM, azimuths=_AZIMUTHS)
+    rendered = model.samples(height, lambda part: context.check()).numpy().reshape(signal.shape)
+    difference, mean = signal - rendered, float(rendered.mean())
     standard_error = float(np.sqrt((error**2).sum()) / error.size / mean)
     chi2 = float((difference**2).sum() / (error**2).sum())
     rate = signal.shape[1] * RAYS * (2 if walls else 1) / took

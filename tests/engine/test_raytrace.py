@@ -14,7 +14,7 @@ from scipy.optimize import brentq
 from eclips_app.core.detector import Detector, Segment
 from eclips_app.core.errors import Cancelled, EclipsError
 from eclips_app.engine.acceptance import vectors
-from eclips_app.engine.horizon import render
+from eclips_app.engine.forward.model import forward_model
 from eclips_app.engine.raytrace import bvh, mesh, tracer
 from eclips_app.engine.raytrace.detection import Flight, paths
 from eclips_app.engine.raytrace.disc import DiscEmission, from_density
@@ -171,7 +171,7 @@ def test_fast_renderer_agrees_to_the_sampling_error() -> None:
     detector = annulus(distance_mm=3.0, inner_radius_mm=1.0)
     points = np.column_stack([mesh.pixel_positions_nm(height.shape, 10.0), height.ravel()])
     normals = mesh.height_normals(height, 10.0)
-    rendered = render(height / 10.0, detector, 128).reshape(4, -1)
+    rendered = forward_model(detector, 10.0, azimuths=128).samples(height).numpy().reshape(4, -1)
     assert rendered.std() > 0.02
     for along_columns in (True, False):  # segments reach 43 degrees to both sides: one kind of lines for each
         some = slice(0 if along_columns else 1, 4, 2)
