@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 
 from eclips_app.core.context import Context
 from eclips_app.core.detector import Detector
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.steps import Simulate, StepResult
-from eclips_app.engine.acceptance import vectors
-from eclips_app.engine.horizon import render
-
-_SIGMA_PER_FWHM = 1.0 / np.sqrt(8.0 * np.log(2.0))
+from eclips_app.engine.device import one_thread
+from eclips_app.engine.forward.model import DRAFT, FULL, ForwardModel, Parallax, density, forward_model
+from eclips_app.engine.optics.flight import is_straight
+from eclips_app.engine.raytrace.disc import from_density
+from eclips_app.engine.raytrace.mesh import from_height, height_normals, pixel_positions_nm
+from eclips_app.engine.raytrace.tracer import trace
 
 
 def simulate_step(inputs: Mapping[str, NDArray[Any]], params: Simulate, context: Context) -> StepResult:
@@ -42,15 +46,23 @@ def simulate_step(inputs: Mapping[str, NDArray[Any]], params: Simulate, context:
     EclipsError
         Heights that are not finite or do not fill whole pixels.
     """
+    with one_thread() if params.draft else nullcontext():
+        return _simulate(inputs, params, context)
+
+
+def _simulate(inputs: Mapping[str, NDArray[Any]], params: Simulate, context: Context) -> StepResult:
     height = _checked(inputs["height"], params.subpixels)
-    spacing = params.pixel_size_nm / params.subpixels
-    signal = render(
-        height / spacing, params.detector, params.azimuths, lambda part: context.progress(0.9 * part, "rendering")
-    )
+    model = forward_model(
+        params.detector, params.pixel_size_nm, emission=params.emission, azimuths=params.azimuths,
+        subpixels=params.subpixels, delocalised=params.delocalised,
+        parallax=Parallax(params.field_center_mm, params.pivot_mm) if params.scan_parallax else None,
+        fineness=DRAFT if params.draft else FULL,
+    )  # fmt: skip
+    made = model.samples if params.model == "bsesm" else partial(_traced, params, model)
+    samples = made(height, lambda part: context.progress(0.9 * part, "rendering"))
     if "rho" in inputs:
-        signal *= inputs["rho"]
-    signal = _pixels(_probe(signal, params.detector, spacing), params.subpixels)
-    signal /= vectors(params.detector)[:, 2].mean()
+        samples = samples * torch.from_numpy(np.asarray(inputs["rho"], dtype=np.float64))
+    signal = (model.response(samples) / model.flat).numpy()
     if params.dose is None:
         return StepResult({"segments": _grey(signal, params.detector).astype(np.float32)})
     grey = _detect(signal, params, params.dose)
@@ -70,17 +82,20 @@ def _checked(height: NDArray[Any], subpixels: int) -> NDArray[np.float64]:
     return np.ascontiguousarray(height, dtype=np.float64)
 
 
-def _probe(signal: NDArray[np.float64], detector: Detector, spacing_nm: float) -> NDArray[np.float64]:
-    """Blur by the Gaussian probe, which spreads the signal and not the surface."""
-    width = detector.beam.probe_fwhm_nm * _SIGMA_PER_FWHM / spacing_nm if detector.beam else 0.0
-    return np.asarray(gaussian_filter(signal, (0.0, width, width), mode="nearest")) if width > 0 else signal
-
-
-def _pixels(signal: NDArray[np.float64], subpixels: int) -> NDArray[np.float64]:
-    """Average over the area of each pixel."""
-    k, rows, columns = signal.shape
-    split = signal.reshape(k, rows // subpixels, subpixels, columns // subpixels, subpixels)
-    return np.asarray(split.mean(axis=(2, 4)))
+def _traced(
+    params: Simulate, model: ForwardModel, height: NDArray[np.float64], report: Callable[[float], None]
+) -> torch.Tensor:
+    """Give the samples by following electrons one by one: the slow reference, which shares no code with the fast model."""
+    if not is_straight(params.detector):
+        raise EclipsError(
+            "the Monte Carlo model follows straight paths alone, and the detector file gives potentials",
+            where="bias", hint="Take the model bsesm, or set the potentials to 0.",
+        )  # fmt: skip
+    points = np.column_stack([pixel_positions_nm(height.shape, model.spacing_nm), height.ravel()])
+    surface, normals = from_height(height, model.spacing_nm), height_normals(height, model.spacing_nm)
+    shape = None if params.emission.model == "lambert" else from_density(density(params.detector, params.emission))
+    signal, _ = trace(surface, points, normals, params.detector, params.rays, params.seed, shape, report=report)
+    return torch.from_numpy(signal.reshape(-1, *height.shape))
 
 
 def _detect(signal: NDArray[np.float64], params: Simulate, dose: float) -> NDArray[np.float64]:

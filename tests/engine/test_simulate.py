@@ -13,11 +13,15 @@ from eclips_app.core.errors import EclipsError
 from eclips_app.core.steps import Simulate
 from eclips_app.engine.acceptance import vectors
 from eclips_app.engine.compiled import compiled
-from eclips_app.engine.horizon import render
+from eclips_app.engine.forward.model import forward_model
 from eclips_app.engine.simulate import simulate_step
 from eclips_app.engine.surfaces import rough, vickers
 
 FOUR = Detector(quadrants=tuple(Segment(n, 90.0 * i, 86.0, 1.0, 0.0) for i, n in enumerate("ENWS")))
+
+
+def render(height: np.ndarray, detector: Detector, azimuths: int) -> np.ndarray:
+    return forward_model(detector, 1.0, azimuths=azimuths).samples(height).numpy()
 
 
 def plane(p: float, q: float, size: int = 24) -> np.ndarray:

@@ -248,13 +248,17 @@ def potential(detector: Detector, device: torch.device | None = None, effort: Ef
     return Potential(grid.coefficients(specimen_v, electrodes_v), grid.radius, grid.height, device)
 
 
+def electrodes(detector: Detector) -> tuple[Annulus, ...]:
+    """Give the electrodes of a detector: its face, the pole piece if there is one, and the chamber."""
+    return tuple(Annulus(*one) for one in _field_inputs(detector)["electrodes"])
+
+
 def field(detector: Detector, effort: Effort = FULL) -> Grid:
     """Give the field of a detector's electrodes at unit potentials: detector, pole piece if there is one, chamber."""
     inputs = _field_inputs(detector)
 
     def compute() -> cache.Arrays:
-        electrodes = tuple(Annulus(*one) for one in inputs["electrodes"])
-        return {"unit": tabulate(electrodes, inputs["radius"], detector.distance_mm, effort.cells).unit}
+        return {"unit": tabulate(electrodes(detector), inputs["radius"], detector.distance_mm, effort.cells).unit}
 
     found = _known(f"field{_VERSION}", {**inputs, "cells": effort.cells}, ("unit",), compute, effort)
     return Grid(inputs["radius"], detector.distance_mm, found["unit"])
@@ -308,14 +312,14 @@ def _field_inputs(detector: Detector) -> dict[str, Any]:
     radii = [detector.radii_mm(segment) for segment in detector.quadrants]
     inner, outer = min(r for r, _ in radii), max(r for _, r in radii)
     pole = detector.pole_piece
-    electrodes = [(detector.distance_mm, inner, outer)]
+    found = [(detector.distance_mm, inner, outer)]
     if pole is not None:
-        electrodes.append((pole.distance_mm, pole.bore_radius_mm, pole.outer_radius_mm))
-    chamber = max(_CHAMBER_MM, 2 * max(one[0] for one in electrodes))
-    electrodes.append((chamber, 0.0, 2 * max(chamber, *(one[2] for one in electrodes))))
+        found.append((pole.distance_mm, pole.bore_radius_mm, pole.outer_radius_mm))
+    chamber = max(_CHAMBER_MM, 2 * max(one[0] for one in found))
+    found.append((chamber, 0.0, 2 * max(chamber, *(one[2] for one in found))))
     reach = 1.25 * (outer + float(np.hypot(*detector.center_mm))) + 0.25 * detector.distance_mm
     step = outer / 4  # coarse, so that a detector that moves a little keeps its field
-    return {"electrodes": electrodes, "radius": float(np.ceil(reach / step) * step)}
+    return {"electrodes": found, "radius": float(np.ceil(reach / step) * step)}
 
 
 def _known(

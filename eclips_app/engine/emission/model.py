@@ -1,0 +1,131 @@
+"""Emission models: density ``D(n, w)`` with which electrons leave a surface of normal n in direction w.
+
+A signal is ``S / pi * Int D T E dw``; Lambert emission is ``D = n.w``. Every model gives D as a smooth function that goes on
+beyond the tangent plane (where the horizon cuts it off), so that a few functions of the normal expand it (`expansion`).
+With x' the component of w in the surface along the beam (downhill) and y' the one across, (x', y') runs over the unit disc, and
+Lambert emission fills it evenly. Thus ``D = (n.w) y(alpha) G(x', y')`` with the yield y relative to normal incidence and the
+density G on the disc relative to an even one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import PchipInterpolator
+
+from eclips_app.core.emission import COEFFICIENTS, Emission
+from eclips_app.core.errors import EclipsError
+from eclips_app.engine.emission.tables import Emitted, read_table
+
+Float = NDArray[np.float64]
+
+#: D for tilts alpha and directions (polar angle t, azimuth from the normal's one) in radians, of one shape.
+Density = Callable[[Float, Float, Float], Float]
+
+
+def lambert(alpha: Float, theta: Float, turn: Float) -> Float:
+    """Give ``n.w``."""
+    return np.asarray(np.sin(alpha) * np.sin(theta) * np.cos(turn) + np.cos(alpha) * np.cos(theta))
+
+
+def parametric(coefficients: tuple[float, ...]) -> Density:
+    """Give the model of few coefficients (`core.emission.COEFFICIENTS`), a polynomial in the directions.
+
+    With s = sin alpha, mu = n.w and u = s x' = mu cos alpha - cos t:
+    ``D = mu (1 + yield_2 s^2 + yield_4 s^4) (1 + peak (2 mu^2 - 1) + (forward_1 + forward_3 s^2) u + stretch (u^2 - s^2 / 4))``.
+    Each term of the second bracket has the mean zero over the disc, so that the first bracket alone is the yield.
+    """
+    if len(coefficients) != len(COEFFICIENTS):
+        raise EclipsError(
+            f"{len(coefficients)} coefficients of emission stand where {len(COEFFICIENTS)} are expected",
+            where="coefficients", hint=f"Give {', '.join(COEFFICIENTS)}.",
+        )  # fmt: skip
+    yield_2, yield_4, peak, forward_1, forward_3, stretch = coefficients
+
+    def density(alpha: Float, theta: Float, turn: Float) -> Float:
+        mu, s2 = lambert(alpha, theta, turn), np.sin(alpha) ** 2
+        u = mu * np.cos(alpha) - np.cos(theta)
+        shape = 1 + peak * (2 * mu**2 - 1) + (forward_1 + forward_3 * s2) * u + stretch * (u**2 - s2 / 4)
+        return np.asarray(mu * (1 + yield_2 * s2 + yield_4 * s2**2) * shape)
+
+    return density
+
+
+def tabulated(emitted: Emitted) -> Density:
+    """Give the model of a table; beyond its largest tilt yield and shape stay what they are there."""
+    tilts, nm = np.deg2rad(emitted.tilts_deg), emitted.nm
+    relative = PchipInterpolator(tilts, emitted.yield_ / emitted.yield_[0])
+    shapes = PchipInterpolator(tilts, emitted.reduced)
+
+    def density(alpha: Float, theta: Float, turn: Float) -> Float:
+        at = np.minimum(alpha, tilts[-1])
+        coefficients = shapes(at) * np.sin(at)[..., None] ** nm[:, 1]
+        x = np.cos(alpha) * np.sin(theta) * np.cos(turn) - np.sin(alpha) * np.cos(theta)
+        y = np.sin(theta) * np.sin(turn)
+        shape = sum(coefficients[..., z] * zernike(int(n), int(m), x, y) for z, (n, m) in enumerate(nm))
+        return np.asarray(lambert(alpha, theta, turn) * relative(at) * shape)
+
+    return density
+
+
+def zernike(n: int, m: int, x: Float, y: Float) -> Float:
+    """Give the Zernike polynomial of degree n and order m (cosine), normalised to a mean square of 1 over the emitted."""
+    rho2 = x**2 + y**2
+    radial = np.zeros_like(rho2)
+    for k in range((n - m) // 2 + 1):
+        # Born and Wolf, Principles of Optics, 9.2.1: R_n^m without its factor rho^m, which the angular part takes.
+        factor = (
+            (-1) ** k
+            * _factorial(n - k)
+            / (_factorial(k) * _factorial((n + m) // 2 - k) * _factorial((n - m) // 2 - k))
+        )
+        radial += factor * rho2 ** ((n - m) // 2 - k)
+    angular = ((x + 1j * y) ** m).real
+    return np.asarray(np.sqrt((n + 1) * (2 if m else 1)) * radial * angular)
+
+
+def _factorial(n: int) -> float:
+    return float(np.prod(np.arange(1, n + 1)))
+
+
+def fit(emitted: Emitted) -> tuple[float, ...]:
+    """Give the coefficients of the parametric model that fit a table best, up to 75 degrees of tilt.
+
+    Yields and moments are both linear in the coefficients, one after the other.
+    """
+    low = emitted.tilts_deg <= 75.0
+    alpha = np.deg2rad(emitted.tilts_deg[low])
+    s2 = np.sin(alpha) ** 2
+    relative = emitted.yield_[low] / emitted.yield_[0]
+    yields = np.linalg.lstsq(np.stack([s2, s2**2], 1), relative - 1, rcond=None)[0]
+    rho, around = np.meshgrid(np.sqrt((np.arange(16) + 0.5) / 16), (np.arange(32) + 0.5) * np.pi / 16, indexing="ij")
+    x, y = (rho * np.cos(around)).ravel(), (rho * np.sin(around)).ravel()
+    mu2 = np.broadcast_to(1 - x**2 - y**2, (alpha.size, x.size))
+    u = np.sin(alpha)[:, None] * x
+    terms = np.stack([2 * mu2 - 1, u, s2[:, None] * u, u**2 - s2[:, None] / 4], -1)
+    modes = np.stack([zernike(int(n), int(m), x, y) for n, m in emitted.nm])
+    shapes = np.linalg.lstsq(terms.reshape(-1, 4), (emitted.zernike[low] @ modes - 1).ravel(), rcond=None)[0]
+    return tuple(float(v) for v in (*yields, *shapes))
+
+
+def density_of(emission: Emission, energy_kev: float | None, threshold_kev: float = 0.0) -> Density:
+    """Give the density of a chosen model.
+
+    Raises
+    ------
+    EclipsError
+        If a table is needed and the detector file gives no beam energy, or there is none for the material or energy.
+    """
+    if emission.model == "lambert":
+        return lambert
+    if emission.model == "parametric" and emission.coefficients:
+        return parametric(emission.coefficients)
+    if energy_kev is None:
+        raise EclipsError(
+            f"emission of {emission.material} needs the beam energy, which the detector file does not give",
+            where="beam", hint="Add 'beam' with 'energy_kev', or choose Lambert emission.",
+        )  # fmt: skip
+    emitted = read_table(emission.material).at(energy_kev, threshold_kev)
+    return tabulated(emitted) if emission.model == "tabulated" else parametric(fit(emitted))
