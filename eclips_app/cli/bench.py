@@ -1,8 +1,9 @@
 """Run benchmarks and print their tables.
 
 accuracy: height errors of cases rendered here, and of the reference cases where their folder is (--shared or ECLIPS_SHARED).
-emission: our electron scattering against published figures. engine: time and memory of the reconstruction. raytrace: ray tracer
-against renderer. startup: of commands and window. stall, render, profile: how quickly the window answers.
+emission: our electron scattering against published figures. engine: time and memory of the reconstruction. optics: field and
+flight of electrons. raytrace: ray tracer against renderer. startup: of commands and window. stall, render, profile: how quickly
+the window answers.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from eclips_app.cli.tables import table_text
 from eclips_app.core import paths
 from eclips_app.core.context import Context
 
-_OWN = ("accuracy", "emission", "engine", "raytrace", "startup")
+_OWN = ("accuracy", "emission", "engine", "optics", "raytrace", "startup")
 
 
 def names() -> list[str]:
@@ -63,6 +64,10 @@ def _tables(name: str, args: argparse.Namespace, context: Context) -> list[dict[
         from eclips_app.cli import bench_engine
 
         return [bench_engine.table(large=args.large).to_json()]
+    if name == "optics":
+        from eclips_app.cli import bench_optics
+
+        return [table.to_json() for table in bench_optics.tables(context)]
     if name == "raytrace":
         from eclips_app.cli import bench_raytrace
 

@@ -9,7 +9,7 @@ import torch
 
 from eclips_app.core.detector import Beam, Bias, Detector, PolePiece, Segment
 from eclips_app.engine.device import one_thread
-from eclips_app.engine.optics import flight
+from eclips_app.engine.optics import checks, flight
 from eclips_app.engine.optics.field import Grid
 from eclips_app.engine.optics.landing import meet
 from eclips_app.engine.optics.trajectories import ELECTRON_REST_KEV, Paths, Potential, energy_drift, fly, momentum
@@ -151,3 +151,13 @@ def test_electrons_that_miss_the_plane_are_told() -> None:
 def test_momentum_of_a_100_kev_electron() -> None:
     speed = momentum(torch.tensor(100.0, dtype=torch.float64))
     assert float(speed / (1 + speed**2) ** 0.5) == pytest.approx(0.548, abs=5e-4)  # v/c
+
+
+def test_figures_of_the_benchmark_hold() -> None:
+    assert checks.parabola_error(2500.0) < 1e-8
+    assert checks.charge_convergence(REAL) < 1e-6
+    angles = [
+        checks.edge_angles_deg(replace(REAL, bias=Bias(volts, 0.0)), 6.0, flight.DRAFT) for volts in (0.001, -2000.0)
+    ]
+    np.testing.assert_allclose(angles[0], np.rad2deg(np.arctan([2 / 8, 9 / 8])), atol=0.01)
+    assert np.all(np.diff(angles, axis=0) > 0.5)  # attracted electrons start flatter and land on the same edge
