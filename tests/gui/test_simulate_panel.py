@@ -496,6 +496,10 @@ def test_the_detector_is_changed_without_the_project(held: Session) -> None:
     assert made.beam == Beam(15.0, 3.0)
     for key, value in setup.changes:
         assert simulation.detector_value(made, key) == value
+    bare = simulation.detector_of(simulation.Setup(), project)
+    assert bare.beam is None  # nothing asks for its energy
+    biased = simulation.detector_of(simulation.Setup(changes=(("bias.specimen_v", -2000.0),)), project)
+    assert biased.beam == Beam(15.0, 0.0)
     assert setup.with_change("center_mm.1", None).changes == (setup.changes[0], setup.changes[2])
 
 

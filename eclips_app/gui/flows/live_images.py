@@ -173,9 +173,9 @@ class LiveImages(QtCore.QObject):
         height = with_slope(height, terrain.pixel_size_nm * factor, wish.setup.slope_deg)
         params = simulate_params(wish.setup, wish.detector, terrain.pixel_size_nm, factor, draft=True)
         then = partial(self._on_coarse, its, terrain, params, factor)
-        self._submit(its, "simulate", params, {"height": height}, then)
-        if wish.pixel is not None:
+        if wish.pixel is not None:  # first, so that the time until the picture is that of all
             self._submit_angles(wish, terrain, factor, height, its)
+        self._submit(its, "simulate", params, {"height": height}, then)
 
     def _on_coarse(self, its: _Pass, terrain: Terrain, params: Simulate, factor: int, result: StepResult) -> None:
         seconds = time.perf_counter() - its.began

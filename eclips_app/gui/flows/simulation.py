@@ -86,7 +86,7 @@ def base_detector(setup: Setup, project: Project) -> Detector:
 
 
 def detector_of(setup: Setup, project: Project) -> Detector:
-    """Give the detector with all changes.
+    """Give the detector with all changes; where the energy matters and the file has none, with the usual beam.
 
     Raises
     ------
@@ -97,6 +97,8 @@ def detector_of(setup: Setup, project: Project) -> Detector:
     for key, value in setup.changes:
         detector = _put(detector, key, value)
     beam = detector.beam or USUAL_BEAM
+    if detector.bias or detector.response or setup.delocalised or setup.emission.model != "lambert":
+        detector = replace(detector, beam=beam)
     if detector.bias is not None and 1e-3 * -detector.bias.specimen_v >= beam.energy_kev:
         raise EclipsError(
             f"a specimen at {detector.bias.specimen_v:g} V turns a beam of {beam.energy_kev:g} keV back",

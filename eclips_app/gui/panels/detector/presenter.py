@@ -228,8 +228,8 @@ def notes(detector: Detector, segment_set: SegmentSet | None) -> list[Note]:
 def _geometry_notes(detector: Detector) -> list[Note]:
     found = []
     bias = detector.bias
-    if bias is not None and (bias.specimen_v or bias.detector_v):
-        found.append(Note("The bias is kept in the file but not modelled yet: electrons are taken to fly straight."))
+    if bias is not None and (bias.specimen_v or bias.detector_v) and detector.beam is None:
+        found.append(Note("A bias bends the electrons' flight as the beam energy tells: give the beam energy."))
     pairs = overlapping(detector)
     if pairs:
         one, other = pairs[0]
