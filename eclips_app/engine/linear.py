@@ -23,6 +23,7 @@ from eclips_app.engine.fill import BLOCK_PX, block_means
 from eclips_app.engine.geometry import geometry
 from eclips_app.engine.integrate import Integration, integrate
 from eclips_app.engine.noise import noise_scale
+from eclips_app.engine.optics.watch import watched
 from eclips_app.engine.prepare import Signals, level_gains
 from eclips_app.engine.uncertainty import height_std
 
@@ -43,7 +44,8 @@ class LinearReconstruction:
         self.signals = Signals(arrays, params)
         rows, columns = self.signals.shape
         shape = arrays["segments"].shape
-        self.geometry = geometry(params, self.signals.crop, (shape[1], shape[2]))
+        with watched(context.check):
+            self.geometry = geometry(params, self.signals.crop, (shape[1], shape[2]))
         if params.balance == "level":
             self.signals.gains = self.signals.gains * level_gains(self.signals, self.geometry.vectors[:, 2])
         self.b = np.empty((3, rows, columns), np.float32)  #: S n

@@ -11,7 +11,7 @@ import torch
 from scipy.interpolate import CubicSpline
 
 from eclips_app.core.detector import Beam, Bias, Detector, PolePiece, Response, Segment
-from eclips_app.core.errors import EclipsError
+from eclips_app.core.errors import Cancelled, EclipsError
 from eclips_app.engine.acceptance import (
     GEOMETRY,
     Acceptance,
@@ -30,6 +30,7 @@ from eclips_app.engine.acceptance import (
 )
 from eclips_app.engine.device import one_thread
 from eclips_app.engine.optics import cache, flight
+from eclips_app.engine.optics.watch import watched
 
 CELLS = 120, 192
 ONE_ENERGY = np.array([0.8]), np.array([1.0])
@@ -337,3 +338,26 @@ def test_cache_stays_within_its_size(tmp_path: Path, monkeypatch: pytest.MonkeyP
         os.utime(next(iter(sorted(tmp_path.iterdir(), key=lambda f: f.stat().st_mtime_ns))), (number, number))
     assert sum(file.stat().st_size for file in tmp_path.iterdir()) <= 30_000
     assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_electrons_near_the_axis_may_turn_back_while_others_land() -> None:
+    detector = annulus(beam=Beam(1.0, 2.0), pole_piece=PolePiece(9.0, 1.0, 15.0, -6000.0))
+    spectrum = np.array([0.5]), np.array([1.0])
+    found = flight.at_edges(flight.landing(detector, spectrum), np.deg2rad([0.0, 1.0, 30.0, 31.0]), detector)
+    assert found.lands[0, 0, 0] == 0.0
+    assert found.lands[0, 2, 0] == 1.0
+    assert acceptance(detector, *CELLS, spectrum).T.max() > 0.9
+
+
+def test_flight_can_be_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ECLIPS_CACHE", str(tmp_path))
+    calls = []
+
+    def stop_later() -> None:
+        calls.append(None)
+        if len(calls) > 40:
+            raise Cancelled
+
+    with watched(stop_later), pytest.raises(Cancelled):
+        acceptance(biased(-300.0), *CELLS, ONE_ENERGY)
+    assert acceptance(biased(-300.0), *CELLS, ONE_ENERGY).T.max() > 0.9  # nobody watches any more

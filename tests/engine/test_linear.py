@@ -8,7 +8,7 @@ import scipy.ndimage
 import torch
 
 from eclips_app.core.context import SilentContext
-from eclips_app.core.detector import Detector, Segment
+from eclips_app.core.detector import Beam, Bias, Detector, Segment
 from eclips_app.core.errors import Cancelled, EclipsError
 from eclips_app.core.steps import Reconstruct, Register, StepResult, run_step
 from eclips_app.engine.acceptance import vectors
@@ -320,3 +320,12 @@ def test_cuda_is_refused_where_there_is_none(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(EclipsError, match="no CUDA device"):
         reconstruct(np.ones((4, 20, 20)), device="cuda")
     assert reconstruct(np.ones((4, 20, 20)), device="auto").info["device"] == "cpu"
+
+
+def test_biased_specimen_is_read_with_the_curved_flight() -> None:
+    height, normals = hills((60, 70))
+    biased = replace(FOUR, beam=Beam(8.0, 2.0), bias=Bias(-3000.0, 0.0))
+    segments = images(biased, normals)
+    np.testing.assert_allclose(reconstruct(segments, biased).arrays["height"], height, atol=0.1)
+    straight = reconstruct(segments, replace(biased, bias=None)).arrays["height"]
+    assert np.std(straight) > 1.05 * np.std(height)  # the slope signal of a biased specimen is larger

@@ -136,7 +136,7 @@ def test_groups_may_be_absent(panel: DetectorPanel, session: Session) -> None:
     panel.form.groups["bias"].click()
     assert panel.form.fields["bias.specimen_v"].isVisible()
     panel.editor.set_value("bias.specimen_v", -2000.0)
-    assert "fly straight" in panel.notes.text()
+    assert "give the beam energy" in panel.notes.text()
     panel.form.groups["bias"].click()
     assert session.project.detector.bias is None
     panel.editor.set_value("beam.energy_kev", 10.0)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from eclips_app.core.detector import Detector
 from eclips_app.core.errors import EclipsError
+from eclips_app.engine.optics.watch import check
 
 #: Components of a geometry vector. `azimuth_deg` turns all segments by that angle; the radii are the detector's own, and
 #: segments that carry radii of their own move them by the same amount.
@@ -142,6 +143,7 @@ def covered(detector: Detector, geometry: Tensor, polar_cells: int, azimuth_cell
     rings: dict[tuple[float, float], Tensor] = {}
     tables = []
     for segment in detector.quadrants:
+        check()
         radii = detector.radii_mm(segment)
         if radii not in rings:
             inner, outer = (torch.atan((r + s) / plane.reach) for r, s in zip(radii, shift, strict=True))
@@ -205,6 +207,7 @@ def remapped(straight: Tensor, angles: Tensor, lands: Tensor, weights: Tensor) -
     total = torch.cat([torch.zeros_like(density[:1]), density.cumsum(dim=0)])
     result = torch.zeros((), dtype=straight.dtype, device=straight.device)
     for angle, part, weight in zip(angles, lands, weights, strict=True):
+        check()
         place = (angle * (cells / (np.pi / 2))).clamp(0, cells)
         cell = place.detach().floor().clamp(max=cells - 1).long()
         inside = _rows(density, cell)

@@ -20,6 +20,7 @@ from scipy.interpolate import CubicSpline
 from scipy.special import ellipk, ellipkm1
 
 from eclips_app.core.errors import EclipsError
+from eclips_app.engine.optics.watch import check
 
 Float = NDArray[np.float64]
 
@@ -29,7 +30,7 @@ _MOST_ACROSS = 160  #: cells of the table along r
 _RINGS_PER_CELL = (
     1.5  #: rings of charge per cell of the table next to an electrode: off by 1e-4 in the first row, 1e-8 in the next
 )
-_CHUNK = 2048
+_CHUNK = 512
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,7 @@ class Charges:
         """Give the potentials [electrodes, points] at points (r, z) in mm."""
         found = np.empty((self.charge.shape[0], r.size))
         for first in range(0, r.size, _CHUNK):
+            check()
             part = slice(first, first + _CHUNK)
             rings = self.radius[:, None], self.height[:, None]
             found[:, part] = self.charge @ _pair(r[None, part], z[None, part], *rings)

@@ -176,7 +176,7 @@ class EdgeMap:
 def at_edges(found: Landing, edges: Float, detector: Detector) -> EdgeMap:
     """Interpolate a landing map to other start angles in radians, by cubic splines.
 
-    Beyond the last angle that lands, t_v stays as it is there.
+    Beyond the angles that land, t_v stays as it is at the last one.
     """
     maps = np.stack([found.angle, found.by_slope, found.by_height], axis=-1)
     energies, _, slopes, _ = maps.shape
@@ -193,16 +193,17 @@ def at_edges(found: Landing, edges: Float, detector: Detector) -> EdgeMap:
 
 
 def _spline(values: Float, angles: Float) -> tuple[Float, Float]:
-    """Interpolate [start angle, c] to other angles, and whether these are not beyond the first that is NaN."""
+    """Interpolate [start angle, c] to other angles within the widest run without NaN, and tell which angles are within."""
     start = np.linspace(0.0, np.pi / 2, len(values))
     missing = np.flatnonzero(np.isnan(values[:, 0]))
-    count = int(missing[0]) if missing.size else start.size
-    if count < 4:
+    ends = np.concatenate([[-1], missing, [start.size]])
+    widest = int(np.argmax(np.diff(ends)))
+    run = slice(int(ends[widest]) + 1, int(ends[widest + 1]))
+    if run.stop - run.start < 4:
         return np.zeros((angles.size, values.shape[1])), np.zeros(angles.size)
-    end = start[count - 1]
-    return CubicSpline(start[:count], values[:count])(np.minimum(angles, end)), (angles <= end + 1e-12).astype(
-        np.float64
-    )
+    low, high = start[run.start], start[run.stop - 1]
+    inside = (angles >= low - 1e-12) & (angles <= high + 1e-12)
+    return CubicSpline(start[run], values[run])(np.clip(angles, low, high)), inside.astype(np.float64)
 
 
 def virtual_angles(found: EdgeMap, plane: Frame, azimuth_cells: int, *, moving: bool) -> tuple[Tensor, Tensor]:

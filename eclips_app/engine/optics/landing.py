@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from eclips_app.engine.optics.trajectories import Paths
+from eclips_app.engine.optics.watch import check
 
 
 def meet(flown: Paths, height_mm: float, slopes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -19,6 +20,7 @@ def meet(flown: Paths, height_mm: float, slopes: Tensor) -> tuple[Tensor, Tensor
 
 
 def _meet_one(flown: Paths, height: float, slope: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    check()
     r, z = flown.state[:, 0], flown.state[:, 1]
     above = z + slope * r >= height
     crossing = above[1:] & ~above[:-1]

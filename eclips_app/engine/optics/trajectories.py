@@ -15,6 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from eclips_app.engine.optics.watch import check
+
 #: Rest energy of the electron (CODATA 2018).
 ELECTRON_REST_KEV = 510.99895
 
@@ -106,6 +108,7 @@ def fly(
     part = torch.ones_like(angle)
     energy = _energy(potential, state)
     while active.numel() and len(steps) < _MOST_STEPS:
+        check()
         before = state[:, active]
         rate = _rate(potential, before)
         dt = part[active] * _step_time(before, rate, potential.height / steps_up)
