@@ -8,6 +8,7 @@ With Lambert emission and nothing in the way the signal of segment k is ``S n . 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import cast
 
 import numpy as np
@@ -264,7 +265,7 @@ def vectors(detector: Detector) -> Float:
     for segment in detector.quadrants:
         points, area = _face(detector, segment)
         s2 = np.einsum("ni,ni->n", points, points)
-        found.append(np.einsum("ni,n->i", points, area * (points @ normal) / s2**2) / np.pi)
+        found.append(np.einsum("ni,n->i", points, area * _along(points, normal) / s2**2) / np.pi)
     return np.stack(found)
 
 
@@ -284,7 +285,7 @@ def vector_gradients(detector: Detector) -> tuple[Float, Float]:
         for segment in detector.quadrants:
             points, area = _face(detector, segment)
             s2 = np.einsum("ni,ni->n", points, points)
-            facing, along = points @ normal, points @ axis
+            facing, along = _along(points, normal), _along(points, axis)
             shift = axis * facing[:, None] + points * (axis @ normal) - 4 * points * (facing * along / s2)[:, None]
             rows.append(-np.einsum("ni,n->i", shift, area / s2**2) / np.pi)
         gradients.append(np.stack(rows))
@@ -320,8 +321,8 @@ def _face(detector: Detector, segment: Segment) -> tuple[Float, Float]:
     """Quadrature points [n, 3] of a segment in mm and their areas; points below the specimen's plane weigh nothing."""
     centre, _, e1, e2 = _frame(detector)
     inner, outer = detector.radii_mm(segment)
-    x, wx = np.polynomial.legendre.leggauss(_NODES_RADIUS)
-    y, wy = np.polynomial.legendre.leggauss(_NODES_AZIMUTH)
+    x, wx = _gauss(_NODES_RADIUS)
+    y, wy = _gauss(_NODES_AZIMUTH)
     radius = 0.5 * (outer + inner) + 0.5 * (outer - inner) * x[:, None]
     half = np.deg2rad(segment.span_deg) / 2
     azimuth = np.deg2rad(segment.azimuth_deg) + half * y[None, :]
@@ -329,6 +330,17 @@ def _face(detector: Detector, segment: Segment) -> tuple[Float, Float]:
     area = (0.5 * (outer - inner) * wx[:, None] * radius * half * wy[None, :]).ravel()
     points = centre + u[:, None] * e1 + v[:, None] * e2
     return points, np.where(points[:, 2] > 0, area, 0.0)
+
+
+@lru_cache
+def _gauss(count: int) -> tuple[Float, Float]:
+    """Nodes and weights of Gauss and Legendre on -1 to 1."""
+    return cast(tuple[Float, Float], np.polynomial.legendre.leggauss(count))
+
+
+def _along(points: Float, axis: Float) -> Float:
+    """Component of points [n, 3] along an axis; so short a product is slower with the threads of a library."""
+    return np.asarray(points[:, 0] * axis[0] + points[:, 1] * axis[1] + points[:, 2] * axis[2])
 
 
 def _face_is_all(detector: Detector) -> bool:
