@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eclips_app.cli.common import check_output, length_nm
 from eclips_app.cli.heights import read_heights
 from eclips_app.core.context import Context
 from eclips_app.core.detector import read_detector
+from eclips_app.core.emission import COEFFICIENTS, Emission
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.schema import check
-from eclips_app.core.steps import Simulate, run_step
+from eclips_app.core.steps import ReadHeightMap, Simulate, run_step
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -23,10 +25,35 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pixel-size", type=length_nm, help="such as 2nm; default: what the height map says")
     parser.add_argument("--detector", type=Path, required=True, help="detector file (JSON)")
     parser.add_argument(
-        "--model", choices=["bsesm"], default="bsesm", help="default: bsesm, exact visibility, Lambert emission"
+        "--model", choices=["bsesm", "mc"], default="bsesm",
+        help="bsesm: exact visibility by horizons, the default; mc: follows single electrons, the slow reference",
+    )  # fmt: skip
+    parser.add_argument(
+        "--emission", choices=["lambert", "tabulated", "parametric"], default="lambert", help="default: lambert"
     )
+    parser.add_argument(
+        "--material",
+        default="Cu",
+        help="of the emission: a name of 'eclips emission --list', or a table file; default Cu",
+    )
+    parser.add_argument(
+        "--coefficients", type=_numbers, default=(),
+        help=f"of parametric emission: {','.join(COEFFICIENTS)}; default: those that fit the material best",
+    )  # fmt: skip
+    parser.add_argument("--delocalised", action="store_true", help="blur by where the material's electrons leave")
+    parser.add_argument("--rho", type=Path, help="material factor: a map of the same size as the heights")
+    parser.add_argument("--subpixels", type=int, default=1, help="height samples along each edge of a pixel; default 1")
+    parser.add_argument("--azimuths", type=int, default=64, help="directions in which the horizon is found; default 64")
+    parser.add_argument(
+        "--rays", type=int, default=400, help="electrons followed from each sample, with mc; default 400"
+    )
+    parser.add_argument(
+        "--scan-parallax", action="store_true", help="the beam leaves the detector's axis over the field"
+    )
+    parser.add_argument("--pivot", type=length_nm, help="height of the scan's pivot above the specimen, such as 8mm")
     parser.add_argument("--dose", type=float, help="mean electrons per pixel and segment on a flat; default: no noise")
     parser.add_argument("--grey-per-electron", type=float, default=1.0, help="with --dose; default 1")
+    parser.add_argument("--read-noise", type=float, default=0.0, help="standard deviation in electrons, with --dose")
     parser.add_argument("--seed", type=int, default=0, help="of the noise; default 0")
     parser.add_argument("-o", "--output", type=Path, required=True, help="TIFF to write")
 
@@ -38,18 +65,25 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
         raise EclipsError("segment images are written as TIFF", where=str(args.output), hint="Give a name with .tif.")
     detector = read_detector(args.detector)
     surface = read_heights(args.height, args.pixel_size, context)
-    size = surface.info["pixel_size_nm"][0]
-    params = Simulate(detector, size, args.dose, args.grey_per_electron, seed=args.seed)
+    size = surface.info["pixel_size_nm"][0] * args.subpixels
+    params = Simulate(
+        detector, size, args.dose, args.grey_per_electron, args.read_noise, args.azimuths, args.subpixels, args.seed,
+        args.model, Emission(args.emission, args.material, args.coefficients), args.delocalised, args.rays,
+        args.scan_parallax, pivot_mm=args.pivot / 1e6 if args.pivot else None,
+    )  # fmt: skip
     check(params, "simulate")
-    segments = run_step("simulate", {"height": surface.arrays["height"]}, params, context).arrays["segments"]
+    inputs = {"height": surface.arrays["height"]}
+    if args.rho is not None:
+        inputs["rho"] = _rho(args, context)
+    segments = run_step("simulate", inputs, params, context).arrays["segments"]
     from eclips_app.io.export.stack import write_segments
 
     names = [segment.name for segment in detector.quadrants]
     write_segments(args.output, segments, size, names)
     means = dict(zip(names, (float(np.mean(s)) for s in segments), strict=True))
     return {
-        "output": str(args.output), "model": args.model, "pixel_size_nm": size, "shape": list(segments.shape),
-        "dtype": str(segments.dtype), "mean": means,
+        "output": str(args.output), "model": args.model, "emission": args.emission, "pixel_size_nm": size,
+        "shape": list(segments.shape), "dtype": str(segments.dtype), "mean": means,
     }  # fmt: skip
 
 
@@ -57,3 +91,13 @@ def describe(result: dict[str, Any]) -> str:
     """Put the result into words."""
     means = ", ".join(f"{name} {value:.5g}" for name, value in result["mean"].items())
     return f"mean grey values: {means}\nwritten: {result['output']}"
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    return tuple(float(part) for part in text.split(","))
+
+
+def _rho(args: argparse.Namespace, context: Context) -> NDArray[Any]:
+    """Read the material factor; its file needs no unit of length."""
+    read = run_step("read-height-map", {}, ReadHeightMap(str(args.rho), unit="nm", pixel_size_nm=(1.0, 1.0)), context)
+    return read.arrays["height"]

@@ -16,11 +16,19 @@ from eclips_app.core.detector import Detector
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.steps import Simulate, StepResult
 from eclips_app.engine.device import one_thread
-from eclips_app.engine.forward.model import DRAFT, FULL, ForwardModel, Parallax, density, forward_model
-from eclips_app.engine.optics.flight import is_straight
+from eclips_app.engine.emission.tables import read_table
+from eclips_app.engine.forward.model import (
+    DRAFT,
+    FULL,
+    ForwardModel,
+    Parallax,
+    density,
+    emitted_spectrum,
+    forward_model,
+)
+from eclips_app.engine.optics.flight import landing_energy_kev
 from eclips_app.engine.raytrace.disc import from_density
-from eclips_app.engine.raytrace.mesh import from_height, height_normals, pixel_positions_nm
-from eclips_app.engine.raytrace.tracer import trace
+from eclips_app.engine.raytrace.image import trace_image
 
 
 def simulate_step(inputs: Mapping[str, NDArray[Any]], params: Simulate, context: Context) -> StepResult:
@@ -39,7 +47,7 @@ def simulate_step(inputs: Mapping[str, NDArray[Any]], params: Simulate, context:
     -------
     StepResult
         ``segments`` [k, row, col]: with a dose uint16 grey values, without one the noise-free signal as float32, in units
-        of the mean signal of a flat. Facts: part of the grey values that are saturated.
+        of the mean signal of a flat. Facts: `saturated`, part of the grey values; `exit_radius_nm`, median, with a material.
 
     Raises
     ------
@@ -64,12 +72,20 @@ def _simulate(inputs: Mapping[str, NDArray[Any]], params: Simulate, context: Con
         samples = samples * torch.from_numpy(np.asarray(inputs["rho"], dtype=np.float64))
     signal = (model.response(samples) / model.flat).numpy()
     if params.dose is None:
-        return StepResult({"segments": _grey(signal, params.detector).astype(np.float32)})
+        return StepResult({"segments": _grey(signal, params.detector).astype(np.float32)}, _exit_facts(params))
     grey = _detect(signal, params, params.dose)
     context.progress(1.0, "rendered")
     top = float(np.iinfo(np.uint16).max)
-    facts = {"saturated": float((grey >= top).mean())}
+    facts = {"saturated": float((grey >= top).mean()), **_exit_facts(params)}
     return StepResult({"segments": np.clip(np.rint(grey), 0, top).astype(np.uint16)}, facts)
+
+
+def _exit_facts(params: Simulate) -> dict[str, float]:
+    """Tell the median distance from the probe at which the material's electrons leave, where a material is chosen."""
+    if params.detector.beam is None or not (params.delocalised or params.emission.model != "lambert"):
+        return {}
+    table = read_table(params.emission.material)
+    return {"exit_radius_nm": table.exit_radius_nm(landing_energy_kev(params.detector))}
 
 
 def _checked(height: NDArray[Any], subpixels: int) -> NDArray[np.float64]:
@@ -86,16 +102,14 @@ def _traced(
     params: Simulate, model: ForwardModel, height: NDArray[np.float64], report: Callable[[float], None]
 ) -> torch.Tensor:
     """Give the samples by following electrons one by one: the slow reference, which shares no code with the fast model."""
-    if not is_straight(params.detector):
-        raise EclipsError(
-            "the Monte Carlo model follows straight paths alone, and the detector file gives potentials",
-            where="bias", hint="Take the model bsesm, or set the potentials to 0.",
-        )  # fmt: skip
-    points = np.column_stack([pixel_positions_nm(height.shape, model.spacing_nm), height.ravel()])
-    surface, normals = from_height(height, model.spacing_nm), height_normals(height, model.spacing_nm)
     shape = None if params.emission.model == "lambert" else from_density(density(params.detector, params.emission))
-    signal, _ = trace(surface, points, normals, params.detector, params.rays, params.seed, shape, report=report)
-    return torch.from_numpy(signal.reshape(-1, *height.shape))
+    signal, _ = trace_image(
+        height, model.spacing_nm, params.detector, params.rays, params.seed, emission=shape,
+        spectrum=emitted_spectrum(params.detector, params.emission),
+        center_mm=params.field_center_mm if params.scan_parallax else None,
+        pivot_mm=params.pivot_mm if params.scan_parallax else None, report=report,
+    )  # fmt: skip
+    return torch.from_numpy(signal)
 
 
 def _detect(signal: NDArray[np.float64], params: Simulate, dose: float) -> NDArray[np.float64]:

@@ -1,7 +1,7 @@
 """Expansion of an emission density in a few functions of the normal times functions of the direction.
 
-``D(n, w) = Sum_r Re[(n_x + i n_y)^m exp(-i m f)] P_r(n_z) v_r(t)`` with polynomials P in n_z. The Fourier orders m follow from
-the density's mirror symmetry about the plane of incidence; the pairs (P, v) of each order from a singular value
+``D(n, w) = exp(Q(n_z)) Sum_r Re[(n_x + i n_y)^m exp(-i m f)] P_r(n_z) v_r(t)`` with polynomials Q and P. The Fourier orders m
+follow from the density's mirror symmetry about the plane of incidence; the pairs (P, v) of each order from a singular value
 decomposition. A sector of azimuth then holds two numbers for each pair (cosine and sine), and the renderer sums over
 sectors. Lambert emission needs exactly one pair of order 0 and one of order 1: ``n_z cos t`` and
 ``(n_x cos f + n_y sin f) sin t``.
@@ -20,9 +20,11 @@ from eclips_app.engine.emission.model import Density, lambert
 
 Float = NDArray[np.float64]
 
-_ORDERS = 8  #: Fourier orders looked at
-_DEGREE = 7  #: of the polynomials in n_z
-_STEEPEST = np.deg2rad(86.0)  #: tilt up to which the expansion is fitted
+_ORDERS = 4  #: Fourier orders
+_DEGREE = 5  #: of the polynomials in n_z
+_BELOW = 0.3  #: weight of directions below the tangent plane
+_RIDGE = 1e-14  #: keeps the polynomials apart; far below what the densities are known to
+_STEEPEST = np.deg2rad(80.0)  #: tilt up to which the expansion is fitted
 
 
 @dataclass(frozen=True)
@@ -33,17 +35,20 @@ class Expansion:
     ----------
     orders : array [r]
         Fourier order m of each pair.
+    growth : array [d]
+        Coefficients of a polynomial in n_z, lowest power first, whose exponential multiplies all of it.
     normal : array [r, d]
-        Coefficients of the polynomials in n_z, lowest power first.
+        Coefficients of the polynomials P_r in n_z.
     theta : array [t]
         Polar angles in radians at which the functions of the direction are known.
     direction : array [r, t]
         Their values v_r(t).
     error : float
-        Largest deviation from the density above the tangent plane, over tilts up to 86 degrees.
+        Largest deviation from the density above the tangent plane, over tilts up to 80 degrees, in units of its growth.
     """
 
     orders: NDArray[np.int64]
+    growth: Float
     normal: Float
     theta: Float
     direction: Float
@@ -59,39 +64,71 @@ class Expansion:
         inverse = torch.rsqrt(1.0 + (slopes * slopes).sum(0))
         across = -slopes * inverse  # n_x, n_y
         powers = _powers(across[0], across[1], int(self.orders.max(initial=0)))
-        polynomials = [_horner(inverse, row) for row in self.normal]
+        growth = torch.exp(_horner(inverse, self.growth))
+        polynomials = [_horner(inverse, row) * growth for row in self.normal]
         return torch.stack([polynomials[r] * powers[m][1 if sine else 0] for r, m, sine in self.functions])
 
 
-def expand(density: Density, limits: tuple[float, float] = (0.0, np.pi / 2), tolerance: float = 3e-3) -> Expansion:
+def expand(density: Density, limits: tuple[float, float] = (0.0, np.pi / 2), tolerance: float = 5e-3) -> Expansion:
     """Expand a density over the polar angles (in radians) between `limits`, outside of which nothing is caught.
 
-    `tolerance` is the part of its root mean square below which a pair is left out. The fit counts even steps of n_z and of solid
-    angle alike.
+    `tolerance` is the part of its root mean square below which a pair is left out. Small tilts count most (n_z^3), on which
+    metrology rests; and directions below the tangent plane, where the horizon cuts all off, count little: a table's
+    continuation there is wild, and following it would cost most of the functions.
     """
-    nodes, area = legendre.leggauss(40)
+    nodes, area = legendre.leggauss(32)
     alpha = np.arccos(np.cos(_STEEPEST) + (1 - np.cos(_STEEPEST)) * (nodes + 1) / 2)
-    theta = np.linspace(*limits, 121)
-    turn: Float = np.linspace(0.0, 2 * np.pi, 4 * _ORDERS, endpoint=False)
+    theta, turn = np.linspace(*limits, 91), np.linspace(0.0, np.pi, 25)
     angles = np.broadcast_arrays(alpha[:, None, None], theta[:, None], turn)
-    values = density(*angles)
-    spectrum = np.fft.rfft(values, axis=2).real / turn.size
-    weight = np.sqrt(area), np.sqrt(np.sin(np.maximum(theta, (theta[1] - theta[0]) / 2)))
-    smallest = tolerance * float(np.linalg.norm(np.sqrt((values**2).mean(axis=2)) * weight[0][:, None] * weight[1]))
-    found = [_order(m, spectrum[:, :, m] * (2 if m else 1), alpha, weight, smallest) for m in range(_ORDERS)]
+    area = area * np.cos(alpha) ** 3
+    values, cosine = density(*angles), lambert(*angles)
+    above = cosine > 0
+    growth = _growth(values * above, cosine * above, alpha)
+    brightness = np.exp(legendre.legval(np.cos(alpha), growth))[:, None, None]
+    values = values / brightness
+    weight = np.sqrt(area)[:, None, None] * np.where(above, 1.0, _BELOW)
+    fitted = _fit(values, weight, alpha, turn)
+    across = np.sqrt(np.sin(np.maximum(theta, theta[1] - theta[0])))
+    smallest = tolerance * float(np.linalg.norm(values * weight * across[:, None]) / np.sqrt(turn.size))
+    found = [_order(m, part, alpha, (np.sqrt(area), across), smallest) for m, part in enumerate(fitted)]
     orders = np.concatenate([np.full(len(p), m) for m, (p, _) in enumerate(found)])
     normal, direction = (np.concatenate([pair[i] for pair in found]) for i in (0, 1))
     wrong = np.abs(_evaluate(orders, normal, direction, alpha, turn) - values)
-    return Expansion(orders, normal, theta, direction, float(wrong[lambert(*angles) > 0].max()))
+    return Expansion(orders, np.asarray(legendre.leg2poly(growth)), normal, theta, direction, float(wrong[above].max()))
+
+
+def _growth(values: Float, cosine: Float, alpha: Float) -> Float:
+    """Give the Legendre series in n_z of the logarithm by which the density grows with the tilt over Lambert's.
+
+    Yields grow several times; as a factor of its own that growth costs no function.
+    """
+    ratio = np.sqrt((values**2).sum(axis=(1, 2)) / (cosine**2).sum(axis=(1, 2)))
+    return np.asarray(legendre.legfit(np.cos(alpha), np.log(ratio), _DEGREE))
+
+
+def _basis(m: int, alpha: Float) -> Float:
+    """Give ``sin^m n_z^d`` [alpha, d]."""
+    return np.asarray(np.sin(alpha)[:, None] ** m * np.cos(alpha)[:, None] ** np.arange(_DEGREE + 1))
+
+
+def _fit(values: Float, weight: Float, alpha: Float, turn: Float) -> Float:
+    """Fit polynomials in n_z of each Fourier order at each polar angle, [m, d, t], to values [alpha, t, turn]."""
+    terms = np.concatenate([_basis(m, alpha)[:, None, :] * np.cos(m * turn)[:, None] for m in range(_ORDERS)], axis=2)
+    scale = np.sqrt((terms**2).mean(axis=(0, 1)))
+    matrix = (terms / scale).reshape(-1, terms.shape[2])
+    weights, data = (np.moveaxis(x, 1, 0).reshape(values.shape[1], -1) for x in (weight, values))
+    weights = weights**2
+    normal = np.einsum("ni,tn,nj->tij", matrix, weights, matrix, optimize=True)
+    normal += _RIDGE * np.trace(normal, axis1=1, axis2=2)[:, None, None] / len(scale) * np.eye(len(scale))
+    solved = np.linalg.solve(normal, np.einsum("ni,tn->ti", matrix, weights * data)[..., None])[..., 0] / scale
+    return np.asarray(np.moveaxis(solved.reshape(-1, _ORDERS, _DEGREE + 1), 0, 2))
 
 
 def _order(m: int, part: Float, alpha: Float, weight: tuple[Float, Float], smallest: float) -> tuple[Float, Float]:
-    """Give polynomials [r, d] and functions of t [r, t] of one Fourier order, largest first."""
+    """Give polynomials [r, d] and functions of t [r, t] of one Fourier order [d, t], largest first."""
     over_alpha, over_theta = weight
-    basis = np.cos(alpha)[:, None] ** np.arange(_DEGREE + 1) * np.sin(alpha)[:, None] ** m
-    orthogonal, triangle = np.linalg.qr(basis * over_alpha[:, None])
-    projected = orthogonal.T @ (part * over_alpha[:, None] * over_theta)
-    left, sizes, right = np.linalg.svd(projected, full_matrices=False)
+    triangle = np.linalg.qr(_basis(m, alpha) * over_alpha[:, None], mode="r")
+    left, sizes, right = np.linalg.svd(triangle @ part * over_theta, full_matrices=False)
     kept = int(np.count_nonzero(sizes > smallest))
     polynomials = np.linalg.solve(triangle, left[:, :kept] * np.sqrt(sizes[:kept])).T
     return polynomials, right[:kept] * np.sqrt(sizes[:kept])[:, None] / over_theta

@@ -65,5 +65,7 @@ def _convolve(signal: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
     wide = pad(signal[:, None], (reach, reach, reach, reach), mode="replicate")[:, 0]
     size = tuple(n + kernel.shape[0] - 1 for n in wide.shape[1:])
     product = torch.fft.rfft2(wide, s=size) * torch.fft.rfft2(kernel, s=size)
-    spread: torch.Tensor = torch.fft.irfft2(product, s=size)[:, 2 * reach : 2 * reach + rows, 2 * reach : 2 * reach + columns]
+    spread: torch.Tensor = torch.fft.irfft2(product, s=size)[
+        :, 2 * reach : 2 * reach + rows, 2 * reach : 2 * reach + columns
+    ]
     return spread

@@ -68,7 +68,8 @@ class Parallax:
     center_mm : tuple
         Middle of the field from the beam's axis (x, y).
     pivot_mm : float, optional
-        Height above the specimen of the point about which the scan pivots; None: the beam stays parallel.
+        Height above the specimen of the point about which the scan pivots; None: the beam stays parallel. It matters only to
+        emission that depends on the beam's direction, and there to first order of the beam's inclination on gentle slopes.
     """
 
     center_mm: tuple[float, float] = (0.0, 0.0)
@@ -217,6 +218,8 @@ def forward_model(
         Emission or delocalisation without beam energy or table, a detector that nothing reaches.
     """
     chosen = emission or Emission()
+    if parallax is not None and chosen.model == "lambert":
+        parallax = Parallax(parallax.center_mm)  # Lambert emission knows no beam: how it arrives does not matter
     spacing = pixel_size_nm / subpixels
     expansion, table = detector_tables(detector, chosen, azimuths, parallax, fineness=fineness)
     flat = torch.zeros((2, 1, 1), dtype=torch.float64)
