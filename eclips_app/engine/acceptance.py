@@ -218,14 +218,18 @@ def coverage_slope(
 
 
 def table_gradients(
-    detector: Detector, polar_cells: int = 360, azimuth_cells: int = 768, spectrum: Spectrum | None = None
+    detector: Detector,
+    polar_cells: int = 360,
+    azimuth_cells: int = 768,
+    spectrum: Spectrum | None = None,
+    effort: flight.Effort = flight.FULL,
 ) -> tuple[Float, Float]:
     """Give dT/dX and dT/dY [k, j, f] per mm, for a beam position (X, Y) on the specimen in mm (scan parallax).
 
     Moving the beam by +X moves the detector's centre by -X as seen from the specimen point; the field stays, which changes
     little over a field of view. Differences over +-0.1 mm (`Coverage.moved`).
     """
-    found = Coverage(detector, polar_cells, azimuth_cells, spectrum)
+    found = Coverage(detector, polar_cells, azimuth_cells, spectrum, effort)
     return -found.moved("center_x_mm", _STEP_MM), -found.moved("center_y_mm", _STEP_MM)
 
 
