@@ -16,12 +16,12 @@ from eclips_app.gui.flows import new_sets, segment_order
 from eclips_app.gui.flows.images import ImagesFlow, images_flow
 from eclips_app.gui.flows.segment_order import Guess, OrderGuess
 from eclips_app.gui.panels.images import mask, presenter
-from eclips_app.gui.widgets.placement import mosaic_cells, ring_cells
 from eclips_app.gui.panels.images.segment_pane import drag_data
 from eclips_app.gui.panels.images.tools import CropTool, limited
 from eclips_app.gui.panels.images.view import ImagesPanel
 from eclips_app.gui.qt import Qt, QtCore, QtGui
 from eclips_app.gui.session import Session
+from eclips_app.gui.widgets.placement import mosaic_cells, ring_cells
 from eclips_app.model.items import Acquisition, SegmentImage, SegmentSet
 
 ROWS, COLUMNS = 60, 80

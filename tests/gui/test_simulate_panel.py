@@ -3,93 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from panel_samples import HeldJobs, Submitted, detector, fill
+from instant_engine import Engine, settle
+from panel_samples import detector, fill
 from pytestqt.qtbot import QtBot
 
 from eclips_app.commands import edits
-from eclips_app.core.detector import Beam, Bias, presets
+from eclips_app.core.detector import presets
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.specimen import Specimen, surface_parameters
-from eclips_app.core.steps import ReadHeightMap, Visibility
+from eclips_app.core.steps import ReadHeightMap
 from eclips_app.gui.actions import ActionRegistry
 from eclips_app.gui.app import make_window
 from eclips_app.gui.flows import simulate, simulation
 from eclips_app.gui.flows.live_images import LiveImages
 from eclips_app.gui.panels.simulate import presenter
-from eclips_app.gui.panels.simulate.sliders import Track
 from eclips_app.gui.panels.simulate.view import SimulatePanel
 from eclips_app.gui.qt import Qt, QtCore
 from eclips_app.gui.session import Session
 from eclips_app.gui.settings import Settings
 from eclips_app.jobs.job import Failed
 from eclips_app.model.items import HeightMap, SegmentSet
-from eclips_app.model.project import Project
 
 LEFT = Qt.MouseButton.LeftButton
-SEGMENTS, POLAR, AROUND = 4, 18, 36
 SIZE = 320  #: more than the longest edge of a coarse picture
-
-
-class Engine(HeldJobs):
-    """Answers jobs with made-up results as soon as it is asked to."""
-
-    def submit(self, step: str, params: Any, inputs: Any, **options: Any) -> Submitted:
-        options.pop("priority", None)
-        return super().submit(step, params, inputs, hear=options["hear"], key=options.get("key", ""))
-
-    def answer(self, step: str = "") -> list[Submitted]:
-        """Answer what waits (of one step); gives the jobs answered."""
-        mine = [job for job in self.jobs if step in ("", job.step) and not job.cancelled]
-        self.jobs = [job for job in self.jobs if job not in mine and not job.cancelled]
-        for job in mine:
-            arrays, info = _RESULTS[job.step](job)
-            job.done(arrays, **info)
-        return mine
-
-
-def _surface(job: Submitted) -> tuple[dict[str, Any], dict[str, Any]]:
-    size, rows, columns = job.params.pixel_size_nm, job.params.rows, job.params.columns
-    x = np.arange(columns) * size
-    return {"height": np.broadcast_to(0.5 * x, (rows, columns)).copy()}, {}
-
-
-def _images(job: Submitted) -> tuple[dict[str, Any], dict[str, Any]]:
-    rows, columns = job.inputs["height"].shape
-    base = np.arange(rows * columns, dtype=np.uint16).reshape(rows, columns)
-    return {"segments": np.stack([base + k for k in range(len(job.params.detector.quadrants))])}, {}
-
-
-def _sky(job: Submitted) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Segment k takes the quadrant about 90 k degrees up to 45 degrees; everything beyond 30 degrees is hidden above."""
-    azimuth = (np.arange(AROUND) + 0.5) * 360 / AROUND
-    theta = np.linspace(0, 90, POLAR + 1)
-    valid = np.zeros((SEGMENTS, POLAR, AROUND), np.float32)
-    for k in range(SEGMENTS):
-        valid[k][:, np.abs((azimuth - 90 * k + 180) % 360 - 180) < 45] = (theta[1:] <= 45)[:, None]
-    horizon = np.where((azimuth > 45) & (azimuth < 135), 30.0, 90.0)
-    visible = valid * (theta[1:, None] <= horizon)
-    arrays = {"valid": valid, "visible": visible, "theta_deg": theta, "azimuth_deg": azimuth, "horizon_deg": horizon}
-    segments = [
-        {"name": name, "valid_sr": 0.46, "visible_sr": 0.46 if name != "N" else 0.21, "visible_share": 1.0}
-        for name in "ENWS"
-    ]
-    info = {
-        "row": job.params.row, "column": job.params.column, "height_nm": 12.5, "tilt_deg": 26.6, "azimuth_deg": 180.0,
-        "exposed_sr": 5.1, "exposed_share": 0.81, "exposed_emission": 0.9, "segments": segments,
-    }  # fmt: skip
-    return arrays, info
-
-
-_RESULTS: dict[str, Callable[[Submitted], tuple[dict[str, Any], dict[str, Any]]]] = {
-    "specimen": _surface, "simulate": _images, "visibility": _sky,
-}  # fmt: skip
 
 
 @pytest.fixture
@@ -117,16 +57,6 @@ def panel(held: Session, engine: Engine, qtbot: QtBot) -> SimulatePanel:
         made.show()
     settle(made, engine, qtbot)
     return made
-
-
-def settle(panel: SimulatePanel, engine: Engine, qtbot: QtBot) -> None:
-    """Answer the engine's jobs until nothing is left to do."""
-
-    def is_done() -> bool:
-        engine.answer()
-        return panel.flow.live.is_settled and not engine.jobs
-
-    qtbot.waitUntil(is_done)
 
 
 def test_the_panel_opens_with_full_images_of_every_segment(panel: SimulatePanel, engine: Engine) -> None:
@@ -257,14 +187,6 @@ def test_surfaces_have_sliders_of_their_own(panel: SimulatePanel, engine: Engine
     assert frame.segments.shape == (4, 128, 128)
 
 
-def test_an_added_slope_is_a_plane_under_the_surface() -> None:
-    sloped = simulation.with_slope(np.zeros((11, 21)), 2.0, (45.0, 0.0))
-    assert sloped[0, 20] - sloped[0, 0] == pytest.approx(40.0)
-    up = simulation.with_slope(np.zeros((11, 21)), 2.0, (0.0, 45.0))
-    assert up[0, 0] - up[10, 0] == pytest.approx(20.0)  # row 0 is the top, y is up
-    assert sloped.mean() == pytest.approx(0.0, abs=1e-12)
-
-
 def test_a_click_shows_the_angles_and_arrows_move_the_pixel(panel: SimulatePanel, engine: Engine, qtbot: QtBot) -> None:
     pane = panel.images.panes[0]
     place = pane.mapFromScene(pane.box.mapViewToScene(QtCore.QPointF(150.0, 200.0)))
@@ -307,25 +229,6 @@ def test_angles_follow_a_slider_at_the_same_place_of_the_coarse_surface(
     settle(panel, engine, qtbot)
     assert panel.flow.live.angles is not None
     assert panel.flow.live.angles.info["row"] == 250
-
-
-def test_the_sky_is_painted_where_the_segments_are() -> None:
-    arrays = _sky_arrays()
-    colors = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0)]
-    picture = presenter.sky_picture(arrays, colors, None, 180)
-    middle, there = 90, 30  # 30 of 90 pixels: a polar angle of 30 degrees
-    assert tuple(picture[middle, middle + there]) == (255, 0, 0, 255)  # azimuth 0 is right
-    assert tuple(picture[middle - 25, middle])[:3] == (0, 255, 0)  # 90 is up
-    assert picture[middle - 25, middle, 3] == 255  # below the horizon of 30 degrees: open
-    assert 0 < picture[middle - 38, middle, 3] < 100  # valid, but hidden
-    assert picture[middle, middle + 60, 3] == 0  # beyond 45 degrees nothing is caught
-    alone = presenter.sky_picture(arrays, colors, 0, 180)
-    assert alone[middle - 25, middle, 3] == 0
-    assert picture[0, 0, 3] == 0
-
-
-def _sky_arrays() -> dict[str, Any]:
-    return _sky(Submitted("visibility", Visibility(), {}, None))[0]
 
 
 def test_images_enter_the_project_with_detector_and_truth_and_leave_it_again(
@@ -428,21 +331,6 @@ def test_a_height_map_file_is_read_and_simulated(
     assert held.messages.items[-1].action_text == "Read with settings…"
 
 
-def test_gaps_are_refused_and_named() -> None:
-    height = np.zeros((10, 10))
-    height[2, 3] = np.nan
-    with pytest.raises(EclipsError, match=r"scan: 1 % of the heights are missing"):
-        simulation.terrain_of(HeightMap("m", "scan", height, (1.0, 1.0)))
-
-
-def test_square_pixels_keep_a_slope() -> None:
-    x = np.arange(20) * 5.0
-    height, size = simulation.square_pixels(np.broadcast_to(0.3 * x, (12, 20)).copy(), (5.0, 2.0))
-    assert size == 2.0
-    assert height.shape == (12, 48)
-    np.testing.assert_allclose(np.diff(height[3]), 0.3 * 2.0, rtol=1e-9)
-
-
 def test_choices_of_model_and_emission_reach_the_engine(panel: SimulatePanel, engine: Engine, qtbot: QtBot) -> None:
     form = panel.model
     form.model.show_data("mc")
@@ -455,6 +343,10 @@ def test_choices_of_model_and_emission_reach_the_engine(panel: SimulatePanel, en
     assert frame is not None
     assert (frame.params.model, frame.params.emission.model) == ("mc", "tabulated")
     assert frame.params.emission.material in presenter.materials()
+    assert not form.radius.isVisible()
+    form.delocalised.click()
+    settle(panel, engine, qtbot)
+    assert form.radius.text() == "Half of them leave beyond 88 nm (8.8 px)."
 
 
 def test_choices_stay_while_the_panel_is_closed(
@@ -485,40 +377,6 @@ def test_the_project_detector_is_followed(panel: SimulatePanel, held: Session, e
     assert panel.flow.base.name == name
     held.history.undo()
     settle(panel, engine, qtbot)
-
-
-def test_the_detector_is_changed_without_the_project(held: Session) -> None:
-    project = Project()
-    setup = simulation.Setup(changes=(("bias.specimen_v", -2000.0), ("center_mm.1", 1.5), ("beam.probe_fwhm_nm", 3.0)))
-    made = simulation.detector_of(setup, project)
-    assert made.bias == Bias(-2000.0, 0.0)
-    assert made.center_mm == (0.0, 1.5)
-    assert made.beam == Beam(15.0, 3.0)
-    for key, value in setup.changes:
-        assert simulation.detector_value(made, key) == value
-    bare = simulation.detector_of(simulation.Setup(), project)
-    assert bare.beam is None  # nothing asks for its energy
-    biased = simulation.detector_of(simulation.Setup(changes=(("bias.specimen_v", -2000.0),)), project)
-    assert biased.beam == Beam(15.0, 0.0)
-    assert setup.with_change("center_mm.1", None).changes == (setup.changes[0], setup.changes[2])
-
-
-@pytest.mark.parametrize("law", ["even", "log", "square"])
-def test_tracks_go_there_and_back(law: str) -> None:
-    track = Track(1.0 if law == "log" else 0.0, 40.0, law)
-    for place in np.linspace(0, 1, 41):
-        assert track.place(track.value(float(place))) == pytest.approx(place, abs=0.01)
-    assert track.place(1e9) == 1.0
-
-
-def test_coarse_noise_is_that_of_all_pixels_together() -> None:
-    setup = replace(simulation.Setup(), dose=1000.0)
-    fine = simulation.simulate_params(setup, detector(), 2.0)
-    coarse = simulation.simulate_params(setup, detector(), 2.0, 4, draft=True)
-    assert coarse.dose == 16000.0
-    assert fine.dose is not None
-    assert coarse.dose * coarse.grey_per_electron == pytest.approx(fine.dose * fine.grey_per_electron)
-    assert coarse.pixel_size_nm == 8.0
 
 
 def test_in_the_window_a_demo_is_made_in_a_minute(held: Session, engine: Engine, qtbot: QtBot) -> None:

@@ -124,6 +124,9 @@ class LiveImages(QtCore.QObject):
             self.angles = None
             self.angled.emit()
         elif self._pass is None and self.terrain is not None:
+            if self._full is not None:  # it would make the angles wait; it begins again afterwards
+                self._drop_full()
+                self._rest.start()
             terrain = self.terrain
             work = partial(with_slope, terrain.height, terrain.pixel_size_nm, wish.setup.slope_deg)
             self._background.run(work, partial(self._submit_angles, wish, terrain, 1))

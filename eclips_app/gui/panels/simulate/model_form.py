@@ -14,7 +14,7 @@ from eclips_app.gui.panels.simulate.sliders import CAPTION_PX, CalmCombo, Quanti
 from eclips_app.gui.qt import QtWidgets
 from eclips_app.gui.session import Session
 
-_MODELS = (("Horizons, exact (BSESM)", "bsesm"), ("Single electrons (Monte Carlo)", "mc"))
+_MODELS = (("Horizons (BSESM)", "bsesm"), ("Monte Carlo", "mc"))
 _EMISSIONS = (("Cosine law (Lambert)", "lambert"), ("Table of the material", "tabulated"), ("Parametric", "parametric"))
 
 
