@@ -95,7 +95,7 @@ def _checked(height: NDArray[Any], subpixels: int) -> NDArray[np.float64]:
         raise EclipsError(f"{height.shape} heights do not fill whole pixels of {subpixels} by {subpixels} samples")
     if not np.isfinite(height).all():
         raise EclipsError("the height map has gaps", hint="Fill them first: an unknown height casts an unknown shadow.")
-    return np.ascontiguousarray(height, dtype=np.float64)
+    return np.require(height, np.float64, ["C", "W"])  # what comes from another process is read-only, which Torch dislikes
 
 
 def _traced(
