@@ -10,6 +10,7 @@ from eclips_app.gui.bench import Figures, Heart, make_session, since, wait_until
 from eclips_app.gui.qt import QtCore
 
 _MOVES_S = 2.0  #: how long each slider moves
+_WARM_MS = 8000  #: until the engine has loaded its modules, as after the first look at the window
 _TICK_MS = 16  #: between two moves, as a mouse does
 
 
@@ -21,6 +22,7 @@ def bench_simulate_panel(size_px: int = 512) -> Figures:
         session = make_session(folder)
         session.jobs.start()
         wait_until(lambda: session.jobs.status == "ready")
+        wait_until(lambda: False, _WARM_MS)
         panel = SimulatePanel(session)
         panel.resize(1100, 700)
         live = panel.flow.live

@@ -397,7 +397,6 @@ def test_in_the_window_a_demo_is_made_in_a_minute(held: Session, engine: Engine,
     qtbot.mouseClick(pane.viewport(), LEFT, pos=pane.viewport().rect().center())
     settle(panel, engine, qtbot)
     assert panel.flow.pixel is not None
-    held.actions.update_enabled()
     held.actions.action("simulate.use").trigger()
     qtbot.waitUntil(lambda: held.project.segment_set is not None)
     assert window.panels["images"].isVisible()

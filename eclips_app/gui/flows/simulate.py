@@ -46,6 +46,8 @@ class SimulateFlow(QtCore.QObject):
         self._is_watched = False
         self._reading = ReadHeightMap()
         self._background = Background(self)
+        self._could_render = False
+        self.live.told.connect(self._on_told)
         session.project.changed.connect(self._on_project)
 
     # Choices
@@ -172,6 +174,11 @@ class SimulateFlow(QtCore.QObject):
     def can_render(self) -> bool:
         """Whether there are images to use."""
         return self.live.frame is not None and not self.live.problem
+
+    def _on_told(self) -> None:
+        if self.can_render() != self._could_render:
+            self._could_render = self.can_render()
+            self._session.actions.update_enabled()
 
     def use(self) -> None:
         """Put the images into the project as a new set, with their detector and the true heights."""
