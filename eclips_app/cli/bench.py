@@ -1,9 +1,9 @@
 """Run benchmarks and print their tables.
 
 accuracy: height errors of cases rendered here, and of the reference cases where their folder is (--shared or ECLIPS_SHARED).
-emission: our electron scattering against published figures. engine: time and memory of the reconstruction. optics: field and
-flight of electrons. raytrace: ray tracer against renderer. startup: of commands and window. stall, render, profile: how quickly
-the window answers.
+emission: our electron scattering against published figures. engine: time and memory of the reconstruction. forward: the same
+of the forward model, errors of its derivatives, reference cases rendered. optics: field and flight of electrons. raytrace:
+ray tracer against renderer. startup: of commands and window. The others: how quickly the window answers.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from eclips_app.cli.tables import table_text
 from eclips_app.core import paths
 from eclips_app.core.context import Context
 
-_OWN = ("accuracy", "emission", "engine", "optics", "raytrace", "startup")
+_OWN = ("accuracy", "emission", "engine", "forward", "optics", "raytrace", "startup")
 
 
 def names() -> list[str]:
@@ -29,7 +29,7 @@ def names() -> list[str]:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("name", nargs="?", choices=[*names(), "all"], default="all", help="default: all")
-    parser.add_argument("--large", action="store_true", help="engine: also 8192 x 8192 pixels (takes some minutes)")
+    parser.add_argument("--large", action="store_true", help="engine, forward: also 8192 and 4096 pixels (minutes)")
     parser.add_argument("--quick", action="store_true", help="emission: fewer electrons")
     shared = Path(os.environ.get("ECLIPS_SHARED", paths.root().parent / "shared"))
     parser.add_argument("--shared", type=Path, default=shared, help="folder with the reference cases")
@@ -64,6 +64,10 @@ def _tables(name: str, args: argparse.Namespace, context: Context) -> list[dict[
         from eclips_app.cli import bench_engine
 
         return [bench_engine.table(large=args.large).to_json()]
+    if name == "forward":
+        from eclips_app.cli import bench_forward
+
+        return [table.to_json() for table in bench_forward.tables(args.shared, context, large=args.large)]
     if name == "optics":
         from eclips_app.cli import bench_optics
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eclips_app.cli.memory import peak_rss_mib
 from eclips_app.cli.tables import Table
 from eclips_app.core.context import SilentContext
 from eclips_app.core.errors import EclipsError
@@ -57,7 +58,7 @@ def measure(size: int) -> dict[str, float | None]:
     return {
         "cpu_s": min(cpu for cpu, _ in times),
         "wall_s": min(wall for _, wall in times),
-        "peak_rss_mib": _peak_rss_mib(),
+        "peak_rss_mib": peak_rss_mib(),
     }
 
 
@@ -65,15 +66,6 @@ def _timed(segments: NDArray[Any], params: Reconstruct) -> tuple[float, float]:
     cpu, wall = time.process_time(), time.perf_counter()
     run_step("reconstruct-linear", {"segments": segments}, params, SilentContext())
     return time.process_time() - cpu, time.perf_counter() - wall
-
-
-def _peak_rss_mib() -> float | None:
-    if sys.platform == "win32":
-        return None
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from eclips_app.engine.forward.model import (
     forward_model,
 )
 from eclips_app.engine.optics.flight import landing_energy_kev
+from eclips_app.engine.optics.watch import watched
 from eclips_app.engine.raytrace.disc import from_density
 from eclips_app.engine.raytrace.image import trace_image
 
@@ -54,7 +55,7 @@ def simulate_step(inputs: Mapping[str, NDArray[Any]], params: Simulate, context:
     EclipsError
         Heights that are not finite or do not fill whole pixels.
     """
-    with one_thread() if params.draft else nullcontext():
+    with watched(context.check), one_thread() if params.draft else nullcontext():
         return _simulate(inputs, params, context)
 
 
@@ -95,7 +96,9 @@ def _checked(height: NDArray[Any], subpixels: int) -> NDArray[np.float64]:
         raise EclipsError(f"{height.shape} heights do not fill whole pixels of {subpixels} by {subpixels} samples")
     if not np.isfinite(height).all():
         raise EclipsError("the height map has gaps", hint="Fill them first: an unknown height casts an unknown shadow.")
-    return np.require(height, np.float64, ["C", "W"])  # what comes from another process is read-only, which Torch dislikes
+    return np.require(
+        height, np.float64, ["C", "W"]
+    )  # what comes from another process is read-only, which Torch dislikes
 
 
 def _traced(

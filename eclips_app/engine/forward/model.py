@@ -261,7 +261,8 @@ def detector_tables(
     if geometry is not None:
         T = optics.coverage(detector, geometry, *cells, spectrum)
     if parallax is not None:
-        T = torch.cat([T, *(torch.from_numpy(g) for g in _position_gradients(detector, table, parallax, spectrum))])
+        moved = _position_gradients(detector, table, parallax, spectrum, fineness.effort)
+        T = torch.cat([T, *(torch.from_numpy(g) for g in moved)])
     return expansion, sectors(T, table.theta, table.phi, expansion, azimuths, fineness.nodes)
 
 
@@ -295,10 +296,11 @@ def emitted_spectrum(detector: Detector, emission: Emission) -> Spectrum | None:
 
 
 def _position_gradients(
-    detector: Detector, table: optics.Acceptance, parallax: Parallax, spectrum: Spectrum | None
+    detector: Detector, table: optics.Acceptance, parallax: Parallax, spectrum: Spectrum | None, effort: flight.Effort
 ) -> tuple[NDArray[np.float64], ...]:
     """Give the change of T per mm of beam position: the detector moves the other way, and turns if the beam does."""
-    moved = optics.table_gradients(detector, table.T.shape[1], table.T.shape[2], spectrum)
+    polar_cells, azimuth_cells = table.T.shape[1:]
+    moved = optics.table_gradients(detector, polar_cells, azimuth_cells, spectrum, effort)
     if parallax.pivot_mm is None:
         return moved
     turned = np.stack(optics.turn_gradients(table))

@@ -21,6 +21,7 @@ from eclips_app.core.errors import EclipsError
 from eclips_app.core.steps import StepResult, Visibility
 from eclips_app.engine.acceptance import Acceptance, acceptance
 from eclips_app.engine.optics import flight
+from eclips_app.engine.optics.watch import watched
 
 Float = NDArray[np.float64]
 
@@ -69,7 +70,8 @@ def visibility_step(inputs: Mapping[str, NDArray[Any]], params: Visibility, cont
     sky = look_up(height / params.pixel_size_nm, params.row, params.column, params.azimuths)
     context.check()
     effort = flight.DRAFT if params.draft else flight.FULL
-    valid = acceptance(params.detector, params.polar_cells, params.azimuths, effort=effort)
+    with watched(context.check):
+        valid = acceptance(params.detector, params.polar_cells, params.azimuths, effort=effort)
     everything = Acceptance(valid.theta, valid.phi, np.ones((1, *valid.T.shape[1:])))
     arrays = {
         "valid": valid.T.astype(np.float32),
