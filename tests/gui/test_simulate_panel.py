@@ -253,8 +253,13 @@ def test_images_enter_the_project_with_detector_and_truth_and_leave_it_again(
     assert truth.height.shape == (SIZE, SIZE)
     assert float(np.mean(truth.height)) == pytest.approx(0.0, abs=1e-2)
     assert truth.center_px == (159.5, 159.5)
-    assert held.history.texts == ("Use simulated images of Vickers indent",)
-    held.history.undo()
+    assert held.history.texts == ("Use Simulated Vickers indent",)
+    panel.flow.use()
+    qtbot.waitUntil(lambda: len(held.project.of_kind(SegmentSet)) == 2)
+    assert held.project.segment_set is not None
+    assert held.project.segment_set.name == "Simulated Vickers indent 2"
+    assert len(held.project) == 5  # one detector alone
+    held.history.go_to(0)
     assert len(held.project) == 0
     settle(panel, engine, qtbot)
 

@@ -205,7 +205,8 @@ class SimulateFlow(QtCore.QObject):
         self._session.tasks.run("simulate", params, {"height": height}, text, done)
 
     def _make_edit(self, frame: Frame) -> None:
-        work = partial(_edit_of, frame, self._session.project.detector_item)
+        project = self._session.project
+        work = partial(_edit_of, frame, simulation.free_name(project, frame.terrain), project.detector_item)
         self._background.run(work, self._do)
 
     def _do(self, edit: Edit) -> None:
@@ -261,10 +262,10 @@ def _rendered(wish: Wish, terrain: Terrain, then: Any, _: Task, result: StepResu
     then(Frame(wish, terrain, params, segments, 1, True, result.info, float(result.info.get("duration_s", 0.0))))
 
 
-def _edit_of(frame: Frame, detector_item: DetectorItem | None) -> Edit:
+def _edit_of(frame: Frame, name: str, detector_item: DetectorItem | None) -> Edit:
     terrain = frame.terrain
     height = simulation.with_slope(terrain.height, terrain.pixel_size_nm, frame.wish.setup.slope_deg)
-    return simulation.edit_of(detector_item, terrain, frame.wish.detector, height, frame.segments)
+    return simulation.edit_of(name, detector_item, terrain, frame.wish.detector, height, frame.segments)
 
 
 def _written(path: Path, segments: NDArray[Any], pixel_size_nm: float, names: list[str]) -> tuple[str, str]:

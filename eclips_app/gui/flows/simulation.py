@@ -88,12 +88,14 @@ def base_detector(setup: Setup, project: Project) -> Detector:
 def detector_of(setup: Setup, project: Project) -> Detector:
     """Give the detector with all changes; where the energy matters and the file has none, with the usual beam.
 
+    How it was calibrated is left out: it changes no image.
+
     Raises
     ------
     EclipsError
         If the beam could not reach the specimen.
     """
-    detector = base_detector(setup, project)
+    detector = replace(base_detector(setup, project), calibration=None)
     for key, value in setup.changes:
         detector = _put(detector, key, value)
     beam = detector.beam or USUAL_BEAM
@@ -207,11 +209,26 @@ def terrain_of(item: Run | HeightMap) -> Terrain:
     return Terrain(item, item.name, height, size)
 
 
+def free_name(project: Project, terrain: Terrain) -> str:
+    """Give a name for simulated images that no set of the project has."""
+    taken = {segment_set.name for segment_set in project.of_kind(SegmentSet)}
+    name = f"Simulated {terrain.name}"
+    return next(each for i in range(1, len(taken) + 2) if (each := name if i == 1 else f"{name} {i}") not in taken)
+
+
 def edit_of(
-    item: DetectorItem | None, terrain: Terrain, detector: Detector, height: NDArray[Any], images: NDArray[Any]
+    name: str,
+    item: DetectorItem | None,
+    terrain: Terrain,
+    detector: Detector,
+    height: NDArray[Any],
+    images: NDArray[Any],
 ) -> Edit:
-    """Give the edit that puts simulated images [k, row, col], their detector and the true heights into the project."""
-    segment_set = _segment_set(terrain, detector, images)
+    """Give the edit that puts simulated images [k, row, col], their detector and the true heights into the project.
+
+    `item` is the project's detector; it is replaced if it is another one.
+    """
+    segment_set = _segment_set(name, terrain, detector, images)
     heights = np.asarray(height - height.mean(), dtype=np.float32)  # as a reconstruction: zero on average
     heights.setflags(write=False)
     rows, columns = heights.shape
@@ -220,14 +237,14 @@ def edit_of(
         center_px=((columns - 1) / 2, (rows - 1) / 2),
     )  # fmt: skip
     changes: dict[str, Item | None] = {segment_set.id: segment_set, truth.id: truth}
-    if item is None or item.detector != detector:
+    if item is None or replace(item.detector, calibration=None) != detector:
         known = replace(detector, calibration={"method": "simulated"})
         changed = DetectorItem(item.id if item else new_id(), known)
         changes[changed.id] = changed
-    return Edit(f"Use simulated images of {terrain.name}", changes)
+    return Edit(f"Use {name}", changes)
 
 
-def _segment_set(terrain: Terrain, detector: Detector, images: NDArray[Any]) -> SegmentSet:
+def _segment_set(name: str, terrain: Terrain, detector: Detector, images: NDArray[Any]) -> SegmentSet:
     size, found = terrain.pixel_size_nm, []
     for k, segment in enumerate(detector.quadrants):
         data = np.ascontiguousarray(images[k])
@@ -240,5 +257,4 @@ def _segment_set(terrain: Terrain, detector: Detector, images: NDArray[Any]) -> 
         found.append(SegmentImage(segment.name, data, facts, "simulated", k, sha256))
     rows, columns = images.shape[1:]
     top = 65535.0 if images.dtype == np.uint16 else None
-    name = f"Simulated {terrain.name}"
     return SegmentSet(new_id(), name, tuple(found), size, "simulated", (0, 0, rows, columns), clip_high=top)
