@@ -91,23 +91,25 @@ def _factorial(n: int) -> float:
 
 
 def fit(emitted: Emitted) -> tuple[float, ...]:
-    """Give the coefficients of the parametric model that fit a table best, up to 75 degrees of tilt.
+    """Give the coefficients of the parametric model that fit a table best.
 
-    Yields and moments are both linear in the coefficients, one after the other.
+    Small tilts count most (cos^3), and directions between 10 and 65 degrees of polar angle, where detectors are. The yield
+    first, then the shape: each is a linear problem.
     """
-    low = emitted.tilts_deg <= 75.0
-    alpha = np.deg2rad(emitted.tilts_deg[low])
-    s2 = np.sin(alpha) ** 2
-    relative = emitted.yield_[low] / emitted.yield_[0]
-    yields = np.linalg.lstsq(np.stack([s2, s2**2], 1), relative - 1, rcond=None)[0]
-    rho, around = np.meshgrid(np.sqrt((np.arange(16) + 0.5) / 16), (np.arange(32) + 0.5) * np.pi / 16, indexing="ij")
-    x, y = (rho * np.cos(around)).ravel(), (rho * np.sin(around)).ravel()
-    mu2 = np.broadcast_to(1 - x**2 - y**2, (alpha.size, x.size))
-    u = np.sin(alpha)[:, None] * x
-    terms = np.stack([2 * mu2 - 1, u, s2[:, None] * u, u**2 - s2[:, None] / 4], -1)
-    modes = np.stack([zernike(int(n), int(m), x, y) for n, m in emitted.nm])
-    shapes = np.linalg.lstsq(terms.reshape(-1, 4), (emitted.zernike[low] @ modes - 1).ravel(), rcond=None)[0]
-    return tuple(float(v) for v in (*yields, *shapes))
+    alpha = np.deg2rad(emitted.tilts_deg)
+    s2, weight = np.sin(alpha) ** 2, np.cos(alpha) ** 1.5
+    grown = emitted.yield_ / emitted.yield_[0]
+    yields = np.linalg.lstsq(np.stack([s2, s2**2], 1) * weight[:, None], (grown - 1) * weight, rcond=None)[0]
+    angles = np.deg2rad(np.linspace(10.0, 65.0, 23))[:, None], np.linspace(0.0, np.pi, 19)
+    tilt, theta, turn = np.broadcast_arrays(alpha[:, None, None], *angles)
+    mu, squared = lambert(tilt, theta, turn), s2[:, None, None]
+    u = mu * np.cos(tilt) - np.cos(theta)
+    terms = np.stack([2 * mu**2 - 1, u, squared * u, u**2 - squared / 4], -1)
+    modelled = mu * (1 + yields[0] * squared + yields[1] * squared**2)
+    weights = (weight[:, None, None] * np.sqrt(np.sin(theta)) * (mu > 0))[..., None]
+    left = (terms * modelled[..., None] * weights).reshape(-1, 4)
+    right = ((tabulated(emitted)(tilt, theta, turn) - modelled)[..., None] * weights).ravel()
+    return tuple(float(v) for v in (*yields, *np.linalg.lstsq(left, right, rcond=None)[0]))
 
 
 def density_of(emission: Emission, energy_kev: float | None, threshold_kev: float = 0.0) -> Density:
