@@ -179,9 +179,11 @@ def test_surfaces_have_sliders_of_their_own(panel: SimulatePanel, engine: Engine
     roughness.reset.click()
     assert panel.flow.setup.specimen.rms_slope is None
     assert roughness.field.value == 0.3
+    panel.flow.choose_pixel((200, 300))
     panel.surface.edge.setCurrentIndex(0)
     panel.surface.edge.activated.emit(0)
     settle(panel, engine, qtbot)
+    assert panel.flow.pixel == (127, 127)  # the nearest on the smaller surface
     frame = panel.flow.live.frame
     assert frame is not None
     assert frame.segments.shape == (4, 128, 128)
@@ -259,8 +261,10 @@ def test_images_enter_the_project_with_detector_and_truth_and_leave_it_again(
     assert held.project.segment_set is not None
     assert held.project.segment_set.name == "Simulated Vickers indent 2"
     assert len(held.project) == 5  # one detector alone
+    assert panel.microscope.choice.currentText().startswith("Project: ")
     held.history.go_to(0)
     assert len(held.project) == 0
+    assert not panel.microscope.choice.currentText().startswith("Project: ")
     settle(panel, engine, qtbot)
 
 

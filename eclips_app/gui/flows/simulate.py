@@ -22,7 +22,7 @@ from eclips_app.gui.qt import QtCore, Signal
 from eclips_app.gui.session import Session
 from eclips_app.gui.tasks import Task
 from eclips_app.gui.widgets.background import Background
-from eclips_app.model.items import DetectorItem, HeightMap, Run, SegmentSet
+from eclips_app.model.items import DetectorItem, HeightMap, ProfileLine, Run, SegmentSet
 
 _MAPS = (
     "Height maps (*.spm *.ibw *.gwy *.nid *.sxm *.jpk *.tif *.tiff *.x3p *.sdf *.sur *.plu *.al3d *.opd *.xyz *.txt *.asc *.csv "
@@ -48,6 +48,7 @@ class SimulateFlow(QtCore.QObject):
         self._background = Background(self)
         self._could_render = False
         self.live.told.connect(self._on_told)
+        self.live.framed.connect(self._on_framed)
         session.project.changed.connect(self._on_project)
 
     # Choices
@@ -116,6 +117,9 @@ class SimulateFlow(QtCore.QObject):
         if frame is None or not frame.is_full or not frame.wish.looks_like(wish) or self.live.problem:
             self.live.ask(wish)
 
+    def _on_framed(self) -> None:
+        self.choose_pixel(self.pixel)  # on a smaller surface it comes back inside
+
     def _wish(self) -> Wish | None:
         try:
             detector = simulation.detector_of(self.setup, self._session.project)
@@ -129,7 +133,7 @@ class SimulateFlow(QtCore.QObject):
         gone = self.setup.source not in (simulation.MADE, FILE, *(item.id for item in project))
         if gone:
             self.setup = replace(self.setup, source=simulation.MADE)
-        if gone or any(project.get(kind, item_id) for item_id in ids for kind in (Run, HeightMap, DetectorItem)):
+        if gone or any(project.get(ProfileLine, item_id) is None for item_id in ids):  # lines move all the time
             self.changed.emit()
             self.refresh()
 

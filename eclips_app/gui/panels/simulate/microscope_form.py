@@ -64,6 +64,7 @@ class MicroscopeForm(QtWidgets.QWidget):
         self._session, self._flow = session, flow
         self.choice = CalmCombo("Detector", "The detector to begin with: the project's, or one with typical dimensions")
         self.choice.activated.connect(self._choose)
+        self._offered: list[tuple[str, str]] = []
         self.sliders: dict[str, QuantitySlider] = {}
         grid = slider_grid()
         for place, row in enumerate(_ROWS):
@@ -93,8 +94,8 @@ class MicroscopeForm(QtWidgets.QWidget):
         own = self._session.project.detector
         names = list(known_presets())
         wanted = [*([(f"Project: {own.name}", "")] if own is not None else []), *((name, name) for name in names)]
-        there = [(self.choice.itemText(i), self.choice.itemData(i)) for i in range(self.choice.count())]
-        if there != wanted:
+        if self._offered != wanted:
+            self._offered = wanted
             self.choice.clear()
             for text, data in wanted:
                 self.choice.addItem(text, data)

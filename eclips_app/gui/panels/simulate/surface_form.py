@@ -33,6 +33,7 @@ class SurfaceForm(QtWidgets.QWidget):
         super().__init__()
         self._session, self._flow = session, flow
         self._shown: Terrain | None = None
+        self._offered: list[tuple[str, str]] = []
         self.choice = CalmCombo("Surface", "What lies under the beam")
         self.choice.activated.connect(self._choose)
         self.edge = CalmCombo("Size in pixels", "Rows and columns of the surface")
@@ -115,8 +116,8 @@ class SurfaceForm(QtWidgets.QWidget):
 
     def _fill_choice(self) -> None:
         wanted = surface_choices(self._session.project, self._flow.loaded)
-        there = [(self.choice.itemText(i), self.choice.itemData(i)) for i in range(self.choice.count())]
-        if there != wanted:
+        if self._offered != wanted:
+            self._offered = wanted
             self.choice.clear()
             for text, data in wanted:
                 self.choice.addItem(text, data) if data else self.choice.insertSeparator(self.choice.count())
@@ -162,7 +163,6 @@ class SurfaceForm(QtWidgets.QWidget):
         chosen = str(self.choice.currentData())
         kind = chosen.removeprefix(f"{MADE}:")
         if chosen == OPEN:
-            self.choice.show_data(self._flow.setup.source)
             self.refresh()
             self._flow.ask_height_map()
         elif kind in SURFACE_TITLES and kind != chosen:
