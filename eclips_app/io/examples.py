@@ -68,6 +68,7 @@ def _images(info: ExampleInfo, height: NDArray[Any], context: Context) -> NDArra
         read_noise_electrons=5.0,
         azimuths=32,
         seed=info.seed,
+        scan_parallax=True,
     )
     return run_step("simulate", {"height": height}, params, context).arrays["segments"]
 
@@ -96,10 +97,7 @@ def _segment_set(info: ExampleInfo, segments: NDArray[Any]) -> SegmentSet:
 
 
 def _run(info: ExampleInfo, segment_set: SegmentSet, segments: NDArray[Any], context: Context) -> Run:
-    # The simulator has no scan parallax: its beam stays on the detector's axis.
-    params = Reconstruct(
-        info.detector, info.pixel_size_nm, segment_set.crop, clip_high=segment_set.clip_high, scan_parallax=False
-    )
+    params = Reconstruct(info.detector, info.pixel_size_nm, segment_set.crop, clip_high=segment_set.clip_high)
     start = time.perf_counter()
     result = run_step("reconstruct-linear", {"segments": segments}, params, context)
     return make_run(segment_set, "reconstruct-linear", params, result, time.perf_counter() - start, "Linear")
