@@ -7,14 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from instant_engine import sky_arrays
-from panel_samples import detector
+from panel_samples import detector, make_run, make_set
 
 from eclips_app.core.detector import Beam, Bias
 from eclips_app.core.errors import EclipsError
+from eclips_app.core.specimen import Specimen
 from eclips_app.gui.flows import simulation
 from eclips_app.gui.panels.simulate import presenter
 from eclips_app.gui.panels.simulate.sliders import Track
-from eclips_app.model.items import HeightMap
+from eclips_app.model.items import HeightMap, SegmentImage
 from eclips_app.model.project import Project
 
 
@@ -88,3 +89,32 @@ def test_coarse_noise_is_that_of_all_pixels_together() -> None:
     assert fine.dose is not None
     assert coarse.dose * coarse.grey_per_electron == pytest.approx(fine.dose * fine.grey_per_electron)
     assert coarse.pixel_size_nm == 8.0
+
+
+def test_measured_images_are_taken_where_the_surface_lies() -> None:
+    images = tuple(
+        SegmentImage(name, np.add.outer(100 * np.arange(60), np.arange(80)) + 10_000 * k)
+        for k, name in enumerate("ENWS")
+    )
+    scan = make_set("scan", images=images, crop=(10, 20, 40, 60), shifts_px=((0.0, 0.0), (2.0, -3.4), (0, 0), (0, 0)))
+    run = make_run(scan, "run", np.zeros((30, 40)))
+    project = Project()
+    project.apply({scan.id: scan, run.id: run})
+    terrain = simulation.terrain_of(run)
+    found = simulation.measured_images(project, terrain, 4)
+    assert found is not None
+    assert found.shape == (4, 30, 40)
+    assert found[0, 0, 0] == 100 * 10 + 20
+    assert found[1, 5, 6] == 10_000 + 100 * (10 + 5 - 2) + (20 + 6 + 3)
+    assert simulation.measured_images(project, terrain, 3) is None
+    made = simulation.Terrain(Specimen(), "made", np.zeros((30, 40)), 1.0)
+    assert simulation.measured_images(project, made, 4) is None
+
+
+def test_a_difference_knows_no_gain_and_offset() -> None:
+    model = np.random.default_rng(1).normal(size=(2, 30, 40))
+    difference, part = presenter.compared(model, 500 + 30 * model)
+    assert part < 1e-6
+    assert np.abs(difference).max() < 1e-4
+    noise = np.random.default_rng(2).normal(size=model.shape)
+    assert presenter.compared(model, model + noise)[1] == pytest.approx(np.sqrt(0.5), abs=0.05)

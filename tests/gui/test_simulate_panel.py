@@ -313,12 +313,20 @@ def test_surfaces_of_the_project_can_be_simulated(
     assert frame.segments.shape[1:] == (60, 80)
     assert frame.terrain.pixel_size_nm == 2.0
     assert not panel.surface.edge.isVisible()
+    assert panel.shown.isVisible()  # there are images to compare with
+    panel.shown.setCurrentIndex(1)
+    panel.shown.activated.emit(1)
+    assert panel.images.panes[2].value_at(5, 7) == 1000.0
+    panel.shown.setCurrentIndex(2)
+    panel.shown.activated.emit(2)
+    assert panel.status.text().startswith("Differs by")
     run = held.project.run
     assert run is not None
     held.do(edits.remove("Remove", [run]))
     settle(panel, engine, qtbot)
     assert panel.flow.setup.is_made
     assert panel.surface.edge.isVisible()
+    assert not panel.shown.isVisible()
 
 
 def test_a_height_map_file_is_read_and_simulated(

@@ -209,6 +209,26 @@ def terrain_of(item: Run | HeightMap) -> Terrain:
     return Terrain(item, item.name, height, size)
 
 
+def measured_images(project: Project, terrain: Terrain, segments: int) -> NDArray[Any] | None:
+    """Give the images [k, row, col] from which a surface was reconstructed, at its places; None if there are none.
+
+    Registered segments are moved by whole pixels.
+    """
+    run = terrain.source
+    segment_set = project.get(SegmentSet, run.set_id) if isinstance(run, Run) else None
+    if not isinstance(run, Run) or segment_set is None or len(segment_set.images) != segments:
+        return None
+    found = []
+    for k, image in enumerate(segment_set.images):
+        shift = segment_set.shifts_px[k] if segment_set.shifts_px else (0.0, 0.0)
+        places = [
+            np.clip(np.arange(size) + first - round(moved), 0, whole - 1)
+            for size, first, moved, whole in zip(terrain.shape, run.origin_px, shift, image.data.shape, strict=True)
+        ]
+        found.append(image.data[np.ix_(*places)])
+    return np.stack(found)
+
+
 def free_name(project: Project, terrain: Terrain) -> str:
     """Give a name for simulated images that no set of the project has."""
     taken = {segment_set.name for segment_set in project.of_kind(SegmentSet)}

@@ -34,6 +34,7 @@ class SegmentImages(QtWidgets.QWidget):
         self._theme = theme
         self.panes: list[SimulatedPane] = []
         self._frame: Frame | None = None
+        self._segments: NDArray[Any] | None = None
         self._pixel: tuple[int, int] | None = None
         self._common = True
         self._centre = QtCore.QPointF()
@@ -44,14 +45,15 @@ class SegmentImages(QtWidgets.QWidget):
         self.setMinimumSize(220, 200)
         self.setAccessibleName("Simulated images")
 
-    def show_frame(self, frame: Frame) -> None:
-        """Show new images."""
+    def show_frame(self, frame: Frame, segments: NDArray[Any] | None = None) -> None:
+        """Show new images; `segments` [k, row, col] stand for the frame's own, at the same places."""
         old, self._frame = self._frame, frame
+        self._segments = frame.segments if segments is None else segments
         detector = frame.wish.detector
         if old is None or old.terrain.shape != frame.terrain.shape or len(self.panes) != len(frame.segments):
             self._scale = 0.0
             self._make_panes(len(frame.segments))
-        for pane, segment in zip(self.panes, frame.segments, strict=True):
+        for pane, segment in zip(self.panes, self._segments, strict=True):
             pane.show_segment(frame, segment)
         self._show_levels()
         if old is None or old.wish.detector.quadrants != detector.quadrants or self._scale == 0.0:
@@ -97,8 +99,8 @@ class SegmentImages(QtWidgets.QWidget):
             self.panes.append(pane)
 
     def _show_levels(self) -> None:
-        if self._frame is not None:
-            for pane, level in zip(self.panes, levels(self._frame.segments, self._common), strict=True):
+        if self._segments is not None:
+            for pane, level in zip(self.panes, levels(self._segments, self._common), strict=True):
                 pane.image.setLevels(level)
 
     def _place(self) -> None:

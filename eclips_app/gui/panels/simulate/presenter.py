@@ -85,6 +85,21 @@ def levels(segments: NDArray[Any], common: bool) -> list[tuple[float, float]]:
     return [(float(a), float(b) if b > a else float(a) + 1.0) for a, b in zip(low, high, strict=True)]
 
 
+def compared(segments: NDArray[Any], measured: NDArray[Any]) -> tuple[NDArray[Any], float]:
+    """Give measured less simulated images [k, row, col], and its part (rms) of the measured contrast.
+
+    The simulation is scaled and shifted in grey value to fit best, each segment by itself.
+    """
+    difference = np.empty(segments.shape, np.float32)
+    parts = []
+    for k, (model, image) in enumerate(zip(segments.astype(float), measured.astype(float), strict=True)):
+        contrast = model - model.mean()
+        gain = float((contrast * image).mean() / max((contrast**2).mean(), 1e-12))
+        difference[k] = image - image.mean() - gain * contrast
+        parts.append(float(difference[k].std()) / max(float(image.std()), 1e-12))
+    return difference, float(np.mean(parts))
+
+
 def pixel_text(angles: Angles) -> str:
     """Say where a pixel is, how high, and how its surface is inclined."""
     pixel, info = angles.wish.pixel, angles.info

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eclips_app.gui.flows.live_images import Frame
 from eclips_app.gui.flows.simulate import flow_of
+from eclips_app.gui.flows.simulation import binned, measured_images
 from eclips_app.gui.panels.simulate.angles import AnglesView
 from eclips_app.gui.panels.simulate.images import SegmentImages
 from eclips_app.gui.panels.simulate.microscope_form import MicroscopeForm
 from eclips_app.gui.panels.simulate.model_form import ModelForm
-from eclips_app.gui.panels.simulate.presenter import frame_text
+from eclips_app.gui.panels.simulate.presenter import compared, frame_text
+from eclips_app.gui.panels.simulate.sliders import CalmCombo
 from eclips_app.gui.panels.simulate.surface_form import SurfaceForm
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
 from eclips_app.gui.session import Session
@@ -15,6 +23,9 @@ from eclips_app.gui.widgets.collapsible import Collapsible
 from eclips_app.gui.widgets.themed_button import ThemedButton
 
 _USE, _SAME = "Use as segment images", "Same grey scale"
+_PART = "Root mean square of measured less simulated, as a part of the measured contrast, each segment scaled to fit"
+_SAVE = "Save images…"
+_SHOWN = ("Simulated", "Measured", "Difference")
 _WIDE = 900  #: from this width on, the angles have a column of their own
 _SIDE_PX = 320  #: width of the choices
 _ANGLES_PX = 285
@@ -29,7 +40,11 @@ class SimulatePanel(QtWidgets.QWidget):
         self._session = session
         self.flow = flow_of(session)
         self._is_shared = False
-        self._pointed = ""
+        self._pointed = self._difference = ""
+        self._measured: tuple[object, NDArray[Any] | None] = (
+            None,
+            None,
+        )  #: of which surface and coarseness, and images
         self._later = QtCore.QTimer(self)
         self._later.setSingleShot(True)
         self._later.timeout.connect(self._share)
@@ -55,15 +70,19 @@ class SimulatePanel(QtWidgets.QWidget):
         self.common.setToolTip("Draw all segments with the same black and white; else each has its own")
         self.common.setChecked(True)
         self.common.toggled.connect(self.images.set_common_levels)
+        self.shown = CalmCombo("Images shown", "Compare with the images from which the surface was reconstructed")
+        for text in _SHOWN:
+            self.shown.addItem(text)
+        self.shown.activated.connect(self._show_frame)
+        self.shown.setMinimumContentsLength(6)
+        self.shown.hide()
         self.fit = ThemedButton(session.theme, "fit", "Show the whole images", "0")
         self.fit.clicked.connect(self.images.fit)
         self.use = _button(
             "Use as segment images", "Put images, detector and true surface into the project", self.flow.use
         )
         self.use.setProperty("kind", "primary")
-        self.save = _button(
-            "Save images…", "Write the images to a TIFF file, one page for each segment", self.flow.save
-        )
+        self.save = _button(_SAVE, "Write the images to a TIFF file, one page for each segment", self.flow.save)
         self._lay_out()
         self._connect()
         self._refresh()
@@ -136,6 +155,7 @@ class SimulatePanel(QtWidgets.QWidget):
         top.addWidget(self.use)
         top.addWidget(self.save)
         top.addStretch(1)
+        top.addWidget(self.shown)
         bottom = QtWidgets.QHBoxLayout()
         bottom.addWidget(self.status)
         bottom.addWidget(self.bar)
@@ -164,7 +184,8 @@ class SimulatePanel(QtWidgets.QWidget):
             self.tabs.addTab(self.angles, "Angles")
             self.splitter.setSizes([_LEFT_PX, self.width() - _LEFT_PX])
         self.tabs.tabBar().setVisible(not wide)
-        self.use.setText(_USE if wide else "Use images")
+        self.use.setText(_USE if wide else "Use")
+        self.save.setText(_SAVE if wide else "Save…")
         self.common.setText(_SAME if wide else "Same grey")
 
     def _share(self) -> None:
@@ -180,7 +201,7 @@ class SimulatePanel(QtWidgets.QWidget):
         live.told.connect(self._tell)
         self.images.picked.connect(self._pick)
         self.images.pointed.connect(self._on_pointed)
-        self._session.project.selection_changed.connect(self._on_selection)
+        self._session.project.changed.connect(self._on_project)
 
     # Reactions
 
@@ -191,25 +212,42 @@ class SimulatePanel(QtWidgets.QWidget):
         self.images.show_pixel(self.flow.pixel)
         self._tell()
 
-    def _on_selection(self, _: object) -> None:
-        self.surface.refresh()
+    def _on_project(self, _: object) -> None:
+        self._measured = None, None  # the images may be others now
 
-    def _show_frame(self) -> None:
+    def _show_frame(self, _: object = None) -> None:
         frame = self.flow.live.frame
         if frame is None:
             return
-        self.images.show_frame(frame)
+        self.images.show_frame(frame, self._compared(frame))
         self.surface.show_terrain(frame.terrain)
         self.model.show_frame(frame)
         self._on_pointed(self._pointed)
         self._tell()
 
+    def _compared(self, frame: Frame) -> NDArray[Any] | None:
+        """Give what is shown instead of the simulated images, if that is wanted and there are measured ones."""
+        self._difference = ""
+        key = frame.terrain, frame.factor
+        if self._measured[0] != key:
+            found = measured_images(self._session.project, frame.terrain, len(frame.segments))
+            self._measured = key, None if found is None else np.stack([binned(image, frame.factor) for image in found])
+        measured = self._measured[1]
+        self.shown.setVisible(measured is not None)
+        if measured is None or self.shown.currentIndex() == 0:
+            return None
+        if self.shown.currentIndex() == 1:
+            return measured
+        difference, part = compared(frame.segments, measured)
+        self._difference = f"Differs by {100 * part:.0f} %"
+        return difference
+
     def _on_pointed(self, words: str) -> None:
         """Tell the value under the mouse; without a mouse in the images, what is shown."""
         frame, self._pointed = self.flow.live.frame, words
         if frame is not None:
-            self.status.setText(words or frame_text(frame))
-            self.status.setToolTip(frame_text(frame))
+            self.status.setText(words or self._difference or frame_text(frame))
+            self.status.setToolTip(_PART if self._difference else frame_text(frame))
 
     def _show_angles(self) -> None:
         self.angles.show_angles(self.flow.live.angles)
