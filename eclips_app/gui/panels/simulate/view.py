@@ -78,9 +78,7 @@ class SimulatePanel(QtWidgets.QWidget):
         self.shown.hide()
         self.fit = ThemedButton(session.theme, "fit", "Show the whole images", "0")
         self.fit.clicked.connect(self.images.fit)
-        self.use = _button(
-            "Use as segment images", "Put images, detector and true surface into the project", self.flow.use
-        )
+        self.use = _button(_USE, "Put images, detector and true surface into the project", self.flow.use)
         self.use.setProperty("kind", "primary")
         self.save = _button(_SAVE, "Write the images to a TIFF file, one page for each segment", self.flow.save)
         self._lay_out()
@@ -270,6 +268,7 @@ class SimulatePanel(QtWidgets.QWidget):
 
 def _button(text: str, tip: str, run: object) -> QtWidgets.QPushButton:
     button = QtWidgets.QPushButton(text)
+    button.setAccessibleName(text)
     button.setToolTip(tip)
     button.clicked.connect(run)
     return button
