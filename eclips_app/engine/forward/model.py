@@ -55,7 +55,7 @@ class Fineness:
 
 
 FULL = Fineness(360, 768, NODES, flight.FULL)
-#: For pictures that follow a slider: a tenth of the time, and signals within about 1 %.
+#: For pictures that follow a slider: a tenth of the time, and signals within some 2 %.
 DRAFT = Fineness(120, 192, 257, flight.DRAFT)
 
 
