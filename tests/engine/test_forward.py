@@ -16,6 +16,7 @@ from eclips_app.core.errors import EclipsError
 from eclips_app.engine.acceptance import GEOMETRY, coverage, geometry_vector, vectors
 from eclips_app.engine.forward import torch_horizon
 from eclips_app.engine.forward.image import PixelResponse, probe_sigma
+from eclips_app.engine.forward.linearised import Linearised
 from eclips_app.engine.forward.model import Parallax, detector_tables, forward_model, slopes
 from eclips_app.engine.forward.quadrature import signal
 from eclips_app.engine.forward.tables import sectors
@@ -271,3 +272,19 @@ def test_a_flat_has_the_signal_one() -> None:
         model = forward_model(FOUR, 2.0, emission=emission, azimuths=16)
         assert model.images(torch.zeros((8, 8), dtype=torch.float64)).mean().item() == pytest.approx(1.0, rel=1e-12)
     assert forward_model(FOUR, 2.0).flat == pytest.approx(vectors(FOUR)[:, 2].mean(), rel=1e-4)
+
+
+@pytest.mark.parametrize("emission", [LAMBERT, LOBES])
+def test_linearised_images_change_as_the_model_does(emission: Emission) -> None:
+    model = forward_model(
+        dataclasses.replace(FOUR, beam=Beam(10.0, 2.0)), 2.0, emission=emission, azimuths=16, subpixels=2,
+        parallax=Parallax((0.03, -0.02)),
+    )  # fmt: skip
+    height = deep(24).contiguous()
+    about = Linearised(model, height)
+    torch.testing.assert_close(about.images, model.images(height))
+    change = torch.from_numpy(np.random.default_rng(1).standard_normal((24, 24)))
+    graded = torch.from_numpy(np.random.default_rng(2).standard_normal((4, 12, 12)))
+    moved = about.tangent(change)
+    torch.testing.assert_close(moved, along(model.images, (height,), (change,)), rtol=1e-9, atol=1e-12)
+    assert float((moved * graded).sum()) == pytest.approx(float((about.adjoint(graded) * change).sum()), rel=1e-10)

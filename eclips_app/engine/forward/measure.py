@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.autograd import forward_ad
 
 from eclips_app.core.detector import Detector, Segment
 from eclips_app.core.emission import Emission
 from eclips_app.engine.device import one_thread
 from eclips_app.engine.forward import torch_horizon
+from eclips_app.engine.forward.linearised import tangent_of
 from eclips_app.engine.forward.model import ForwardModel, forward_model, slopes
 from eclips_app.engine.surfaces import KINDS
 
@@ -85,16 +85,6 @@ def derivative_errors(size: int = 48, places: int = 150) -> dict[str, dict[str, 
             "tangent_against_adjoint": abs(along - adjoint) / abs(adjoint),
         }  # fmt: skip
     return found
-
-
-def tangent_of(
-    function: Callable[[torch.Tensor], torch.Tensor], at: torch.Tensor, direction: torch.Tensor
-) -> torch.Tensor:
-    """Give the derivative of a function along a direction, in forward mode."""
-    with forward_ad.dual_level():
-        made = function(forward_ad.make_dual(at, direction))  # type: ignore[no-untyped-call]
-        found: torch.Tensor = forward_ad.unpack_dual(made).tangent  # type: ignore[no-untyped-call]
-        return found
 
 
 def _moved(height: torch.Tensor, row: int, col: int, by: float) -> torch.Tensor:

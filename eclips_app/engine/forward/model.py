@@ -119,9 +119,9 @@ class ForwardModel:
         normal_slopes : tensor [2, …], optional
             Slopes (right, up) of the tangent planes where they are unknowns of their own; default: those of the heights.
         """
-        height, local = self._local(height_nm)
+        height, local = self.local(height_nm)
         tangents = slopes(height) if normal_slopes is None else normal_slopes + slopes(height - local)
-        samples = self._placed(signal(height, tangents, self.expansion.weights(tangents), self.sectors))
+        samples = self.placed(signal(height, tangents, self.expansion.weights(tangents), self.sectors))
         return self.response(samples if rho is None else samples * rho) / self.flat
 
     def samples(self, height_nm: NDArray[np.float64], report: Callable[[float], None] | None = None) -> torch.Tensor:
@@ -130,7 +130,7 @@ class ForwardModel:
         `report` is called with the part done after some rows; it may raise to stop.
         """
         with torch.no_grad():
-            height, _ = self._local(torch.from_numpy(height_nm).to(self.sectors.total))
+            height, _ = self.local(torch.from_numpy(height_nm).to(self.sectors.total))
             tangents = slopes(height)
             weights = self.expansion.weights(tangents)
             out = torch.einsum("kj,jrc->krc", self.sectors.total, weights).contiguous()
@@ -142,9 +142,9 @@ class ForwardModel:
                 kernels.signal_rows(scene, tiles, plan, (first, end), winner, out.numpy())
                 if report is not None:
                     report(end / height.shape[0])
-            return self._placed(out)
+            return self.placed(out)
 
-    def _local(self, height_nm: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def local(self, height_nm: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Give the heights in pixels as the tables see them, and as they are.
 
         A beam that arrives inclined sees the specimen turned: with the pivot P that is the parabola ``(X^2 + Y^2) / 2 P``.
@@ -156,7 +156,8 @@ class ForwardModel:
         bowl = (x**2 + y[:, None] ** 2) / (2.0 * self.parallax.pivot_mm) * (1e6 / self.spacing_nm)
         return height - bowl, height
 
-    def _placed(self, samples: torch.Tensor) -> torch.Tensor:
+    def placed(self, samples: torch.Tensor) -> torch.Tensor:
+        """Put together what the tables give on the axis and per mm of beam position."""
         if self.parallax is None:
             return samples
         x, y = self._positions_mm(samples)

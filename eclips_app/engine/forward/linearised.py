@@ -1,0 +1,93 @@
+"""The forward model about one height map: its images, and their changes with the heights in both directions.
+
+Who blocks which pixel is found once; changes and gradients then cost a fraction of an image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch.autograd import forward_ad
+
+from eclips_app.engine.forward import numba_horizon
+from eclips_app.engine.forward.model import ForwardModel, slopes
+from eclips_app.engine.forward.torch_horizon import Plan, Scene
+
+
+class Linearised:
+    """Images [k, row, col] of a model at `height_nm` [row * subpixels, col * subpixels], in units of a flat."""
+
+    def __init__(self, model: ForwardModel, height_nm: torch.Tensor) -> None:
+        self.model = model
+        tables = model.sectors
+        height, _ = model.local(height_nm)
+        tangents = slopes(height)
+        self._scene = Scene(height, tangents, model.expansion.weights(tangents))
+        self._plan = Plan(tables.taken, *tables.plan)
+        self._loops = numba_horizon
+        # How the functions of the normal change with the two slopes, [2, j, row, col].
+        along = torch.eye(2, dtype=height.dtype, device=height.device)[:, :, None, None].expand(2, *tangents.shape)
+        self._bends = torch.stack([tangent_of(model.expansion.weights, tangents, one) for one in along])
+        self._winner = torch.empty((tables.directions.shape[1], *height.shape), dtype=torch.int16, device=height.device)
+        out = self._total(self._scene.weights)
+        self._loops.signal(self._scene, self._plan, self._winner, out)
+        self.images = self._pixels(out)
+
+    def tangent(self, change_nm: torch.Tensor) -> torch.Tensor:
+        """Give the first-order change of the images [k, row, col] for a change of the heights."""
+        change = change_nm / self.model.spacing_nm
+        leaning = slopes(change)
+        moved = Scene(change, leaning, (self._bends * leaning[:, None]).sum(0))
+        out = self._total(moved.weights)
+        self._loops.tangent(self._scene, self._plan, self._winner, moved, out.new_empty((0, 0, 0, 0)), out)
+        return self._pixels(out)
+
+    def adjoint(self, graded: torch.Tensor) -> torch.Tensor:
+        """Give the derivatives of ``Sum graded * images`` by the heights, per nm."""
+        gradient = self._from_pixels(graded)
+        to_height = torch.zeros_like(self._scene.height)
+        to_slopes = torch.zeros_like(self._scene.slopes)
+        to_weights = torch.einsum("kj,krc->jrc", self.model.sectors.total, gradient).contiguous()
+        self._loops.adjoint(self._scene, self._plan, self._winner, gradient, to_height, to_slopes, to_weights)
+        to_slopes += (self._bends * to_weights).sum(1)
+        return (to_height + slopes_adjoint(to_slopes)) / self.model.spacing_nm
+
+    def _total(self, weights: torch.Tensor) -> torch.Tensor:
+        return torch.einsum("kj,jrc->krc", self.model.sectors.total, weights).contiguous()
+
+    def _pixels(self, samples: torch.Tensor) -> torch.Tensor:
+        return self.model.response(self.model.placed(samples)) / self.model.flat
+
+    def _from_pixels(self, graded: torch.Tensor) -> torch.Tensor:
+        """Go back from pixels to samples: the adjoint of `_pixels`."""
+        shape = (self.model.sectors.total.shape[0], *self._scene.height.shape)
+        samples = torch.zeros(shape, dtype=graded.dtype, device=graded.device, requires_grad=True)
+        return torch.autograd.grad(self._pixels(samples), samples, graded)[0].contiguous()
+
+
+def slopes_adjoint(gradient: torch.Tensor) -> torch.Tensor:
+    """Give the adjoint of `model.slopes`: from [2, row, col] (right, up) to heights [row, col]."""
+    return _difference_adjoint(gradient[0].T).T - _difference_adjoint(gradient[1])
+
+
+def _difference_adjoint(gradient: torch.Tensor) -> torch.Tensor:
+    """Give the adjoint of differences down the rows, central but for the ends."""
+    found = torch.zeros_like(gradient)
+    found[2:] += 0.5 * gradient[1:-1]
+    found[:-2] -= 0.5 * gradient[1:-1]
+    found[1] += gradient[0]
+    found[0] -= gradient[0]
+    found[-1] += gradient[-1]
+    found[-2] -= gradient[-1]
+    return found
+
+
+def tangent_of(
+    function: Callable[[torch.Tensor], torch.Tensor], at: torch.Tensor, direction: torch.Tensor
+) -> torch.Tensor:
+    """Give the derivative of a function along a direction, in forward mode."""
+    with forward_ad.dual_level():
+        made = function(forward_ad.make_dual(at, direction))  # type: ignore[no-untyped-call]
+        found: torch.Tensor = forward_ad.unpack_dual(made).tangent  # type: ignore[no-untyped-call]
+        return found
