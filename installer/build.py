@@ -31,7 +31,7 @@ FOLDER = BUILD / "dist" / "eclips"
 COLLECT = ("eclips_app", "SurfaceTopography", "imagecodecs", "gwyfile", "igor2")
 #: Packages whose version the program asks for.
 METADATA = ("vtk", "PySide6-Essentials")
-EXCLUDE = ("tkinter", "_tkinter", "pytest", "hypothesis", "IPython", "sem2surface", "mypy", "ruff")
+EXCLUDE = ("tkinter", "_tkinter", "pytest", "hypothesis", "IPython", "sem2surface", "mypy", "ruff", "triton")
 
 #: What a running program never opens (globs in the folder's _internal).
 TRIM = (

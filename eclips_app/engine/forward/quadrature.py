@@ -7,6 +7,14 @@ won, exact wherever there is a derivative at all. Only the winners (16 bits for 
 
 from __future__ import annotations
 
+import importlib.util
+import os
+import shutil
+import sys
+import sysconfig
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numba
@@ -56,7 +64,7 @@ class _Signal(torch.autograd.Function):
         winner = torch.empty((sectors.directions.shape[1], *height.shape), dtype=torch.int16, device=height.device)
         scene, plan = torch_horizon.Scene(height, slopes, weights), torch_horizon.Plan(taken, *sectors.plan)
         if height.is_cuda:
-            torch_horizon.signal(scene, plan, winner, out)
+            cuda_loops(height.device).signal(scene, plan, winner, out)
         else:
             tiles, rows = tile_maxima(_array(height)), (0, height.shape[0])
             kernels.signal_rows(_scene(scene), tiles, _plan(plan), rows, winner.numpy(), out.numpy())
@@ -79,16 +87,17 @@ class _Signal(torch.autograd.Function):
         height, slopes, weights, taken, total, winner = ctx.saved_tensors
         gradient = gradient.contiguous()
         scene, plan = torch_horizon.Scene(height, slopes, weights), torch_horizon.Plan(taken, *ctx.plan)
-        to_slopes = torch.zeros_like(slopes)
+        to_slopes = slopes.new_zeros(slopes.shape)
         to_weights = torch.einsum("kj,krc->jrc", total, gradient).contiguous()
         wanted = ctx.needs_input_grad[3] or ctx.needs_input_grad[4]
         to_total = torch.einsum("krc,jrc->kj", gradient, weights) if wanted else None
-        to_taken = torch.zeros_like(taken) if wanted else None
+        to_taken = taken.new_zeros(taken.shape) if wanted else None
         if height.is_cuda:
-            to_height = torch.zeros_like(height)
-            torch_horizon.adjoint(scene, plan, winner, gradient, to_height, to_slopes, to_weights)
+            to_height = height.new_zeros(height.shape)
+            loops = cuda_loops(height.device)
+            loops.adjoint(scene, plan, winner, gradient, to_height, to_slopes, to_weights)
             if to_taken is not None:
-                torch_horizon.table_gradient(scene, plan, winner, gradient, to_taken)
+                loops.table_gradient(scene, plan, winner, gradient, to_taken)
         else:
             given = _scene(scene), _plan(plan), winner.numpy(), _array(gradient)
             bands = torch.zeros((numba.get_num_threads(), *height.shape), dtype=height.dtype)
@@ -111,10 +120,27 @@ class _Signal(torch.autograd.Function):
         scene, plan = torch_horizon.Scene(height, slopes, weights), torch_horizon.Plan(taken, *ctx.plan)
         change = torch_horizon.Scene(*moved)
         if height.is_cuda:
-            torch_horizon.tangent(scene, plan, winner, change, table, out)
+            cuda_loops(height.device).tangent(scene, plan, winner, change, table, out)
         else:
             kernels.tangent(_scene(scene), _plan(plan), winner.numpy(), _scene(change), _array(table), out.numpy())
         return out, None
+
+
+@lru_cache(maxsize=8)
+def cuda_loops(device: torch.device) -> ModuleType:
+    """Give the loops for a CUDA device: `triton_horizon` where Triton can run, else `torch_horizon`.
+
+    Torch brings Triton on Linux. It reads the sources of what it compiles, builds a launcher with the system's C compiler and
+    Python's headers, and needs the compute capability 7.
+    """
+    compiler = os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang")
+    headers = Path(sysconfig.get_path("include"), "Python.h").is_file()
+    installed = importlib.util.find_spec("triton") is not None and not getattr(sys, "frozen", False)
+    if not (compiler and headers and installed and torch.cuda.get_device_capability(device) >= (7, 0)):
+        return torch_horizon
+    from eclips_app.engine.forward import triton_horizon
+
+    return triton_horizon
 
 
 def _array(value: torch.Tensor) -> NDArray[np.floating]:

@@ -1,7 +1,7 @@
 """The loops of `kernels` in plain Torch, for any device: one pass over the whole image for each step of each azimuth.
 
-Same arrays, same discretisation, same winners; used where there is no compiled loop (CUDA), and beside it in tests and
-benchmarks.
+Same arrays, same discretisation, same winners; used where there is no compiled loop (CUDA without Triton), and beside it in tests
+and benchmarks.
 """
 
 from __future__ import annotations
