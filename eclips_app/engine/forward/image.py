@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch.nn.functional import avg_pool2d, conv2d, pad
+from torch.nn.functional import pad
 
 _SIGMA_PER_FWHM = 1.0 / math.sqrt(8.0 * math.log(2.0))
 _CUT = 4.0  #: standard deviations after which the probe ends
@@ -17,7 +18,7 @@ class PixelResponse:
     """Blur by the probe and by where electrons leave, then average over the area of each pixel.
 
     The signal is spread, not the surface. Beyond the border the signal goes on as it is at the border. All of it is linear and
-    made of Torch operations, so it has both kinds of derivatives.
+    has both kinds of derivatives.
 
     Attributes
     ----------
@@ -37,9 +38,31 @@ class PixelResponse:
         """Give the pixels [k, row, col] of a signal on samples [k, row * subpixels, col * subpixels]."""
         if self.exit_kernel is not None:
             signal = _convolve(signal, self.exit_kernel.to(signal))
-        if self.probe_sigma > 0:
-            signal = _gaussian(signal, self.probe_sigma)
-        return avg_pool2d(signal[None], self.subpixels)[0] if self.subpixels > 1 else signal
+        taps = self._taps()
+        if len(taps) == 1:
+            return signal
+        found: torch.Tensor = _Separable.apply(signal, taps, self.subpixels)  # type: ignore[no-untyped-call]
+        return found
+
+    def adjoint(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Give the samples that the adjoint operator makes of pixels."""
+        taps = self._taps()
+        samples = pixels if len(taps) == 1 else _gather_adjoint(pixels, taps, self.subpixels)
+        if self.exit_kernel is None:
+            return samples
+        start = torch.zeros_like(samples, requires_grad=True)
+        return torch.autograd.grad(_convolve(start, self.exit_kernel.to(samples)), start, samples)[0]
+
+    def _taps(self) -> tuple[float, ...]:
+        """Give the weights of the samples about a pixel along one axis: the Gaussian, averaged over the pixel's samples."""
+        reach = int(_CUT * self.probe_sigma + 0.5)
+        bell = [math.exp(-0.5 * (i / self.probe_sigma) ** 2) if i else 1.0 for i in range(-reach, reach + 1)]
+        share = 1.0 / (sum(bell) * self.subpixels)
+        taps = [0.0] * (len(bell) + self.subpixels - 1)
+        for sample in range(self.subpixels):
+            for i, height in enumerate(bell):
+                taps[sample + i] += share * height
+        return tuple(taps)
 
 
 def probe_sigma(fwhm_nm: float, spacing_nm: float) -> float:
@@ -47,15 +70,60 @@ def probe_sigma(fwhm_nm: float, spacing_nm: float) -> float:
     return fwhm_nm * _SIGMA_PER_FWHM / spacing_nm
 
 
-def _gaussian(signal: torch.Tensor, sigma: float) -> torch.Tensor:
-    reach = int(_CUT * sigma + 0.5)
-    if reach == 0:
-        return signal
-    at = torch.arange(-reach, reach + 1, dtype=signal.dtype, device=signal.device)
-    bell = torch.exp(-0.5 * (at / sigma) ** 2)
-    bell = (bell / bell.sum()).reshape(1, 1, 1, -1)
-    wide = pad(signal[:, None], (reach, reach, reach, reach), mode="replicate")
-    return conv2d(conv2d(wide, bell), bell.transpose(2, 3))[:, 0]
+class _Separable(torch.autograd.Function):
+    """The same taps along rows and columns, at every `step`-th place; its own derivative, since it is linear."""
+
+    @staticmethod
+    def forward(signal: torch.Tensor, taps: tuple[float, ...], step: int) -> torch.Tensor:
+        return _gather(signal, taps, step)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
+        _, ctx.taps, ctx.step = inputs
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+        return _gather_adjoint(gradient, ctx.taps, ctx.step), None, None
+
+    @staticmethod
+    def jvp(ctx: Any, change: torch.Tensor, *_: None) -> torch.Tensor:
+        return _gather(change, ctx.taps, ctx.step)
+
+
+def _gather(signal: torch.Tensor, taps: tuple[float, ...], step: int) -> torch.Tensor:
+    reach = _reach(taps, step)
+    for axis, margins in ((-2, (0, 0, reach, reach)), (-1, (reach, reach, 0, 0))):
+        wide = pad(signal[None], margins, mode="replicate")[0]
+        count = signal.shape[axis] // step * step
+        signal = taps[0] * _every(wide, axis, 0, count, step)
+        for i, tap in enumerate(taps[1:], 1):
+            signal.add_(_every(wide, axis, i, count, step), alpha=tap)
+    return signal
+
+
+def _gather_adjoint(pixels: torch.Tensor, taps: tuple[float, ...], step: int) -> torch.Tensor:
+    reach = _reach(taps, step)
+    for axis in (-1, -2):
+        count = pixels.shape[axis] * step
+        shape = list(pixels.shape)
+        shape[axis] = count + 2 * reach
+        wide = pixels.new_zeros(shape)
+        for i, tap in enumerate(taps):
+            _every(wide, axis, i, count, step).add_(pixels, alpha=tap)
+        pixels = wide.narrow(axis, reach, count).contiguous()
+        pixels.narrow(axis, 0, 1).add_(wide.narrow(axis, 0, reach).sum(axis, keepdim=True))
+        pixels.narrow(axis, count - 1, 1).add_(wide.narrow(axis, reach + count, reach).sum(axis, keepdim=True))
+    return pixels
+
+
+def _every(wide: torch.Tensor, axis: int, first: int, count: int, step: int) -> torch.Tensor:
+    """Give every `step`-th of `count` samples along an axis, as a view."""
+    return wide[..., first : first + count : step] if axis == -1 else wide[..., first : first + count : step, :]
+
+
+def _reach(taps: tuple[float, ...], step: int) -> int:
+    """Give the samples that the taps need beyond each end."""
+    return (len(taps) - step) // 2
 
 
 def _convolve(signal: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:

@@ -10,8 +10,8 @@ from collections.abc import Callable
 import torch
 from torch.autograd import forward_ad
 
-from eclips_app.engine.forward import numba_horizon
 from eclips_app.engine.forward.model import ForwardModel, slopes
+from eclips_app.engine.forward.quadrature import loops_for
 from eclips_app.engine.forward.torch_horizon import Plan, Scene
 
 
@@ -25,7 +25,7 @@ class Linearised:
         tangents = slopes(height)
         self._scene = Scene(height, tangents, model.expansion.weights(tangents))
         self._plan = Plan(tables.taken, *tables.plan)
-        self._loops = numba_horizon
+        self._loops = loops_for(height.device)
         # How the functions of the normal change with the two slopes, [2, j, row, col].
         along = torch.eye(2, dtype=height.dtype, device=height.device)[:, :, None, None].expand(2, *tangents.shape)
         self._bends = torch.stack([tangent_of(model.expansion.weights, tangents, one) for one in along])
@@ -46,8 +46,7 @@ class Linearised:
     def adjoint(self, graded: torch.Tensor) -> torch.Tensor:
         """Give the derivatives of ``Sum graded * images`` by the heights, per nm."""
         gradient = self._from_pixels(graded)
-        to_height = torch.zeros_like(self._scene.height)
-        to_slopes = torch.zeros_like(self._scene.slopes)
+        to_height, to_slopes = (x.new_zeros(x.shape) for x in self._scene[:2])
         to_weights = torch.einsum("kj,krc->jrc", self.model.sectors.total, gradient).contiguous()
         self._loops.adjoint(self._scene, self._plan, self._winner, gradient, to_height, to_slopes, to_weights)
         to_slopes += (self._bends * to_weights).sum(1)
@@ -61,9 +60,7 @@ class Linearised:
 
     def _from_pixels(self, graded: torch.Tensor) -> torch.Tensor:
         """Go back from pixels to samples: the adjoint of `_pixels`."""
-        shape = (self.model.sectors.total.shape[0], *self._scene.height.shape)
-        samples = torch.zeros(shape, dtype=graded.dtype, device=graded.device, requires_grad=True)
-        return torch.autograd.grad(self._pixels(samples), samples, graded)[0].contiguous()
+        return self.model.placed_adjoint(self.model.response.adjoint(graded / self.model.flat))
 
 
 def slopes_adjoint(gradient: torch.Tensor) -> torch.Tensor:

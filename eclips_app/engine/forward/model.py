@@ -164,6 +164,13 @@ class ForwardModel:
         on_axis, along_x, along_y = samples.chunk(3)
         return on_axis + x * along_x + y[:, None] * along_y
 
+    def placed_adjoint(self, samples: torch.Tensor) -> torch.Tensor:
+        """Give the adjoint of `placed`."""
+        if self.parallax is None:
+            return samples
+        x, y = self._positions_mm(samples)
+        return torch.cat([samples, x * samples, y[:, None] * samples])
+
     def _positions_mm(self, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Give X [col] and Y [row] of the samples in the frame of the column."""
         assert self.parallax is not None
