@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from eclips_app.engine.forward import check_cuda, quadrature, torch_horizon
+from eclips_app.engine.forward import check_cuda, numba_horizon, quadrature, torch_horizon
 from eclips_app.engine.forward.check_cuda import RESULTS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,9 +25,9 @@ INTERPRET = """
 import json, sys, torch
 from eclips_app.engine.forward import triton_horizon
 from eclips_app.engine.forward.check_cuda import EMISSIONS, Case
-triton_horizon.WIDTH, triton_horizon.HEIGHT, triton_horizon.SHIFT = 16, 8, 2
+triton_horizon.HEIGHT, triton_horizon.SHIFT = 8, 2
 found = []
-for emission, shape, azimuths, dtype in json.loads(sys.argv[1]):
+for emission, shape, azimuths, dtype, triton_horizon.WIDTH in json.loads(sys.argv[1]):
     case = Case(EMISSIONS[emission], shape, azimuths, torch.device("cpu"), getattr(torch, dtype))
     made, expected = case.by_loops(triton_horizon), case.differentiated()
     scales = [float(e.abs().max()) for e in expected]
@@ -69,10 +69,10 @@ if TRITON:
 
     def test_interpreted_loops_give_the_same_as_the_compiled_ones() -> None:
         cases = [
-            ("lambert", (16, 24), 8, "float64"),
-            ("parametric", (16, 24), 8, "float64"),
-            ("lambert", (13, 16), 6, "float64"),
-            ("parametric", (13, 16), 4, "float32"),
+            ("lambert", (16, 24), 8, "float64", 16),
+            ("parametric", (16, 24), 8, "float64", 32),
+            ("lambert", (13, 16), 6, "float64", 16),
+            ("parametric", (13, 16), 4, "float32", 16),
         ]
         for case, found in zip(cases, json.loads(run(INTERPRET, json.dumps(cases), TRITON_INTERPRET="1")), strict=True):
             errors, scales, occluded, tilted = found
@@ -98,9 +98,10 @@ if TRITON:
 
         def chosen(capability: tuple[int, int] = (9, 0)) -> str:
             monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
-            quadrature.cuda_loops.cache_clear()
-            return quadrature.cuda_loops(torch.device("cuda")).__name__.rpartition(".")[2]
+            quadrature.loops_for.cache_clear()
+            return quadrature.loops_for(torch.device("cuda")).__name__.rpartition(".")[2]
 
+        assert quadrature.loops_for(torch.device("cpu")) is numba_horizon
         assert chosen() == "triton_horizon"
         assert chosen((6, 1)) == "torch_horizon"
         with monkeypatch.context() as bundle:
@@ -112,7 +113,7 @@ if TRITON:
             assert chosen() == "torch_horizon"
         (tmp_path / "Python.h").unlink()
         assert chosen() == "torch_horizon"
-        quadrature.cuda_loops.cache_clear()
+        quadrature.loops_for.cache_clear()
 
 
 def test_the_check_needs_a_cuda_device(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

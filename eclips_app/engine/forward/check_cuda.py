@@ -183,7 +183,7 @@ def main() -> int:
         print("Nothing was checked: this computer offers no CUDA device.", file=sys.stderr)
         return 1
     device = torch.device("cuda")
-    chosen = quadrature.cuda_loops(device)
+    chosen = quadrature.loops_for(device)
     print(f"{torch.cuda.get_device_name(device)}, Torch {torch.__version__}; the program uses {_name(chosen)} here.")
     for line in report(device, list(dict.fromkeys((chosen, torch_horizon))), 256, 1024, 32):
         print(line, flush=True)

@@ -17,14 +17,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numba
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch.autograd.function import once_differentiable
 
-from eclips_app.engine.forward import kernels, torch_horizon
-from eclips_app.engine.forward.march import tile_maxima
+from eclips_app.engine.forward import numba_horizon, torch_horizon
 from eclips_app.engine.forward.tables import Sectors
 
 _NO_TABLE = torch.empty((0, 0, 0, 0))
@@ -63,11 +59,7 @@ class _Signal(torch.autograd.Function):
         out = torch.einsum("kj,jrc->krc", total, weights).contiguous()
         winner = torch.empty((sectors.directions.shape[1], *height.shape), dtype=torch.int16, device=height.device)
         scene, plan = torch_horizon.Scene(height, slopes, weights), torch_horizon.Plan(taken, *sectors.plan)
-        if height.is_cuda:
-            cuda_loops(height.device).signal(scene, plan, winner, out)
-        else:
-            tiles, rows = tile_maxima(_array(height)), (0, height.shape[0])
-            kernels.signal_rows(_scene(scene), tiles, _plan(plan), rows, winner.numpy(), out.numpy())
+        loops_for(height.device).signal(scene, plan, winner, out)
         return out, winner
 
     @staticmethod
@@ -87,24 +79,15 @@ class _Signal(torch.autograd.Function):
         height, slopes, weights, taken, total, winner = ctx.saved_tensors
         gradient = gradient.contiguous()
         scene, plan = torch_horizon.Scene(height, slopes, weights), torch_horizon.Plan(taken, *ctx.plan)
-        to_slopes = slopes.new_zeros(slopes.shape)
+        to_height, to_slopes = height.new_zeros(height.shape), slopes.new_zeros(slopes.shape)
         to_weights = torch.einsum("kj,krc->jrc", total, gradient).contiguous()
         wanted = ctx.needs_input_grad[3] or ctx.needs_input_grad[4]
         to_total = torch.einsum("krc,jrc->kj", gradient, weights) if wanted else None
         to_taken = taken.new_zeros(taken.shape) if wanted else None
-        if height.is_cuda:
-            to_height = height.new_zeros(height.shape)
-            loops = cuda_loops(height.device)
-            loops.adjoint(scene, plan, winner, gradient, to_height, to_slopes, to_weights)
-            if to_taken is not None:
-                loops.table_gradient(scene, plan, winner, gradient, to_taken)
-        else:
-            given = _scene(scene), _plan(plan), winner.numpy(), _array(gradient)
-            bands = torch.zeros((numba.get_num_threads(), *height.shape), dtype=height.dtype)
-            kernels.adjoint(*given, bands.numpy(), to_slopes.numpy(), to_weights.numpy())
-            to_height = bands.sum(0)
-            if to_taken is not None:
-                kernels.table_gradient(*given, to_taken.numpy())
+        loops = loops_for(height.device)
+        loops.adjoint(scene, plan, winner, gradient, to_height, to_slopes, to_weights)
+        if to_taken is not None:
+            loops.table_gradient(scene, plan, winner, gradient, to_taken)
         return to_height, to_slopes, to_weights, to_taken, to_total, None
 
     @staticmethod
@@ -119,20 +102,19 @@ class _Signal(torch.autograd.Function):
         out = out.contiguous()
         scene, plan = torch_horizon.Scene(height, slopes, weights), torch_horizon.Plan(taken, *ctx.plan)
         change = torch_horizon.Scene(*moved)
-        if height.is_cuda:
-            cuda_loops(height.device).tangent(scene, plan, winner, change, table, out)
-        else:
-            kernels.tangent(_scene(scene), _plan(plan), winner.numpy(), _scene(change), _array(table), out.numpy())
+        loops_for(height.device).tangent(scene, plan, winner, change, table, out)
         return out, None
 
 
 @lru_cache(maxsize=8)
-def cuda_loops(device: torch.device) -> ModuleType:
-    """Give the loops for a CUDA device: `triton_horizon` where Triton can run, else `torch_horizon`.
+def loops_for(device: torch.device) -> ModuleType:
+    """Give the loops for a device: `numba_horizon`; on CUDA `triton_horizon` where Triton can run, else `torch_horizon`.
 
     Torch brings Triton on Linux. It reads the sources of what it compiles, builds a launcher with the system's C compiler and
     Python's headers, and needs the compute capability 7.
     """
+    if device.type != "cuda":
+        return numba_horizon
     compiler = os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang")
     headers = Path(sysconfig.get_path("include"), "Python.h").is_file()
     installed = importlib.util.find_spec("triton") is not None and not getattr(sys, "frozen", False)
@@ -141,15 +123,3 @@ def cuda_loops(device: torch.device) -> ModuleType:
     from eclips_app.engine.forward import triton_horizon
 
     return triton_horizon
-
-
-def _array(value: torch.Tensor) -> NDArray[np.floating]:
-    return value.detach().contiguous().numpy()
-
-
-def _scene(scene: torch_horizon.Scene) -> kernels.Scene:
-    return kernels.Scene(_array(scene.height), _array(scene.slopes), _array(scene.weights))
-
-
-def _plan(plan: torch_horizon.Plan) -> kernels.Plan:
-    return kernels.Plan(_array(plan.taken), plan.seen, plan.directions, plan.bounds)

@@ -78,7 +78,8 @@ def table_gradient(
 
 
 def _launch(kernel: Any, arrays: tuple[torch.Tensor, ...], sizes: tuple[int, ...], **constants: int) -> None:
-    """Run a kernel once for each block of the image, which the first array is."""
+    """Run a kernel once for each block of the image, which the first array is; without gaps, as the device code counts on."""
+    assert all(array.is_contiguous() for array in arrays)
     rows, columns = arrays[0].shape
     blocks = (-(-columns // WIDTH), -(-rows // HEIGHT))
     warps = max(1, WIDTH * HEIGHT // 32)
@@ -87,7 +88,7 @@ def _launch(kernel: Any, arrays: tuple[torch.Tensor, ...], sizes: tuple[int, ...
 
 
 def _flat(scene: Scene) -> tuple[torch.Tensor, ...]:
-    """Give the arrays without gaps, which the device code counts on."""
+    """Give the arrays without gaps."""
     return tuple(x.detach().contiguous() for x in scene)
 
 
