@@ -123,7 +123,10 @@ class Coverage:
         edges, chosen = _edges(np.pi / 2, polar_cells), spectrum or flight.default_spectrum()
         self._flown: flight.EdgeMap | None = None
         if flight.is_straight(detector):
-            free = flight.clear_of_pole(detector, torch.from_numpy(edges)) * flight.response(detector, chosen)
+            counted = flight.response(detector, chosen)
+            if counted <= 0:
+                raise flight.nothing_counts()
+            free = flight.clear_of_pole(detector, torch.from_numpy(edges)) * counted
             self._part = None if bool((free == 1).all()) else free[:, None]
         else:
             self._flown = flight.at_edges(flight.landing(detector, chosen, effort), edges, detector)
@@ -184,7 +187,8 @@ def acceptance(
     Raises
     ------
     EclipsError
-        If potentials are given without a beam energy, turn the beam back, or lie on electrodes that touch.
+        If potentials are given without a beam energy, turn the beam back, or lie on electrodes that touch; or if no electron
+        is above the detection threshold.
     """
     return Coverage(detector, polar_cells, azimuth_cells, spectrum, effort).table()
 

@@ -48,12 +48,12 @@ def simulate_step(inputs: Mapping[str, NDArray[Any]], params: Simulate, context:
     -------
     StepResult
         ``segments`` [k, row, col]: with a dose uint16 grey values, without one the noise-free signal as float32, in units
-        of the mean signal of a flat. Facts: `saturated`, part of the grey values; `exit_radius_nm`, median, with a material.
+        of the mean signal of a flat. Facts: `saturated`, part of the grey values; `exit_radius_nm`, median, with a table.
 
     Raises
     ------
     EclipsError
-        Heights that are not finite or do not fill whole pixels.
+        Heights that are not finite or do not fill whole pixels; a material factor that does not belong to them.
     """
     with watched(context.check), one_thread() if params.draft else nullcontext():
         return _simulate(inputs, params, context)
@@ -61,6 +61,7 @@ def simulate_step(inputs: Mapping[str, NDArray[Any]], params: Simulate, context:
 
 def _simulate(inputs: Mapping[str, NDArray[Any]], params: Simulate, context: Context) -> StepResult:
     height = _checked(inputs["height"], params.subpixels)
+    rho = _material(inputs["rho"], height.shape) if "rho" in inputs else None
     model = forward_model(
         params.detector, params.pixel_size_nm, emission=params.emission, azimuths=params.azimuths,
         subpixels=params.subpixels, delocalised=params.delocalised,
@@ -69,8 +70,8 @@ def _simulate(inputs: Mapping[str, NDArray[Any]], params: Simulate, context: Con
     )  # fmt: skip
     made = model.samples if params.model == "bsesm" else partial(_traced, params, model)
     samples = made(height, lambda part: context.progress(0.9 * part, "rendering"))
-    if "rho" in inputs:
-        samples = samples * torch.from_numpy(np.asarray(inputs["rho"], dtype=np.float64))
+    if rho is not None:
+        samples = samples * rho
     signal = (model.response(samples) / model.flat).numpy()
     if params.dose is None:
         return StepResult({"segments": _grey(signal, params.detector).astype(np.float32)}, _exit_facts(params))
@@ -82,8 +83,9 @@ def _simulate(inputs: Mapping[str, NDArray[Any]], params: Simulate, context: Con
 
 
 def _exit_facts(params: Simulate) -> dict[str, float]:
-    """Tell the median distance from the probe at which the material's electrons leave, where a material is chosen."""
-    if params.detector.beam is None or not (params.delocalised or params.emission.model != "lambert"):
+    """Tell the median distance from the probe at which the material's electrons leave, where a table is used."""
+    tabulated = params.emission.model != "lambert" and not params.emission.coefficients
+    if params.detector.beam is None or not (params.delocalised or tabulated):
         return {}
     table = read_table(params.emission.material)
     return {"exit_radius_nm": table.exit_radius_nm(landing_energy_kev(params.detector))}
@@ -91,14 +93,30 @@ def _exit_facts(params: Simulate) -> dict[str, float]:
 
 def _checked(height: NDArray[Any], subpixels: int) -> NDArray[np.float64]:
     if height.ndim != 2 or min(height.shape) < 2 * subpixels:
-        raise EclipsError(f"a height map of shape {height.shape} cannot be rendered", hint="Give rows and columns.")
+        raise EclipsError(
+            f"a height map of shape {height.shape} cannot be rendered",
+            hint="Give two rows and columns of pixels or more.",
+        )
     if height.shape[0] % subpixels or height.shape[1] % subpixels:
-        raise EclipsError(f"{height.shape} heights do not fill whole pixels of {subpixels} by {subpixels} samples")
+        raise EclipsError(
+            f"{height.shape} heights do not fill whole pixels of {subpixels} by {subpixels} samples",
+            hint="Crop the map, or choose other samples per pixel edge.",
+        )
     if not np.isfinite(height).all():
         raise EclipsError("the height map has gaps", hint="Fill them first: an unknown height casts an unknown shadow.")
-    return np.require(
-        height, np.float64, ["C", "W"]
-    )  # what comes from another process is read-only, which Torch dislikes
+    # What comes from another process is read-only, which Torch dislikes.
+    return np.require(height, np.float64, ["C", "W"])
+
+
+def _material(rho: NDArray[Any], shape: tuple[int, ...]) -> torch.Tensor:
+    if rho.shape != shape:
+        raise EclipsError(
+            f"a material factor of shape {rho.shape} does not belong to heights of {shape}", where="rho",
+            hint="Give one value for each height.",
+        )  # fmt: skip
+    if not (np.isfinite(rho).all() and (rho >= 0).all()):
+        raise EclipsError("the material factor has gaps or values below zero", where="rho", hint="Fill them first.")
+    return torch.from_numpy(np.require(rho, np.float64, ["C", "W"]))
 
 
 def _traced(

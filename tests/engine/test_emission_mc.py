@@ -339,6 +339,14 @@ def test_kernel_is_a_density_of_the_right_radius(small: EmissionTable, spacing: 
     assert middle == int(np.ceil(small.exit_radius_nm(10.0, 0.99) / spacing - 0.5))
 
 
+def test_kernel_on_coarse_pixels_is_the_one_on_fine_pixels_summed(small: EmissionTable) -> None:
+    coarse, fine = small.kernel(10.0, 60.0), small.kernel(10.0, 60.0 / 9)
+    wanted = 9 * len(coarse)
+    around = (wanted - len(fine)) // 2
+    summed = np.pad(fine, around).reshape(len(coarse), 9, len(coarse), 9).sum(axis=(1, 3))
+    np.testing.assert_allclose(coarse, summed, atol=2e-3 * coarse.max())
+
+
 # The tables that come with the program
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -58,8 +59,9 @@ def test_field_at_the_specimen_pulls_what_its_bias_pushes_off() -> None:
     assert pushed.energies_ev == pytest.approx([0.6 * 4500.0, 0.9 * 4500.0])
 
 
-def test_a_ring_below_the_detector_stops_its_electrons() -> None:
-    ring = replace(DETECTOR, bias=Bias(-100.0, 0.0), pole_piece=PolePiece(4.0, 2.0, 3.0))
+@pytest.mark.parametrize("change", [{"bias": Bias(-100.0, 0.0)}, {"beam": None}], ids=["curved", "straight"])
+def test_a_ring_below_the_detector_stops_its_electrons(change: dict[str, Any]) -> None:
+    ring = replace(DETECTOR, pole_piece=PolePiece(4.0, 2.0, 3.0), **change)
     expected = acceptance(ring, spectrum=SPECTRUM).vectors()[:, 2]
     points = np.zeros((20, 3))
     signal, _ = tracer.trace(

@@ -8,7 +8,7 @@ import pytest
 from numba.core import caching
 
 from eclips_app.core.context import SilentContext
-from eclips_app.core.detector import Beam, Detector, Segment
+from eclips_app.core.detector import Beam, Bias, Detector, Response, Segment
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.steps import Simulate
 from eclips_app.engine.acceptance import vectors
@@ -157,3 +157,18 @@ def test_it_compiles_where_no_cache_can_be_written(monkeypatch: pytest.MonkeyPat
         return x + 1
 
     assert next_number(2) == 3
+
+
+@pytest.mark.parametrize(
+    ("rho", "words"), [(np.ones((3, 3)), "does not belong to heights"), (np.full((24, 24), np.nan), "has gaps")]
+)
+def test_a_material_factor_that_does_not_fit_is_refused(rho: np.ndarray, words: str) -> None:
+    with pytest.raises(EclipsError, match=words):
+        simulate_step({"height": plane(0.1, 0.0), "rho": rho}, Simulate(FOUR), SilentContext())
+
+
+@pytest.mark.parametrize("bias", [None, Bias(-500.0, 0.0)], ids=["straight", "curved"])
+def test_a_threshold_above_all_energies_says_so(bias: Bias | None) -> None:
+    deaf = dataclasses.replace(FOUR, beam=Beam(15.0, 2.0), bias=bias, response=Response(16.0))
+    with pytest.raises(EclipsError, match="threshold"):
+        simulate_step({"height": plane(0.1, 0.0)}, Simulate(deaf, draft=True), SilentContext())

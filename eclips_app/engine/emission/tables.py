@@ -180,12 +180,10 @@ class EmissionTable:
         eighth = np.zeros((half + 1, half + 1))
         np.add.at(eighth, (np.minimum(row, half), np.minimum(column, half)), 1.0)
         quarter = eighth + eighth.T
-        quarter[0] /= 2.0  # points near an axis stand for both sides of it
-        quarter[:, 0] /= 2.0
         lower = np.concatenate([quarter[:, :0:-1], quarter], axis=1)
-        lower[:, half] *= 2.0
         full = np.concatenate([lower[:0:-1], lower])
-        full[half] *= 2.0
+        full[half] *= 2.0  # of pixels on an axis, the points lie on one side of it alone
+        full[:, half] *= 2.0
         return np.asarray(full / full.sum())
 
     def _radii(self, energy_kev: float) -> Float:

@@ -132,6 +132,13 @@ def response(detector: Detector, spectrum: Spectrum) -> float:
     return float(detected(detector, spectrum).sum())
 
 
+def nothing_counts() -> EclipsError:
+    """Give the error for a threshold above all energies."""
+    return EclipsError(
+        "no electron arrives above the detection threshold", where="response.threshold_kev", hint="Lower it."
+    )
+
+
 def landing(detector: Detector, spectrum: Spectrum, effort: Effort = FULL) -> Landing:
     """Fly electrons of a spectrum from the specimen to the plane of a detector; field and paths come from the cache if known.
 
@@ -342,9 +349,7 @@ def _condense(energies: Float, weights: Float, most: int) -> Spectrum:
     keep = weights > 1e-9 * weights.sum()
     energies, weights = energies[keep], weights[keep]
     if energies.size == 0:
-        raise EclipsError(
-            "no electron arrives above the detection threshold", where="response.threshold_kev", hint="Lower it."
-        )
+        raise nothing_counts()
     groups = np.array_split(np.arange(energies.size), min(energies.size, most))
     total = np.array([weights[g].sum() for g in groups])
     return np.array([(energies[g] * weights[g]).sum() for g in groups]) / total, total

@@ -24,7 +24,7 @@ _EV_PER_KEV = 1e3
 
 
 def column_flight(detector: Detector, spectrum: flight.Spectrum | None = None) -> Flight | None:
-    """Give the flight of electrons from the specimen to a detector; None where they fly straight and all of them count.
+    """Give the flight of electrons from the specimen to a detector; None where they fly straight, nothing is in the way and all count.
 
     Parameters
     ----------
@@ -37,38 +37,45 @@ def column_flight(detector: Detector, spectrum: flight.Spectrum | None = None) -
     Raises
     ------
     EclipsError
-        If the beam energy is missing, or nothing arrives.
+        If potentials are given without a beam energy, or turn the beam back.
     """
-    threshold = (
-        detector.response.threshold_kev if detector.response and detector.beam else 0.0
-    )  # as in `flight.detected`
-    if flight.is_straight(detector) and threshold <= 0:
+    # As in `flight.detected`: without a beam energy every electron counts.
+    threshold = detector.response.threshold_kev if detector.response and detector.beam else 0.0
+    pole = detector.pole_piece
+    stops = pole is not None and pole.distance_mm < detector.distance_mm
+    if flight.is_straight(detector) and threshold <= 0 and not stops:
         return None
     fractions, weights = spectrum or flight.default_spectrum()
     counted, share = flight.detected(detector, (fractions, weights)), np.asarray(weights / np.sum(weights))
-    energies_kev = np.asarray(fractions) * flight.landing_energy_kev(detector)
-    heights = _heights(detector)
-    with one_thread(), torch.no_grad():
-        flown = flight.paths(detector, energies_kev)
-        zero = torch.zeros(1, dtype=torch.float64)
-        along_z = flight.potential(detector).gradient(zero, zero)[1]
-    states, reached = flown.state.numpy(), flown.reached.numpy()
-    radii = _finer(_radii(states, reached, heights), heights, len(energies_kev))
-    pole = detector.pole_piece
-    if pole is not None and pole.distance_mm < detector.distance_mm:
-        level = np.array([pole.distance_mm])
-        passing = _finer(_radii(states, reached, level), level, len(energies_kev))
+    energies_kev = np.asarray(fractions) * (flight.landing_energy_kev(detector) if detector.beam else 1.0)
+    heights, level = _heights(detector), np.array([pole.distance_mm if pole else detector.distance_mm])
+    if flight.is_straight(detector):
+        field_per_mm = 0.0
+        radii, passing = (np.repeat(np.tan(_POLAR)[None, :, None] * z, len(share), axis=0) for z in (heights, level))
+    else:
+        flown, field_per_mm = _flown(detector, energies_kev)
+        radii, passing = (_finer(_radii(*flown, z), z, len(share)) for z in (heights, level))
+    if pole is not None and stops:
         stopped = (passing >= pole.bore_radius_mm) & (passing <= pole.outer_radius_mm)
         radii[stopped & (heights > pole.distance_mm)] = np.nan
     return Flight(
         _EV_PER_KEV * energies_kev,
         share,
         np.divide(counted, share, out=np.zeros_like(share), where=share > 0),
-        float(along_z[0]) * _EV_PER_KEV * ELECTRON_REST_KEV,
+        field_per_mm * _EV_PER_KEV * ELECTRON_REST_KEV,
         _POLAR,
         heights,
         radii,
     )
+
+
+def _flown(detector: Detector, energies_kev: Float) -> tuple[tuple[Float, NDArray[np.bool_]], float]:
+    """Give states [steps + 1, 4, n] and who reached the detector's height, and dPhi/dz at the specimen in 1/mm."""
+    with one_thread(), torch.no_grad():
+        found = flight.paths(detector, energies_kev)
+        zero = torch.zeros(1, dtype=torch.float64)
+        along_z = flight.potential(detector).gradient(zero, zero)[1]
+    return (found.state.numpy(), found.reached.numpy()), float(along_z[0])
 
 
 def _heights(detector: Detector) -> Float:
