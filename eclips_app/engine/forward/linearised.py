@@ -52,6 +52,11 @@ class Linearised:
         to_slopes += (self._bends * to_weights).sum(1)
         return (to_height + slopes_adjoint(to_slopes)) / self.model.spacing_nm
 
+    def by_slopes(self) -> torch.Tensor:
+        """Give the change of the images [2, k, row, col] with the slopes (right, up) alone, with nothing in the way."""
+        pixels = [self._pixels(self._total(bend)) for bend in self._bends]
+        return torch.stack(pixels)
+
     def _total(self, weights: torch.Tensor) -> torch.Tensor:
         return torch.einsum("kj,jrc->krc", self.model.sectors.total, weights).contiguous()
 
