@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from eclips_app.core.context import Context
-from eclips_app.core.detector import Detector
+from eclips_app.core.detector import Segment
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.steps import Simulate, StepResult
 from eclips_app.engine.device import one_thread
@@ -30,6 +30,8 @@ from eclips_app.engine.optics.flight import landing_energy_kev
 from eclips_app.engine.optics.watch import watched
 from eclips_app.engine.raytrace.disc import from_density
 from eclips_app.engine.raytrace.image import trace_image
+
+_BAND_VALUES = 1 << 18  #: for which electrons are drawn between two checks for cancellation
 
 
 def simulate_step(inputs: Mapping[str, NDArray[Any]], params: Simulate, context: Context) -> StepResult:
@@ -74,12 +76,11 @@ def _simulate(inputs: Mapping[str, NDArray[Any]], params: Simulate, context: Con
         samples = samples * rho
     signal = (model.response(samples) / model.flat).numpy()
     if params.dose is None:
-        return StepResult({"segments": _grey(signal, params.detector).astype(np.float32)}, _exit_facts(params))
-    grey = _detect(signal, params, params.dose)
+        grey = _grey(signal, params.detector.quadrants).astype(np.float32)
+        return StepResult({"segments": grey}, _exit_facts(params))
+    counted, saturated = _detect(signal, params, params.dose, context.check)
     context.progress(1.0, "rendered")
-    top = float(np.iinfo(np.uint16).max)
-    facts = {"saturated": float((grey >= top).mean()), **_exit_facts(params)}
-    return StepResult({"segments": np.clip(np.rint(grey), 0, top).astype(np.uint16)}, facts)
+    return StepResult({"segments": counted}, {"saturated": saturated, **_exit_facts(params)})
 
 
 def _exit_facts(params: Simulate) -> dict[str, float]:
@@ -133,16 +134,33 @@ def _traced(
     return torch.from_numpy(signal)
 
 
-def _detect(signal: NDArray[np.float64], params: Simulate, dose: float) -> NDArray[np.float64]:
-    rng = np.random.default_rng(params.seed)
-    electrons = rng.poisson(np.maximum(signal, 0.0) * dose).astype(np.float64)
-    if params.read_noise_electrons > 0:
-        electrons += rng.normal(0.0, params.read_noise_electrons, electrons.shape)
-    return _grey(electrons * params.grey_per_electron, params.detector)
+def _detect(
+    signal: NDArray[np.float64], params: Simulate, dose: float, check: Callable[[], None]
+) -> tuple[NDArray[np.uint16], float]:
+    """Count electrons and add the noise of the read-out, in bands of rows; gives grey values and how many are saturated."""
+    rng, top = np.random.default_rng(params.seed), float(np.iinfo(np.uint16).max)
+    height = max(1, _BAND_VALUES // signal.shape[2])
+    bands = [
+        (slice(k, k + 1), slice(first, first + height))
+        for k in range(len(signal))
+        for first in range(0, signal.shape[1], height)
+    ]
+    electrons, found, saturated = np.empty_like(signal), np.empty(signal.shape, np.uint16), 0
+    for band in bands:
+        electrons[band] = rng.poisson(np.maximum(signal[band], 0.0) * dose)
+        check()
+    for band in bands:
+        if params.read_noise_electrons > 0:
+            electrons[band] += rng.normal(0.0, params.read_noise_electrons, electrons[band].shape)
+        grey = _grey(electrons[band] * params.grey_per_electron, params.detector.quadrants[band[0]])
+        saturated += int(np.count_nonzero(grey >= top))
+        found[band] = np.clip(np.rint(grey), 0, top)
+        check()
+    return found, saturated / found.size
 
 
-def _grey(signal: NDArray[np.float64], detector: Detector) -> NDArray[np.float64]:
+def _grey(signal: NDArray[np.float64], segments: tuple[Segment, ...]) -> NDArray[np.float64]:
     """Apply each segment's gain and offset."""
-    gain = np.array([segment.gain for segment in detector.quadrants])
-    offset = np.array([segment.offset for segment in detector.quadrants])
+    gain = np.array([segment.gain for segment in segments])
+    offset = np.array([segment.offset for segment in segments])
     return np.asarray(signal * gain[:, None, None] + offset[:, None, None])

@@ -8,18 +8,20 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import convolve
 from torch.autograd import forward_ad
 
 from eclips_app.core.detector import Beam, Detector, Segment
 from eclips_app.core.emission import Emission
-from eclips_app.core.errors import EclipsError
+from eclips_app.core.errors import Cancelled, EclipsError
 from eclips_app.engine.acceptance import GEOMETRY, coverage, geometry_vector, vectors
-from eclips_app.engine.forward import torch_horizon
+from eclips_app.engine.forward import image, torch_horizon
 from eclips_app.engine.forward.image import PixelResponse, probe_sigma
 from eclips_app.engine.forward.linearised import Linearised
 from eclips_app.engine.forward.model import Parallax, detector_tables, forward_model, slopes
 from eclips_app.engine.forward.quadrature import signal
 from eclips_app.engine.forward.tables import sectors
+from eclips_app.engine.optics.watch import watched
 from eclips_app.engine.surfaces import rough, steps
 
 FOUR = Detector(
@@ -288,3 +290,21 @@ def test_linearised_images_change_as_the_model_does(emission: Emission) -> None:
     moved = about.tangent(change)
     torch.testing.assert_close(moved, along(model.images, (height,), (change,)), rtol=1e-9, atol=1e-12)
     assert float((moved * graded).sum()) == pytest.approx(float((about.adjoint(graded) * change).sum()), rel=1e-10)
+
+
+def test_a_wide_exit_kernel_spreads_in_bands_and_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    picture, kernel = rng.normal(size=(2, 40, 27)), rng.random((31, 31))
+    expected = np.stack([convolve(one, kernel, mode="nearest") for one in picture])
+    monkeypatch.setattr(image, "_VALUES", 300)
+    spread = PixelResponse(exit_kernel=torch.from_numpy(kernel))
+    np.testing.assert_allclose(spread(torch.from_numpy(picture)).numpy(), expected, atol=1e-10)
+    weights = torch.from_numpy(rng.normal(size=picture.shape))
+    there = (spread(torch.from_numpy(picture)) * weights).sum()
+    assert (spread.adjoint(weights) * torch.from_numpy(picture)).sum().item() == pytest.approx(there.item())
+
+    def stop() -> None:
+        raise Cancelled
+
+    with watched(stop), pytest.raises(Cancelled):
+        spread(torch.from_numpy(picture))

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from scipy.fft import next_fast_len
 from torch.nn.functional import pad
+
+from eclips_app.engine.optics.watch import check
 
 _SIGMA_PER_FWHM = 1.0 / math.sqrt(8.0 * math.log(2.0))
 _CUT = 4.0  #: standard deviations after which the probe ends
+_VALUES = 1 << 20  #: transformed between two checks for cancellation
 
 
 @dataclass(frozen=True)
@@ -97,6 +102,7 @@ def _gather(signal: torch.Tensor, taps: tuple[float, ...], step: int) -> torch.T
         count = signal.shape[axis] // step * step
         signal = taps[0] * _every(wide, axis, 0, count, step)
         for i, tap in enumerate(taps[1:], 1):
+            check()
             signal.add_(_every(wide, axis, i, count, step), alpha=tap)
     return signal
 
@@ -127,13 +133,37 @@ def _reach(taps: tuple[float, ...], step: int) -> int:
 
 
 def _convolve(signal: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
-    """Convolve by Fourier transform: the kernel of high energies spans hundreds of samples."""
+    """Convolve with a kernel [n, n] by Fourier transforms: that of high energies spans hundreds of samples.
+
+    Rows and columns are transformed in bands, so that little memory is held and a step can be stopped.
+    """
     reach = kernel.shape[0] // 2
-    rows, columns = signal.shape[1:]
-    wide = pad(signal[:, None], (reach, reach, reach, reach), mode="replicate")[:, 0]
-    size = tuple(n + kernel.shape[0] - 1 for n in wide.shape[1:])
-    product = torch.fft.rfft2(wide, s=size) * torch.fft.rfft2(kernel, s=size)
-    spread: torch.Tensor = torch.fft.irfft2(product, s=size)[
-        :, 2 * reach : 2 * reach + rows, 2 * reach : 2 * reach + columns
-    ]
-    return spread
+    # So wide a circle suffices: what goes around it ends up in the padding alone.
+    rows, columns = (next_fast_len(n + 2 * reach, real=True) for n in signal.shape[1:])
+    spectrum = torch.fft.rfft(kernel, n=columns)
+    return torch.stack([_convolve_one(one, spectrum, rows, columns, reach) for one in signal])
+
+
+def _convolve_one(signal: torch.Tensor, spectrum: torch.Tensor, rows: int, columns: int, reach: int) -> torch.Tensor:
+    """Convolve [row, col] with a kernel given by the transform of its rows, on a circle of `rows` x `columns`."""
+    height, width = signal.shape
+    padded = torch.arange(-reach, height + reach, device=signal.device).clamp(0, height - 1)
+    waves = torch.cat([torch.fft.rfft(_wide(band, reach), n=columns) for band in _bands(signal, 0, columns)])
+    product = []
+    for band, factor in zip(_bands(waves, 1, rows), _bands(spectrum, 1, rows), strict=True):
+        down = torch.fft.fft(band[padded], n=rows, dim=0) * torch.fft.fft(factor, n=rows, dim=0)
+        product.append(torch.fft.ifft(down, dim=0)[2 * reach : 2 * reach + height])
+    spread = _bands(torch.cat(product, 1), 0, columns)
+    return torch.cat([torch.fft.irfft(band, n=columns)[:, 2 * reach : 2 * reach + width] for band in spread])
+
+
+def _wide(rows: torch.Tensor, reach: int) -> torch.Tensor:
+    """Repeat the first and the last value of each row."""
+    return pad(rows[None], (reach, reach), mode="replicate")[0]
+
+
+def _bands(values: torch.Tensor, along: int, length: int) -> Iterator[torch.Tensor]:
+    """Give bands of lines that are transformed to `length` values, with a check before each."""
+    for band in torch.split(values, max(1, _VALUES // length), along):  # type: ignore[no-untyped-call]
+        check()
+        yield band

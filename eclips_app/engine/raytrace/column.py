@@ -24,7 +24,7 @@ _EV_PER_KEV = 1e3
 
 
 def column_flight(detector: Detector, spectrum: flight.Spectrum | None = None) -> Flight | None:
-    """Give the flight of electrons from the specimen to a detector; None where they fly straight, nothing is in the way and all count.
+    """Give the flight of electrons from specimen to detector; None where it is straight, free, and all count.
 
     Parameters
     ----------
