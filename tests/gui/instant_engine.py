@@ -66,8 +66,18 @@ def _sky(job: Submitted) -> tuple[dict[str, Any], dict[str, Any]]:
     return arrays, info
 
 
+def _vision_field(job: Submitted) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Radii in proportion to the relief; above 1000 nm the statistical one misleads."""
+    relief = float(np.ptp(job.inputs["height"]))
+    info = {
+        "statistical_nm": 0.25 * relief, "rigorous_nm": 2.0 * relief, "delta_out": job.params.delta_out,
+        "measured_chance": 0.5 if relief > 1000.0 else 0.001,
+    }  # fmt: skip
+    return {"radius_nm": np.arange(3.0), "chance": np.zeros(3)}, info
+
+
 _RESULTS: dict[str, Callable[[Submitted], tuple[dict[str, Any], dict[str, Any]]]] = {
-    "specimen": _surface, "simulate": _images, "visibility": _sky,
+    "specimen": _surface, "simulate": _images, "visibility": _sky, "vision-field": _vision_field,
 }  # fmt: skip
 
 
@@ -76,7 +86,7 @@ def settle(panel: SimulatePanel, engine: Engine, qtbot: QtBot) -> None:
 
     def is_done() -> bool:
         engine.answer()
-        return panel.flow.live.is_settled and not engine.jobs
+        return panel.flow.live.is_settled and panel.flow.reach.is_settled and not engine.jobs
 
     qtbot.waitUntil(is_done)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from instant_engine import Engine, settle
-from panel_samples import detector, fill
+from panel_samples import Submitted, detector, fill
 from pytestqt.qtbot import QtBot
 
 from eclips_app.commands import edits
@@ -22,7 +22,7 @@ from eclips_app.gui.flows import simulate, simulation
 from eclips_app.gui.flows.live_images import LiveImages
 from eclips_app.gui.panels.simulate import presenter
 from eclips_app.gui.panels.simulate.view import SimulatePanel
-from eclips_app.gui.qt import Qt, QtCore
+from eclips_app.gui.qt import Qt, QtCore, QtWidgets
 from eclips_app.gui.session import Session
 from eclips_app.gui.settings import Settings
 from eclips_app.jobs.job import Failed
@@ -49,7 +49,8 @@ def held(qapp: object, tmp_path: Path, engine: Engine) -> Session:
 def panel(held: Session, engine: Engine, qtbot: QtBot) -> SimulatePanel:
     flow = simulate.flow_of(held)
     flow.setup = simulation.Setup(specimen=Specimen("vickers", SIZE, SIZE, 10.0, 1))
-    flow.live.findChild(QtCore.QTimer).setInterval(10)
+    for live in (flow.live, flow.reach):
+        live.findChild(QtCore.QTimer).setInterval(10)
     made = SimulatePanel(held)
     qtbot.addWidget(made)
     made.resize(1100, 700)
@@ -157,7 +158,7 @@ def test_a_failure_of_the_engine_is_shown_in_the_panel_alone(
     job = next(job for job in engine.jobs if job.step == "simulate")
     engine.jobs.remove(job)
     job.hear(Failed(job, EclipsError("no segment can be reached")))  # type: ignore[arg-type]
-    assert panel.problem.text() == "no segment can be reached"
+    assert panel.problem.text() == "No segment can be reached"
     assert not [message for message in held.messages.items if message.kind == "error"]
     panel.flow.change_detector("distance_mm", 6.0)
     settle(panel, engine, qtbot)
@@ -231,6 +232,59 @@ def test_angles_follow_a_slider_at_the_same_place_of_the_coarse_surface(
     settle(panel, engine, qtbot)
     assert panel.flow.live.angles is not None
     assert panel.flow.live.angles.info["row"] == 250
+
+
+def test_the_vision_field_is_told_and_drawn_around_the_pixel(
+    panel: SimulatePanel, engine: Engine, qtbot: QtBot
+) -> None:
+    shown = panel.angles.field
+    relief_px = 0.5 * (SIZE - 1)
+    assert shown.values.text() == "399 nm, 40 px\n3.19 µm, 319 px"
+    assert shown.values.isEnabled()
+    assert shown.warning.text().startswith("Not a random surface: 50.0 % are hidden")
+    drawn = panel.images.panes[1].box.childGroup.childItems()
+    circles = [item for item in drawn if isinstance(item, QtWidgets.QGraphicsEllipseItem)]
+    assert not any(circle.isVisible() for circle in circles)
+    panel.flow.choose_pixel((50, 60))
+    settle(panel, engine, qtbot)
+    assert [circle.isVisible() for circle in circles] == [True, True]
+    assert [circle.rect().width() / 2 for circle in circles] == pytest.approx([0.25 * relief_px, 2.0 * relief_px])
+    assert circles[0].pos() == QtCore.QPointF(60.0, 50.0)
+    panel.flow.choose_specimen(pixel_size_nm=5.0)
+    assert not shown.values.isEnabled()  # of the surface before
+    settle(panel, engine, qtbot)
+    assert shown.values.isEnabled()
+    assert shown.values.text() == "199 nm, 40 px\n1.59 µm, 319 px"
+    assert not shown.warning.isVisibleTo(shown)
+
+
+def test_the_vision_field_gives_way_and_a_failure_of_it_stays_there(
+    panel: SimulatePanel, engine: Engine, qtbot: QtBot
+) -> None:
+    def asked() -> list[Submitted]:
+        engine.answer("simulate")
+        return [job for job in engine.jobs if job.step == "vision-field" and not job.cancelled]
+
+    panel.flow.change_detector("distance_mm", 5.0)
+    qtbot.waitUntil(lambda: bool(asked()))
+    (first,) = asked()
+    panel.flow.choose_pixel((50, 60))
+    assert first.cancelled
+    engine.answer("visibility")
+    qtbot.waitUntil(lambda: bool(asked()))
+    (second,) = asked()
+    assert second.params == first.params
+    second.hear(Failed(second, EclipsError("electrons leave along the surface")))  # type: ignore[arg-type]
+    assert panel.angles.field.warning.text() == "Electrons leave along the surface"
+    assert panel.angles.field.values.text() == "–\n–"
+    assert panel.problem.text() == ""
+    assert panel.use.isEnabled()
+    panel.flow.choose(dose=77.0)  # changes nothing of it
+    settle(panel, engine, qtbot)
+    assert panel.flow.reach.is_current
+    assert panel.angles.field.warning.text() == "Electrons leave along the surface"
+    panel.hide()
+    assert panel.flow.reach.is_settled
 
 
 def test_images_enter_the_project_with_detector_and_truth_and_leave_it_again(
@@ -448,6 +502,12 @@ def test_the_engine_renders_what_the_panel_asks_for(session: Session, qtbot: QtB
     assert live.angles is not None
     assert live.angles.info["tilt_deg"] == pytest.approx(20.0, abs=0.1)
     assert live.angles.info["azimuth_deg"] == pytest.approx(180.0, abs=0.5)
+    qtbot.waitUntil(lambda: panel.flow.reach.is_current, timeout=20_000)
+    field = panel.flow.reach.field
+    assert field is not None
+    assert field.problem == ""
+    assert field.info["relief_nm"] > 10.0 * 63 * math.tan(math.radians(20.0))  # of the slope; the sphere stands on it
+    assert 0.0 <= field.info["statistical_nm"] <= field.info["rigorous_nm"]
     panel.use.click()
     qtbot.waitUntil(lambda: len(session.project.of_kind(SegmentSet)) == 1)
     assert math.isfinite(float(session.project.of_kind(SegmentSet)[0].images[0].data.mean()))

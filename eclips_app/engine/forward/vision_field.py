@@ -43,11 +43,12 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from eclips_app.core.context import Context
-from eclips_app.core.detector import Detector
+from eclips_app.core.detector import Bias, Detector
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.steps import EstimateVisionField, StepResult
 from eclips_app.engine.acceptance import acceptance
 from eclips_app.engine.forward.surface_statistics import SurfaceStatistics, surface_statistics
+from eclips_app.engine.optics.watch import watched
 
 Float = NDArray[np.float64]
 
@@ -89,7 +90,8 @@ class VisionField:
 
 def vision_field_step(inputs: Mapping[str, NDArray[Any]], params: EstimateVisionField, context: Context) -> StepResult:
     """Compute the Vision Field; gives ``radius_nm`` and ``chance`` [r], and the numbers of `VisionField` as ``info``."""
-    found = vision_field(inputs["height"], params.pixel_size_nm, params.detector, params.delta_out, context.check)
+    with watched(context.check):
+        found = vision_field(inputs["height"], params.pixel_size_nm, params.detector, params.delta_out, context.check)
     numbers = {name: value for name, value in vars(found).items() if name not in ("radius_nm", "chance")}
     return StepResult({"radius_nm": found.radius_nm, "chance": found.chance}, numbers)
 
@@ -133,7 +135,9 @@ def lowest_slope(detector: Detector) -> float:
     if farthest > np.deg2rad(89.9):
         raise EclipsError(
             "the detector accepts electrons that leave along the surface, which anything far away can block",
-            hint="Give the detector a smaller outer radius.",
+            hint="Lower the bias."
+            if detector.bias not in (None, Bias())
+            else "Give the detector a smaller outer radius.",
         )
     return float(1.0 / np.tan(farthest))
 

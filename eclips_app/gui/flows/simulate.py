@@ -17,6 +17,7 @@ from eclips_app.core.steps import ReadHeightMap, StepResult
 from eclips_app.gui.actions import ActionInfo
 from eclips_app.gui.flows import simulation
 from eclips_app.gui.flows.live_images import Frame, LiveImages, Source, Wish
+from eclips_app.gui.flows.live_vision_field import LiveVisionField, Scene
 from eclips_app.gui.flows.simulation import FILE, Setup, Terrain
 from eclips_app.gui.qt import QtCore, Signal
 from eclips_app.gui.session import Session
@@ -43,6 +44,7 @@ class SimulateFlow(QtCore.QObject):
         self.loaded: HeightMap | None = None  #: height map read from a file
         self.pixel: tuple[int, int] | None = None  #: row, column of the full surface
         self.live = LiveImages(session.jobs, self)
+        self.reach = LiveVisionField(session.jobs, self)  #: how far away the surface can hide the detector
         self._is_watched = False
         self._reading = ReadHeightMap()
         self._background = Background(self)
@@ -73,6 +75,7 @@ class SimulateFlow(QtCore.QObject):
             self.refresh()
         else:
             self.live.stop()
+            self.reach.stop()
 
     def choose(self, **fields: Any) -> None:
         """Change choices; keywords are fields of `Setup`."""
@@ -106,6 +109,7 @@ class SimulateFlow(QtCore.QObject):
             self.changed.emit()
             wish = self._wish()
             if wish is not None:
+                self.reach.postpone()
                 self.live.ask_angles(wish)
 
     def refresh(self) -> None:
@@ -113,12 +117,21 @@ class SimulateFlow(QtCore.QObject):
         wish = self._wish()
         frame = self.live.frame
         if wish is None or not self._is_watched:
+            self.reach.stop()
             return
         if frame is None or not frame.is_full or not frame.wish.looks_like(wish) or self.live.problem:
+            self.reach.stop()
             self.live.ask(wish)
+        else:
+            self._ask_reach(frame)
 
     def _on_framed(self) -> None:
         self.choose_pixel(self.pixel)  # on a smaller surface it comes back inside
+        if self.live.frame is not None and self.live.frame.is_full and self._is_watched:
+            self._ask_reach(self.live.frame)
+
+    def _ask_reach(self, frame: Frame) -> None:
+        self.reach.ask(Scene(frame.terrain, frame.wish.setup.slope_deg, frame.wish.detector))
 
     def _wish(self) -> Wish | None:
         try:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from eclips_app.gui.flows.live_images import Angles
+from eclips_app.gui.flows.live_vision_field import LiveVisionField
 from eclips_app.gui.panels.simulate.polar import PolarPlot
 from eclips_app.gui.panels.simulate.presenter import exposed_text, msr, percent, pixel_text
+from eclips_app.gui.panels.simulate.vision_field import VisionFieldView
 from eclips_app.gui.qt import Qt, QtGui, QtWidgets
 from eclips_app.gui.theme import Theme
 from eclips_app.gui.widgets.segments import segment_color
 
 _HEADS = (
-    ("Segment", "A row shows its segment alone"),
+    ("Name", "Segment; a row shows its segment alone"),
     ("Valid", "Solid angle in msr from which the segment is reached if nothing is in the way"),
     ("Visible", "Solid angle in msr that is valid and not hidden by the surface"),
     ("Seen", "Visible part of the valid solid angle"),
@@ -20,9 +22,9 @@ _LEGEND = "Colour: valid and visible. Pale, hatched: hidden by the surface. Line
 
 
 class AnglesView(QtWidgets.QScrollArea):
-    """Plot and table of one pixel; a hint without one."""
+    """Plot and table of one pixel, a hint without one; and the Vision Field."""
 
-    def __init__(self, theme: Theme) -> None:
+    def __init__(self, theme: Theme, field: LiveVisionField) -> None:
         super().__init__()
         self._theme = theme
         self._angles: Angles | None = None
@@ -40,6 +42,7 @@ class AnglesView(QtWidgets.QScrollArea):
         self.hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.table = QtWidgets.QTableWidget(0, len(_HEADS))
         self._make_table()
+        self.field = VisionFieldView(field)
         page = QtWidgets.QWidget()
         layout = QtWidgets.QVBoxLayout(page)
         layout.setContentsMargins(8, 6, 8, 6)
@@ -52,6 +55,7 @@ class AnglesView(QtWidgets.QScrollArea):
         layout.addWidget(self.caption)
         layout.addWidget(self.table)
         layout.addWidget(self.exposed)
+        layout.addWidget(self.field)
         layout.addStretch(1)
         self.setWidgetResizable(True)
         self.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)

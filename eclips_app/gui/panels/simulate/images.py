@@ -21,6 +21,7 @@ _ARROWS = {
 }  # fmt: skip
 _GLYPH_PX = 20
 _MUCH = 1.35
+_INK = "#ffd54a"  #: of what is drawn on images: seen on black and on white
 
 
 class SegmentImages(QtWidgets.QWidget):
@@ -36,6 +37,7 @@ class SegmentImages(QtWidgets.QWidget):
         self._frame: Frame | None = None
         self._segments: NDArray[Any] | None = None
         self._pixel: tuple[int, int] | None = None
+        self._radii: tuple[float, ...] = ()
         self._common = True
         self._centre = QtCore.QPointF()
         self._scale = 0.0  #: surface pixels under one screen pixel; 0 while the whole image is fitted
@@ -64,6 +66,12 @@ class SegmentImages(QtWidgets.QWidget):
         self._pixel = pixel
         for pane in self.panes:
             pane.mark(pixel)
+
+    def show_radii(self, radii_px: tuple[float, ...]) -> None:
+        """Draw circles around the chosen pixel: the statistical and the rigorous radius of the Vision Field."""
+        self._radii = radii_px
+        for pane in self.panes:
+            pane.show_radii(radii_px)
 
     def set_common_levels(self, common: bool) -> None:
         """Draw all segments with the same black and white, or each with its own."""
@@ -95,6 +103,7 @@ class SegmentImages(QtWidgets.QWidget):
             pane.navigated.connect(self._on_navigated)
             pane.fit_asked.connect(self.fit)
             pane.mark(self._pixel)
+            pane.show_radii(self._radii)
             pane.show()
             self.panes.append(pane)
 
@@ -172,7 +181,10 @@ class SimulatedPane(ImagePane):
         self._factor = 1
         self._detector: Detector | None = None
         self._mark = _Mark()
-        self.box.addItem(self._mark, ignoreBounds=True)
+        self._radii: tuple[float, ...] = ()
+        self._circles = tuple(_circle(style) for style in (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine))
+        for item in (self._mark, *self._circles):
+            self.box.addItem(item, ignoreBounds=True)
         self.box.sigRangeChangedManually.connect(self._on_range)
         self.clicked.connect(self._on_pick)
         self.viewport().setCursor(Qt.CursorShape.CrossCursor)
@@ -197,7 +209,17 @@ class SimulatedPane(ImagePane):
         """Mark a pixel."""
         self._mark.setVisible(pixel is not None)
         if pixel is not None:
-            self._mark.setPos(pixel[1], pixel[0])
+            for item in (self._mark, *self._circles):
+                item.setPos(pixel[1], pixel[0])
+        self.show_radii(self._radii)
+
+    def show_radii(self, radii_px: tuple[float, ...]) -> None:
+        """Draw circles around the marked pixel, the first solid, the second dashed; a radius of 0 is none."""
+        self._radii = radii_px
+        for k, circle in enumerate(self._circles):
+            radius = radii_px[k] if k < len(radii_px) else 0.0
+            circle.setVisible(self._mark.isVisible() and radius > 0.5)
+            circle.setRect(-radius, -radius, 2 * radius, 2 * radius)
 
     def leaveEvent(self, event: QtCore.QEvent) -> None:
         """Tell that the mouse points at no pixel any more."""
@@ -239,6 +261,17 @@ class SimulatedPane(ImagePane):
             self.picked.emit((round(row), round(col)))
 
 
+def _circle(style: Qt.PenStyle) -> QtWidgets.QGraphicsEllipseItem:
+    """Make a circle whose line is as wide at any zoom."""
+    circle = QtWidgets.QGraphicsEllipseItem()
+    pen = QtGui.QPen(QtGui.QColor(_INK), 1.4, style)
+    pen.setCosmetic(True)
+    circle.setPen(pen)
+    circle.setZValue(19)
+    circle.setVisible(False)
+    return circle
+
+
 class _Mark(QtWidgets.QGraphicsItem):
     """A ring with a cross of constant size on the screen."""
 
@@ -256,7 +289,7 @@ class _Mark(QtWidgets.QGraphicsItem):
         """Draw light on dark, to be seen on any image."""
         painter.setRenderHint(QtGui.QPainter.RenderHint.Antialiasing)
         painter.setBrush(Qt.BrushStyle.NoBrush)
-        for ink, width in ((QtGui.QColor(0, 0, 0, 190), 4.0), (QtGui.QColor("#ffd54a"), 1.8)):
+        for ink, width in ((QtGui.QColor(0, 0, 0, 190), 4.0), (QtGui.QColor(_INK), 1.8)):
             painter.setPen(QtGui.QPen(ink, width))
             painter.drawEllipse(QtCore.QPointF(0, 0), 6.0, 6.0)
             for x, y in ((1, 0), (-1, 0), (0, 1), (0, -1)):

@@ -82,7 +82,7 @@ class ModelForm(QtWidgets.QWidget):
         self.radius.setVisible(radius is not None)
         if radius is not None:
             per_pixel = radius / frame.terrain.pixel_size_nm
-            self.radius.setText(f"Half of them leave beyond {format_length(radius, 2)} ({per_pixel:.1f} px).")
+            self.radius.setText(f"Half of them leave beyond {format_length(radius, 3)} ({per_pixel:.1f} px).")
 
     def _choose(self, _: object) -> None:
         setup = self._flow.setup

@@ -15,6 +15,7 @@ from eclips_app.core.schema import Rule
 from eclips_app.core.specimen import SURFACE_TITLES
 from eclips_app.core.units import format_length
 from eclips_app.gui.flows.live_images import Angles, Frame
+from eclips_app.gui.flows.live_vision_field import VisionField
 from eclips_app.gui.flows.simulation import FILE, MADE
 from eclips_app.gui.panels.simulate.sliders import Track
 from eclips_app.model.items import HeightMap, SegmentSet
@@ -114,6 +115,38 @@ def exposed_text(angles: Angles) -> str:
     """Say how much of the half space the surface leaves open."""
     info = angles.info
     return f"Exposed: {info['exposed_sr']:.2f} sr, {percent(info['exposed_share'])} of the half space"
+
+
+def vision_field_rows(field: VisionField | None) -> tuple[str, str]:
+    """Write the statistical and the rigorous radius."""
+    if field is None or field.problem:
+        return "–", "–"
+    size, info = field.scene.terrain.pixel_size_nm, field.info
+    if info["statistical_nm"] < size / 2:
+        return "less than a pixel", _radius(info["rigorous_nm"], size)
+    return _radius(info["statistical_nm"], size), _radius(info["rigorous_nm"], size)
+
+
+def vision_field_warning(field: VisionField | None) -> str:
+    """Say where the statistical radius misleads, or why there is none."""
+    if field is None:
+        return ""
+    if field.problem:
+        return sentence(field.problem)
+    measured = field.info["measured_chance"]
+    if measured <= field.info["delta_out"]:
+        return ""
+    return f"Not a random surface: {percent(measured)} are hidden from beyond the statistical radius. Trust the rigorous one."
+
+
+def sentence(text: str) -> str:
+    """Begin with a capital letter."""
+    return text[:1].upper() + text[1:]
+
+
+def _radius(radius_nm: float, pixel_size_nm: float) -> str:
+    pixels = radius_nm / pixel_size_nm
+    return f"{format_length(radius_nm, 3)}, {pixels:.{0 if pixels >= 9.95 else 1}f} px"
 
 
 def percent(share: float | None) -> str:

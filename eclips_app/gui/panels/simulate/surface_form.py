@@ -146,7 +146,7 @@ class SurfaceForm(QtWidgets.QWidget):
             default = usual.get(name, 1.0)
             self.shape[name].track = parameter_track(name, default, rule_of(Specimen, name))
             is_own = name in usual and own is not None and own != default
-            self.shape[name].show_value(default if own is None else own, is_own)
+            self.shape[name].show_value(float(f"{default:.4g}") if own is None else own, is_own)  # fits the field
 
     def _shape_slider(self, name: str) -> QuantitySlider:
         rule = rule_of(Specimen, name)

@@ -14,7 +14,7 @@ from eclips_app.gui.panels.simulate.angles import AnglesView
 from eclips_app.gui.panels.simulate.images import SegmentImages
 from eclips_app.gui.panels.simulate.microscope_form import MicroscopeForm
 from eclips_app.gui.panels.simulate.model_form import ModelForm
-from eclips_app.gui.panels.simulate.presenter import compared, frame_text
+from eclips_app.gui.panels.simulate.presenter import compared, frame_text, sentence
 from eclips_app.gui.panels.simulate.sliders import CalmCombo
 from eclips_app.gui.panels.simulate.surface_form import SurfaceForm
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
@@ -52,7 +52,7 @@ class SimulatePanel(QtWidgets.QWidget):
         self.microscope = MicroscopeForm(session, self.flow)
         self.model = ModelForm(session, self.flow)
         self.images = SegmentImages(session.theme)
-        self.angles = AnglesView(session.theme)
+        self.angles = AnglesView(session.theme, self.flow.reach)
         self.problem = QtWidgets.QLabel()
         self.problem.setProperty("kind", "error")
         self.problem.setWordWrap(True)
@@ -197,6 +197,7 @@ class SimulatePanel(QtWidgets.QWidget):
         live.framed.connect(self._show_frame)
         live.angled.connect(self._show_angles)
         live.told.connect(self._tell)
+        self.flow.reach.changed.connect(self._show_reach)
         self.images.picked.connect(self._pick)
         self.images.pointed.connect(self._on_pointed)
         self._session.project.changed.connect(self._on_project)
@@ -208,6 +209,7 @@ class SimulatePanel(QtWidgets.QWidget):
         self.microscope.refresh()
         self.model.refresh()
         self.images.show_pixel(self.flow.pixel)
+        self._show_reach()
         self._tell()
 
     def _on_project(self, _: object) -> None:
@@ -250,6 +252,12 @@ class SimulatePanel(QtWidgets.QWidget):
     def _show_angles(self) -> None:
         self.angles.show_angles(self.flow.live.angles)
 
+    def _show_reach(self) -> None:
+        field = self.flow.reach.field if self.flow.reach.is_current else None
+        radii = () if field is None else tuple(field.info.get(name, 0.0) for name in ("statistical_nm", "rigorous_nm"))
+        size = 1.0 if field is None else field.scene.terrain.pixel_size_nm
+        self.images.show_radii(tuple(radius / size for radius in radii))
+
     def _pick(self, pixel: tuple[int, int]) -> None:
         self.flow.choose_pixel(pixel)
         if self.tabs.count() > 1:
@@ -257,7 +265,7 @@ class SimulatePanel(QtWidgets.QWidget):
 
     def _tell(self) -> None:
         live = self.flow.live
-        self.problem.setText(live.problem)
+        self.problem.setText(sentence(live.problem))
         self.problem.setVisible(bool(live.problem))
         self.bar.setVisible(live.progress is not None)
         if live.progress is not None:
