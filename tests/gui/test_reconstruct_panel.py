@@ -11,7 +11,7 @@ import pytest
 from panel_samples import COLUMNS, ROWS, HeldJobs, detector, fill, make_run, make_set
 
 from eclips_app.commands import edits
-from eclips_app.core.detector import presets
+from eclips_app.core.detector import Beam, Bias, presets
 from eclips_app.gui.flows import reconstruct
 from eclips_app.gui.flows.readiness import changed_since, checklist, slope_limit_deg
 from eclips_app.gui.panels.reconstruct import presenter
@@ -64,6 +64,15 @@ def test_slope_limit_is_the_lowest_take_off_angle() -> None:
     # A turn of 10 degrees about y brings the +x rim down by 10 degrees at a distance of 8 cos 10 from the axis.
     x, z = 8 * math.cos(math.radians(10)), 8 - 8 * math.sin(math.radians(10))
     assert slope_limit_deg(detector(tilt_deg=(0.0, 10.0))) == pytest.approx(math.degrees(math.atan2(z, x)), abs=0.02)
+
+
+def test_the_method_is_told_with_the_flight_of_the_electrons() -> None:
+    straight = detector()
+    assert "fly straight. Exact for tilts below" in presenter.method_text(straight)
+    assert presenter.method_text(replace(straight, bias=Bias())) == presenter.method_text(straight)
+    biased = presenter.method_text(replace(straight, beam=Beam(15.0, 0.0), bias=Bias(-2000.0)))
+    assert "follow the field of the bias" in biased
+    assert "straight" not in biased
 
 
 def test_checklist_names_what_is_missing(held: Session) -> None:

@@ -48,12 +48,16 @@ class Row:
 
 def method_text(detector: Detector | None) -> str:
     """Say what is computed, and up to which tilt it is exact for this detector."""
-    method = "Linear photometric stereo: straight flight, Lambertian emission."
+    method = "Linear photometric stereo, Lambertian emission."
     if detector is None:
         return method
-    return (
-        f"{method} Exact for tilts below {slope_limit_deg(detector):.0f}°; steeper facets turn away from this detector."
-    )
+    bias = detector.bias
+    if bias is not None and (bias.specimen_v or bias.detector_v):
+        return (
+            f"{method} Electrons follow the field of the bias. Not exact for facets that turn away from the detector."
+        )
+    limit = slope_limit_deg(detector)
+    return f"{method} Electrons fly straight. Exact for tilts below {limit:.0f}°; steeper facets turn away from this detector."
 
 
 def rows(project: Project) -> list[Row]:
