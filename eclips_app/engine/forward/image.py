@@ -164,6 +164,6 @@ def _wide(rows: torch.Tensor, reach: int) -> torch.Tensor:
 
 def _bands(values: torch.Tensor, along: int, length: int) -> Iterator[torch.Tensor]:
     """Give bands of lines that are transformed to `length` values, with a check before each."""
-    for band in torch.split(values, max(1, _VALUES // length), along):  # type: ignore[no-untyped-call]
+    for band in torch.split(values, max(1, _VALUES // length), along):
         check()
         yield band
