@@ -17,8 +17,10 @@ from typing import Any
 import numpy as np
 
 from eclips_app.cli.common import check_output, four_whole_numbers, length_nm, warn
+from eclips_app.cli.emission_choice import add_emission, emission_of
 from eclips_app.core.context import Context
 from eclips_app.core.detector import Detector, read_detector
+from eclips_app.core.emission import Emission
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.steps import STEPS, ReadSegments, Register, SaveProject, run_step
 from eclips_app.core.units import format_length
@@ -39,6 +41,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pixel-size", type=length_nm, help="such as 2nm; default: what the images say")
     parser.add_argument("-o", "--output", type=Path, required=True, help="project file to write (.eclips)")
     parser.add_argument("--method", choices=methods, default="linear", help="default: linear")
+    parser.add_argument(
+        "--quality", choices=["standard", "metrology"], default="standard",
+        help="with --method closed-loop: one height for each pixel, or 2 x 2, which sharp edges need",
+    )  # fmt: skip
+    add_emission(parser, "with --method closed-loop; default: lambert")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--register", action="store_true", help="align segments that were scanned one after another")
     parser.add_argument("--drift", action="store_true", help="with --register: also undo the drift within each scan")
@@ -152,14 +159,17 @@ def _prepare(segment_set: SegmentSet, args: argparse.Namespace, context: Context
 
 def _reconstruct(segment_set: SegmentSet, detector: Detector, args: argparse.Namespace, context: Context) -> Run:
     assert segment_set.pixel_size_nm is not None  # settled by _prepare
-    step = _PREFIX + args.method
-    options = Options(args.balance, not args.no_scan_parallax, args.device)
+    emission = emission_of(args)
+    if args.method == "linear" and (args.quality != "standard" or emission != Emission()):
+        raise EclipsError("--quality and --emission belong to the method closed-loop", hint="Add --method closed-loop.")
+    options = Options(args.balance, not args.no_scan_parallax, args.device, args.method, args.quality, emission)
     params = parameters(segment_set, detector, options)
     start = time.perf_counter()
-    result = run_step(step, step_inputs(segment_set), params, context)
+    result = run_step(options.step, step_inputs(segment_set), params, context)
     for warning in result.info.get("warnings", ()):
         warn(f"{segment_set.name}: {warning}")
-    return make_run(segment_set, step, params, result, time.perf_counter() - start, args.method.capitalize())
+    name = args.method.replace("-", " ").capitalize()
+    return make_run(segment_set, options.step, params, result, time.perf_counter() - start, name)
 
 
 def _summary(made: Run, segment_set: SegmentSet) -> dict[str, Any]:

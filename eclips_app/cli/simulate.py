@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eclips_app.cli.common import check_output, length_nm
+from eclips_app.cli.emission_choice import add_emission, emission_of
 from eclips_app.cli.heights import read_heights
 from eclips_app.core.context import Context
 from eclips_app.core.detector import read_detector
-from eclips_app.core.emission import COEFFICIENTS, Emission
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.schema import check
 from eclips_app.core.steps import ReadHeightMap, Simulate, run_step
@@ -28,18 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--model", choices=["bsesm", "mc"], default="bsesm",
         help="bsesm: exact visibility by horizons, the default; mc: follows single electrons, the slow reference",
     )  # fmt: skip
-    parser.add_argument(
-        "--emission", choices=["lambert", "tabulated", "parametric"], default="lambert", help="default: lambert"
-    )
-    parser.add_argument(
-        "--material",
-        default="Cu",
-        help="of the emission: a name of 'eclips emission --list', or a table file; default Cu",
-    )
-    parser.add_argument(
-        "--coefficients", type=_numbers, default=(),
-        help=f"of parametric emission: {','.join(COEFFICIENTS)}; default: those that fit the material best",
-    )  # fmt: skip
+    add_emission(parser, "default: lambert")
     parser.add_argument("--delocalised", action="store_true", help="blur by where the material's electrons leave")
     parser.add_argument("--rho", type=Path, help="material factor: a map of the same size as the heights")
     parser.add_argument("--subpixels", type=int, default=1, help="height samples along each edge of a pixel; default 1")
@@ -68,7 +57,7 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     size = surface.info["pixel_size_nm"][0] * args.subpixels
     params = Simulate(
         detector, size, args.dose, args.grey_per_electron, args.read_noise, args.azimuths, args.subpixels, args.seed,
-        args.model, Emission(args.emission, args.material, args.coefficients), args.delocalised, args.rays,
+        args.model, emission_of(args), args.delocalised, args.rays,
         args.scan_parallax, pivot_mm=args.pivot / 1e6 if args.pivot else None,
     )  # fmt: skip
     check(params, "simulate")
@@ -91,10 +80,6 @@ def describe(result: dict[str, Any]) -> str:
     """Put the result into words."""
     means = ", ".join(f"{name} {value:.5g}" for name, value in result["mean"].items())
     return f"mean grey values: {means}\nwritten: {result['output']}"
-
-
-def _numbers(text: str) -> tuple[float, ...]:
-    return tuple(float(part) for part in text.split(","))
 
 
 def _rho(args: argparse.Namespace, context: Context) -> NDArray[Any]:

@@ -100,6 +100,27 @@ class Reconstruct:
 
 
 @dataclass(frozen=True)
+class ClosedLoop(Reconstruct):
+    """Gauss-Newton on the exact forward model, started by the linear reconstruction. Inputs and results as there.
+
+    `height_std` holds the noise of the images and what the prior leaves open, by random draws; `chi2` is smoothed over some
+    pixels. Previews: ``height`` after each outer step.
+    """
+
+    emission: Emission = field(default_factory=Emission)
+    quality: str = choice(
+        "standard", "standard", "metrology", label="Quality",
+        help="standard: one height for each pixel. metrology: 2 x 2 heights, which sharp edges need; takes several times as long.",
+    )  # fmt: skip
+    azimuths: int = quantity(16, label="Azimuths", low=8, high=256)
+    smoothing: float = quantity(
+        15.0, label="Smoothing", low=0.01, high=1e4, help="Weight of the prior that surfaces are smooth but for edges."
+    )
+    draws: int = quantity(8, label="Random draws for the standard deviation", low=2, high=64)
+    seed: int = quantity(0, label="Seed of the draws", low=0, high=2**31)
+
+
+@dataclass(frozen=True)
 class Simulate:
     """Render segment images of a known surface. Input ``height`` [row, col] in nm, optional ``rho`` of the same shape.
 
@@ -236,6 +257,7 @@ _ALL = (
     Step("read-height-map", 1, "eclips_app.io.height_maps:read_step", ReadHeightMap),
     Step("register", 1, "eclips_app.engine.register:register_step", Register),
     Step("reconstruct-linear", 1, "eclips_app.engine.linear:reconstruct_step", Reconstruct),
+    Step("reconstruct-closed-loop", 1, "eclips_app.engine.refine.step:reconstruct_step", ClosedLoop),
     Step("simulate", 1, "eclips_app.engine.simulate:simulate_step", Simulate),
     Step("specimen", 1, "eclips_app.engine.surfaces:specimen_step", Specimen),
     Step("visibility", 1, "eclips_app.engine.forward.visibility:visibility_step", Visibility),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from eclips_app.core import schema
 from eclips_app.core.detector import Detector
+from eclips_app.core.emission import Emission
 from eclips_app.core.errors import EclipsError
-from eclips_app.core.steps import STEPS, Reconstruct, StepResult
+from eclips_app.core.steps import STEPS, ClosedLoop, Reconstruct, StepResult
 from eclips_app.model.items import Run, SegmentImage, SegmentSet, new_id
 from eclips_app.version import VERSION
 
@@ -25,13 +26,21 @@ class Options:
     balance: str = "auto"  #: "auto": level for a detector that nobody has measured, else as in the detector file
     scan_parallax: bool = True
     device: str = "auto"
+    method: str = "linear"  #: "linear" or "closed-loop"
+    quality: str = "standard"  #: of closed-loop, as in `ClosedLoop`
+    emission: Emission = field(default_factory=Emission)  #: of closed-loop
+
+    @property
+    def step(self) -> str:
+        """The step that reconstructs."""
+        return f"reconstruct-{self.method}"
 
 
 def parameters(segment_set: SegmentSet, detector: Detector, options: Options) -> Reconstruct:
-    """Give the parameters of the step; the pixel size must be known."""
+    """Give the parameters of the options' step; the pixel size must be known."""
     assert segment_set.pixel_size_nm is not None
     balance = options.balance if options.balance != "auto" else "level" if detector.is_typical else "file"
-    return Reconstruct(
+    common = Reconstruct(
         detector=detector,
         pixel_size_nm=segment_set.pixel_size_nm,
         crop=segment_set.crop,
@@ -42,6 +51,10 @@ def parameters(segment_set: SegmentSet, detector: Detector, options: Options) ->
         scan_parallax=options.scan_parallax,
         device=options.device,
     )
+    if options.method == "linear":
+        return common
+    shared = {f.name: getattr(common, f.name) for f in fields(common)}
+    return ClosedLoop(**shared, quality=options.quality, emission=options.emission)
 
 
 def step_inputs(segment_set: SegmentSet) -> dict[str, NDArray[Any]]:

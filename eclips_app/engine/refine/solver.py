@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
@@ -93,7 +94,7 @@ class GaussNewton:
     ) -> None:
         self.model, self.data, self.prior, self.rules = model, data, prior, rules or Rules()
         self.progress = Progress()
-        self._weight = data.weight(data.signal)
+        self.weight = data.weight(data.signal)
         self._take(height_nm)
         self.progress.cost.append(self._cost())
 
@@ -101,7 +102,7 @@ class GaussNewton:
         """Take outer steps until the rules say stop; gives the heights in nm."""
         for number in range(self.rules.outer):
             before = self._reweighted()
-            change, steps = self._solved(lambda part, number=number: report(number, part))  # type: ignore[misc]
+            change, steps = self.solved(self._descent(), self.rules.tolerance, partial(report, number))
             after = self._advanced(change, before)
             self.progress.cost.append(after)
             self.progress.inner.append(steps)
@@ -119,22 +120,26 @@ class GaussNewton:
         spacing = self.model.spacing_nm
         moved = self.fitted.changed(self.about.tangent(change * spacing))
         data = self.about.adjoint(self.fitted.graded(moved)) * spacing
-        return data + second_differences_adjoint(self._stiffness * second_differences(change))
+        return data + second_differences_adjoint(self.stiffness * second_differences(change))
 
     def _take(self, height_nm: Tensor) -> None:
         self.height_nm = height_nm
         self.about = Linearised(self.model, height_nm)
-        self.fitted = Brightness(self.about.images, self.data.signal, self._weight)
-        self._stiffness = self.prior.stiffness(height_nm / self.model.spacing_nm)
+        self.fitted = Brightness(self.about.images, self.data.signal, self.weight)
+        self.stiffness = self.prior.stiffness(height_nm / self.model.spacing_nm)
+
+    @property
+    def misfit(self) -> float:
+        """Half the chi-square of the images."""
+        return 0.5 * float((self.weight * self.residual**2).double().sum())
 
     def _cost(self) -> float:
-        chi2 = float((self._weight * self.residual**2).double().sum())
-        return 0.5 * chi2 + self.prior.cost(self.height_nm / self.model.spacing_nm)
+        return self.misfit + self.prior.cost(self.height_nm / self.model.spacing_nm)
 
     def _reweighted(self) -> float:
         """Let the noise follow the model, and give the cost with it."""
-        self._weight = self.data.weight(self.fitted.model)
-        self.fitted = Brightness(self.about.images, self.data.signal, self._weight)
+        self.weight = self.data.weight(self.fitted.model)
+        self.fitted = Brightness(self.about.images, self.data.signal, self.weight)
         return self._cost()
 
     def _advanced(self, change: Tensor, before: float) -> float:
@@ -150,11 +155,15 @@ class GaussNewton:
                 return before
             length *= 0.5
 
-    def _solved(self, report: Callable[[float], None]) -> tuple[Tensor, int]:
-        """Solve the normal equations; gives the change of the heights in samples and the steps taken."""
-        left = self.about.adjoint(self.fitted.graded(self.residual)) * self.model.spacing_nm
+    def _descent(self) -> Tensor:
+        """Give minus the derivative of the cost by the heights in samples."""
         height = self.height_nm / self.model.spacing_nm
-        left -= second_differences_adjoint(self._stiffness * second_differences(height))
+        data = self.about.adjoint(self.fitted.graded(self.residual)) * self.model.spacing_nm
+        return data - second_differences_adjoint(self.stiffness * second_differences(height))
+
+    def solved(self, right: Tensor, tolerance: float, report: Callable[[float], None]) -> tuple[Tensor, int]:
+        """Solve the normal equations for a right-hand side; gives a change of the heights in samples and the steps taken."""
+        left = right.clone()
         spectrum = self._preconditioner()
         found = torch.zeros_like(left)
         better = _filtered(left, spectrum)
@@ -168,7 +177,7 @@ class GaussNewton:
             left -= length * applied
             better = _filtered(left, spectrum)
             size, last = float((left * better).double().sum()), size
-            if size < self.rules.tolerance**2 * start:
+            if size < tolerance**2 * start:
                 break
             along = better + (size / last) * along
         return found, step
@@ -183,7 +192,7 @@ class GaussNewton:
         spread = [np.exp(-((w * self.model.response.probe_sigma) ** 2)) for w in waves]
         right, up = self._slope_information()
         total = (right * seen[1][None, :] + up * seen[0][:, None]) * spread[0][:, None] * spread[1][None, :]
-        stiffness = float(self._stiffness.median())
+        stiffness = float(self.stiffness.median())
         total = total + stiffness * (eigenvalues(rows)[:, None] + eigenvalues(columns)[None, :]) ** 2
         total[0, 0] = total[0, 1]
         return torch.from_numpy(total).to(self.height_nm)
@@ -193,7 +202,7 @@ class GaussNewton:
         found = []
         for images in self.about.by_slopes():
             change = self.fitted.changed(images)
-            found.append(float((self._weight * change * change).sum(0).mean()) / self.model.response.subpixels**2)
+            found.append(float((self.weight * change * change).sum(0).mean()) / self.model.response.subpixels**2)
         return found[0], found[1]
 
 

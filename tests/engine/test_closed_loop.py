@@ -1,0 +1,121 @@
+"""The step that refines the linear reconstruction through the forward model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from eclips_app.core.context import SilentContext
+from eclips_app.core.detector import Beam, Detector, Segment
+from eclips_app.core.emission import Emission
+from eclips_app.core.steps import ClosedLoop, Reconstruct, Simulate, run_step
+from eclips_app.engine.surfaces import rough, steps
+
+FOUR = Detector(
+    distance_mm=6.0, inner_radius_mm=1.6, outer_radius_mm=9.0, beam=Beam(10.0, 2.0),
+    quadrants=tuple(Segment(n, 90.0 * i, 86.0, 1.0 + 0.05 * i, 40.0) for i, n in enumerate("ENWS")),
+)  # fmt: skip
+PIXEL_NM = 2.0
+
+
+def images(height: NDArray[Any], **more: Any) -> NDArray[Any]:
+    params = Simulate(FOUR, PIXEL_NM, 8000.0, 1.5, azimuths=64, subpixels=2, seed=3, **more)
+    return run_step("simulate", {"height": height}, params, SilentContext()).arrays["segments"]
+
+
+def solved(segments: NDArray[Any], **more: Any) -> dict[str, NDArray[Any]]:
+    params = ClosedLoop(FOUR, PIXEL_NM, device="cpu", **more)
+    return run_step("reconstruct-closed-loop", {"segments": segments}, params, SilentContext()).arrays
+
+
+def off_nm(height: NDArray[Any], truth: NDArray[Any]) -> NDArray[np.float64]:
+    """Difference of two height maps without its plane."""
+    difference = (height - truth).astype(float)
+    rows, columns = np.indices(truth.shape)
+    plane = np.stack([rows.ravel(), columns.ravel(), np.ones(truth.size)], axis=1)
+    fitted = plane @ np.linalg.lstsq(plane, difference.ravel(), rcond=None)[0]
+    return np.asarray(difference - fitted.reshape(truth.shape))
+
+
+def pixels(height: NDArray[Any]) -> NDArray[Any]:
+    return height.reshape(height.shape[0] // 2, 2, height.shape[1] // 2, 2).mean(axis=(1, 3))
+
+
+def test_steps_are_better_than_linear_and_the_result_is_whole() -> None:
+    fine = steps((192, 256), PIXEL_NM / 2, 1)
+    segments, truth = images(fine), pixels(fine)
+    linear = run_step(
+        "reconstruct-linear", {"segments": segments}, Reconstruct(FOUR, PIXEL_NM, device="cpu"), SilentContext()
+    ).arrays
+    found = solved(segments, quality="metrology", scan_parallax=False)
+    assert off_nm(found["height"], truth).std() < off_nm(linear["height"], truth).std() / 2
+    assert {name: array.shape for name, array in found.items()} == {name: a.shape for name, a in linear.items()}
+    np.testing.assert_allclose(np.linalg.norm(found["normals"], axis=0), 1.0, rtol=1e-5)
+    assert abs(np.nanmedian(found["chi2"]) - 1.0) < 0.25
+    assert np.nanmedian(found["rho"]) == pytest.approx(1.0, abs=0.01)
+
+
+def test_the_standard_deviation_is_that_of_repeated_images() -> None:
+    height = np.kron(rough((48, 56), PIXEL_NM, 2), np.ones((2, 2)))
+    params = Simulate(FOUR, PIXEL_NM, 3000.0, azimuths=32, subpixels=2)
+    seen = [
+        run_step("simulate", {"height": height}, replace(params, seed=seed), SilentContext()).arrays["segments"]
+        for seed in range(6)
+    ]
+    found = [solved(each, scan_parallax=False, draws=16) for each in seen]
+    heights = np.stack([each["height"] - each["height"].mean() for each in found])
+    scatter = np.sqrt(heights.var(axis=0, ddof=1).mean())
+    stated = np.sqrt(np.mean([(each["height_std"] ** 2).mean() for each in found]))
+    assert stated == pytest.approx(scatter, rel=0.35)  # six maps, whose long waves are few
+
+
+def test_scan_parallax_is_taken_away() -> None:
+    flat = np.zeros((96, 128))
+    bent = images(flat, scan_parallax=True, field_center_mm=(0.05, 0.0))
+    offset = {"axis_px": (23.5, 31.5 - 0.05e6 / PIXEL_NM)}
+    corrected = solved(bent, **offset)
+    assert off_nm(corrected["height"], pixels(flat)).std() < 4 * float(np.median(corrected["height_std"]))
+
+
+def test_clipped_and_excluded_pixels_do_not_count() -> None:
+    fine = steps((96, 128), PIXEL_NM / 2, 1)
+    segments = images(fine).copy()
+    segments[1, 20:24, 30:34] = 65535
+    found = solved(segments, clip_high=65535.0)
+    assert np.isnan(found["residual"][1, 20:24, 30:34]).all()
+    assert np.isfinite(found["height"]).all()
+    clean = solved(images(fine))
+    assert np.abs(off_nm(found["height"], clean["height"])[10:34, 20:44]).max() < 5 * float(
+        np.median(clean["height_std"])
+    )
+
+
+def test_the_wrong_emission_reads_other_angles() -> None:
+    # A plane of 20 degrees of copper, read as Lambert's, comes out too steep; with copper's table it does not.
+    height = np.broadcast_to(np.arange(96) * np.tan(np.deg2rad(20.0)) * PIXEL_NM / 2, (96, 96))
+    segments = images(np.ascontiguousarray(height), emission=Emission("tabulated", "Cu"))
+
+    def angle(emission: Emission) -> float:
+        found = solved(segments, emission=emission, scan_parallax=False)["height"]
+        return float(np.rad2deg(np.arctan(np.gradient(found, axis=1)[:, 10:-10].mean() / PIXEL_NM)))
+
+    assert angle(Emission()) > 23.0
+    assert angle(Emission("tabulated", "Cu")) == pytest.approx(20.0, abs=0.4)
+
+
+def test_stopping_stops() -> None:
+    class Stopped(Exception):
+        pass
+
+    class Impatient(SilentContext):
+        def progress(self, fraction: float, text: str = "") -> None:
+            if fraction > 0.3:
+                raise Stopped
+
+    segments = images(steps((96, 128), PIXEL_NM / 2, 1))
+    with pytest.raises(Stopped):
+        run_step("reconstruct-closed-loop", {"segments": segments}, ClosedLoop(FOUR, PIXEL_NM), Impatient())
