@@ -133,6 +133,24 @@ def test_every_panel_opens_by_its_shortcut_in_both_looks(window: MainWindow, ses
             assert dock.panel().isVisible()
 
 
+def test_a_larger_window_is_the_panels_gain(window: MainWindow, qtbot: QtBot) -> None:
+    side, lower, panel = window.panels["reconstruct"], window.tools["messages"], window.panels["start"]
+    qtbot.waitUntil(lambda: 250 < side.width() < 400)
+    width, height = side.width(), lower.height()
+    wide = panel.width()
+    for size in ((1900, 1100), (900, 600), (1360, 860)):
+        window.resize(*size)
+        qtbot.waitUntil(lambda: lower.height() == height)
+        if size[0] > 1000:  # a small window has not the room
+            qtbot.waitUntil(lambda: side.width() == width)
+    qtbot.waitUntil(lambda: panel.width() == wide)
+    window.resizeDocks([side, panel], [width + 100, wide - 100], Qt.Orientation.Horizontal)
+    qtbot.waitUntil(lambda: side.width() == width + 100)
+    window.resize(1800, 900)
+    qtbot.waitUntil(lambda: panel.width() == wide - 100 + 440)
+    assert side.width() == width + 100
+
+
 def test_layout_is_remembered(session: Session, qtbot: QtBot) -> None:
     first = make_window(session)
     first.tools["history"].hide()

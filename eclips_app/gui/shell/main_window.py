@@ -12,6 +12,7 @@ from eclips_app.gui.session import Session
 from eclips_app.gui.shell.docks import HistoryDock, MessagesDock, ResultsDock
 from eclips_app.gui.shell.palette import CommandPalette
 from eclips_app.gui.shell.status import StatusArea
+from eclips_app.gui.shell.steady import SteadyDocks
 
 _LAYOUT_VERSION = 1
 _SIDE_PX = 325  #: width of the Reconstruct column
@@ -84,6 +85,7 @@ class MainWindow(QtWidgets.QMainWindow):
         self._palette = CommandPalette(session, self)
         self._add_view_actions()
         self._make_docks()
+        self._steady = SteadyDocks(self, [*self.panels.values(), *self.tools.values()])
         self._make_menus()
         self._make_tool_bar()
         self.setStatusBar(StatusArea(session))
@@ -270,6 +272,11 @@ class MainWindow(QtWidgets.QMainWindow):
         settings = self.session.settings
         self.restoreGeometry(settings.blob("window/geometry"))
         self._has_layout = self.restoreState(settings.blob("window/state"), _LAYOUT_VERSION)
+
+    def resizeEvent(self, event: QtGui.QResizeEvent) -> None:
+        """Let the panels take what a resize gives; the column at the side and the lower docks keep their size."""
+        super().resizeEvent(event)
+        self._steady.restore()
 
     def showEvent(self, event: QtGui.QShowEvent) -> None:
         """Size the docks once the window has its size, unless the user's layout was restored."""
