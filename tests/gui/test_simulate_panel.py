@@ -128,6 +128,14 @@ def test_typed_values_are_taken_and_can_be_taken_back(panel: SimulatePanel, engi
     qtbot.mouseClick(row.reset, LEFT)
     assert panel.flow.setup.changes == ()
     assert row.field.value == base
+    shown = row.field.text()
+    row.field.selectAll()
+    qtbot.keyClicks(row.field, "wide")
+    qtbot.keyClick(row.field, Qt.Key.Key_Return)
+    assert "is not a length" in row.field.toolTip()
+    assert panel.flow.setup.changes == ()
+    qtbot.keyClick(row.field, Qt.Key.Key_Escape)
+    assert row.field.text() == shown
     assert not row.reset.isVisible()
     row.slider.setFocus()
     qtbot.keyClick(row.slider, Qt.Key.Key_Right)
@@ -241,7 +249,7 @@ def test_the_vision_field_is_told_and_drawn_around_the_pixel(
     relief_px = 0.5 * (SIZE - 1)
     assert shown.values.text() == "399 nm, 40 px\n3.19 µm, 319 px"
     assert shown.values.isEnabled()
-    assert shown.warning.text().startswith("Not a random surface: 50.0 % are hidden")
+    assert shown.warning.text().startswith("Not a random surface: 50.0 % of the lowest directions are hidden")
     drawn = panel.images.panes[1].box.childGroup.childItems()
     circles = [item for item in drawn if isinstance(item, QtWidgets.QGraphicsEllipseItem)]
     assert not any(circle.isVisible() for circle in circles)

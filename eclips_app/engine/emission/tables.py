@@ -193,9 +193,10 @@ class EmissionTable:
         """Interpolate along the first axis, linear in the logarithm of the beam energy."""
         low, high = float(self.energies_kev[0]), float(self.energies_kev[-1])
         if not low * (1 - 1e-9) <= energy_kev <= high * (1 + 1e-9):
+            formula = self.meta.get("formula", self.name)
             raise EclipsError(
                 f"the emission table of {self.name} goes from {low:g} to {high:g} keV, not to {energy_kev:g} keV",
-                hint=f"Compute one with 'eclips emission {self.meta.get('formula', self.name)} --energies … -o FILE.npz'.",
+                hint=f"Choose such an energy, or compute a table with 'eclips emission {formula} --energies … -o FILE.npz'.",
             )
         if low == high:
             return np.asarray(values[0])

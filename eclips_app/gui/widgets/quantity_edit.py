@@ -7,7 +7,7 @@ import math
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.schema import Rule
 from eclips_app.core.units import parse_length_nm
-from eclips_app.gui.qt import QtWidgets, Signal
+from eclips_app.gui.qt import Qt, QtGui, QtWidgets, Signal
 
 _LENGTHS = {"nm": 1.0, "µm": 1e3, "um": 1e3, "mm": 1e6}
 
@@ -44,6 +44,14 @@ class QuantityEdit(QtWidgets.QLineEdit):
         self._value = value
         self.setText(quantity_text(value, self.rule.unit))
         self._mark("")
+
+    def keyPressEvent(self, event: QtGui.QKeyEvent) -> None:
+        """Let Escape take back what was typed and not finished."""
+        if event.key() == Qt.Key.Key_Escape and self.text() != quantity_text(self._value, self.rule.unit):
+            self.set_value(self._value)
+            event.accept()
+        else:
+            super().keyPressEvent(event)
 
     def _read(self) -> float | None:
         return read_quantity(self.text(), self.rule, optional=self._optional, whole=self._whole)

@@ -136,7 +136,10 @@ def vision_field_warning(field: VisionField | None) -> str:
     measured = field.info["measured_chance"]
     if measured <= field.info["delta_out"]:
         return ""
-    return f"Not a random surface: {percent(measured)} are hidden from beyond the statistical radius. Trust the rigorous one."
+    return (
+        f"Not a random surface: {percent(measured)} of the lowest directions are hidden from beyond the statistical radius. "
+        "Trust the rigorous one."
+    )
 
 
 def sentence(text: str) -> str:
