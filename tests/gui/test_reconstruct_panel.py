@@ -117,7 +117,7 @@ def test_run_goes_from_button_to_table(panel: ReconstructPanel, held: Session, q
     job.done(arrays(), device="cpu", warnings=["Grey."], residual_rms_grey=3.0)
     run = held.project.run
     assert run is not None
-    assert (run.set_id, run.name, run.input_sha256[0]) == ("scan0", "Run 1", "E" * 64)
+    assert (run.set_id, run.name, run.input_sha256[0]) == ("scan0", "Live", "E" * 64)
     assert not run.arrays["height"].flags.writeable
     assert changed_since(run, held.project) == []
     assert panel.button.isVisible()

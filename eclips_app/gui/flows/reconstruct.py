@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from eclips_app.commands import edits
 from eclips_app.core.steps import Reconstruct, StepResult
 from eclips_app.gui.actions import ActionInfo
-from eclips_app.gui.flows.readiness import Check, checklist, is_ready
+from eclips_app.gui.flows.methods import lacks_beam, method_of
+from eclips_app.gui.flows.readiness import Check, checklist
 from eclips_app.gui.qt import QtCore, Signal
 from eclips_app.gui.session import Session
 from eclips_app.gui.tasks import Task
@@ -19,14 +20,13 @@ from eclips_app.model.items import ProfileLine, Run, SegmentSet
 from eclips_app.model.project import Selection
 from eclips_app.model.runs import Options, extra_inputs, make_run, parameters
 
-STEP = "reconstruct-linear"
-
 
 @dataclass(frozen=True)
 class Request:
     """What a running reconstruction was started with; its result belongs to this set, whatever is shown by then."""
 
     segment_set: SegmentSet  #: as it was at the start
+    options: Options
     params: Reconstruct
 
 
@@ -43,14 +43,14 @@ class ReconstructFlow(QtCore.QObject):
         self.task: Task | None = None
         self.queue: list[str] = []
         self._batch_size = 0
+        self._batch_options = Options()  #: all frames of a series get the same
         session.project.changed.connect(self._on_project)
         session.project.selection_changed.connect(self._on_selection)
 
     @property
     def checks(self) -> tuple[Check, ...]:
         """The checklist of the selected set."""
-        project = self._session.project
-        return checklist(project, project.segment_set)
+        return self._checks(self._session.project.segment_set, self.options)
 
     def set_options(self, options: Options) -> None:
         """Choose options for the next reconstruction."""
@@ -59,7 +59,7 @@ class ReconstructFlow(QtCore.QObject):
 
     def can_run(self) -> bool:
         """Whether the selected set can be reconstructed now."""
-        return self.task is None and is_ready(self._session.project, self._session.project.segment_set)
+        return self.task is None and self._missing(self._session.project.segment_set, self.options) is None
 
     def can_run_all(self) -> bool:
         """Whether there are several sets and none is in work."""
@@ -68,25 +68,24 @@ class ReconstructFlow(QtCore.QObject):
     def run(self) -> None:
         """Reconstruct the selected set, or say what is missing."""
         segment_set = self._session.project.segment_set
-        missing = next((check for check in self.checks if check.state == "error"), None)
+        missing = self._missing(segment_set, self.options)
         if missing is not None:
             self._session.notify(f"{missing.text}.", "warning")
             self._session.show_panel(missing.panel)
         elif segment_set is not None and self.task is None:
             self._batch_size = 0
-            self._start(segment_set)
+            self._start(segment_set, self.options)
 
     def run_all(self) -> None:
         """Reconstruct all sets one after another; sets that are not ready are named and left out."""
-        project = self._session.project
-        sets = project.of_kind(SegmentSet)
-        ready = [each for each in sets if is_ready(project, each)]
-        for each in sets:
-            if each not in ready:
-                problem = next(check.text for check in checklist(project, each) if check.state == "error")
-                self._session.notify(f"{each.name} is left out: {problem}.", "warning")
-        self.queue = [each.id for each in ready]
-        self._batch_size = len(ready)
+        ready = []
+        for each in self._session.project.of_kind(SegmentSet):
+            missing = self._missing(each, self.options)
+            if missing is None:
+                ready.append(each.id)
+            else:
+                self._session.notify(f"{each.name} is left out: {missing.text}.", "warning")
+        self.queue, self._batch_size, self._batch_options = ready, len(ready), self.options
         self._next()
 
     def stop(self) -> None:
@@ -98,20 +97,32 @@ class ReconstructFlow(QtCore.QObject):
     def _next(self) -> None:
         while self.queue and self.task is None:
             segment_set = self._session.project.get(SegmentSet, self.queue.pop(0))
-            if segment_set is not None and is_ready(self._session.project, segment_set):
-                self._start(segment_set)
+            if segment_set is not None and self._missing(segment_set, self._batch_options) is None:
+                self._start(segment_set, self._batch_options)
         self.changed.emit()
 
-    def _start(self, segment_set: SegmentSet) -> None:
+    def _checks(self, segment_set: SegmentSet | None, options: Options) -> tuple[Check, ...]:
+        project = self._session.project
+        checks = checklist(project, segment_set)
+        if lacks_beam(options, project.detector):
+            text = f"Emission of {options.emission.material} needs the beam energy, which the detector does not give"
+            checks += (Check("emission", "error", text, "detector", "Enter beam energy"),)
+        return checks
+
+    def _missing(self, segment_set: SegmentSet | None, options: Options) -> Check | None:
+        """Give the first thing that stands against a reconstruction."""
+        return next((check for check in self._checks(segment_set, options) if check.state == "error"), None)
+
+    def _start(self, segment_set: SegmentSet, options: Options) -> None:
         detector = self._session.project.detector
         assert detector is not None  # a set without one is not ready
-        params = parameters(segment_set, detector, self.options)
+        params = parameters(segment_set, detector, options)
         text = f"Reconstructing {segment_set.name}"
         if self._batch_size:
             text += f" ({self._batch_size - len(self.queue)} of {self._batch_size})"
         task = self._session.tasks.run(
-            STEP, params, _arrays(segment_set), text, self._keep, on_preview=self._show_preview,
-            data=Request(segment_set, params),
+            options.step, params, _arrays(segment_set), text, self._keep, on_preview=self._show_preview,
+            data=Request(segment_set, options, params),
             priority="batch" if self._batch_size else "foreground",
         )  # fmt: skip
         self.task = task
@@ -131,8 +142,9 @@ class ReconstructFlow(QtCore.QObject):
         if segment_set is None:
             self._session.notify("The images were removed meanwhile; the reconstruction was dropped.", "warning")
             return
-        name = _free_name(project.runs_of(segment_set.id))
-        run = make_run(request.segment_set, STEP, request.params, result, result.info["duration_s"], name)
+        name = _free_name(method_of(request.options).name, project.runs_of(segment_set.id))
+        seconds = result.info["duration_s"]
+        run = make_run(request.segment_set, request.options.step, request.params, result, seconds, name)
         self._session.do(edits.add(f"Reconstruct {segment_set.name}", run))
         if project.selection.set_id == segment_set.id:
             project.select(run_id=run.id)
@@ -184,6 +196,8 @@ def _arrays(segment_set: SegmentSet) -> dict[str, ArrayInput]:
     return {"segments": [image.data for image in segment_set.images], **extra_inputs(segment_set)}
 
 
-def _free_name(runs: tuple[Run, ...]) -> str:
+def _free_name(method: str, runs: tuple[Run, ...]) -> str:
+    """Give the method's name, with a number from the second run of that name on."""
     taken = {run.name for run in runs}
-    return next(name for i in range(1, len(runs) + 2) if (name := f"Run {i}") not in taken)
+    names = (method, *(f"{method} {i}" for i in range(2, len(runs) + 2)))
+    return next(name for name in names if name not in taken)

@@ -13,6 +13,7 @@ import numpy as np
 from eclips_app.core.detector import Detector
 from eclips_app.core.steps import STEPS
 from eclips_app.core.units import format_length
+from eclips_app.gui.flows.methods import LIVE, Method, emission_text, method_of_run
 from eclips_app.gui.flows.readiness import changed_since, slope_limit_deg
 from eclips_app.model.items import Run
 from eclips_app.model.project import Project
@@ -28,6 +29,10 @@ _WORDS = {
     "scan_parallax": "scan parallax",
     "device": "device",
     "axis_px": "beam axis",
+    "azimuths": "azimuths",
+    "smoothing": "smoothing",
+    "draws": "random draws",
+    "seed": "seed",
 }
 _DEVICES = {"cuda": "graphics card", "cuda:0": "graphics card", "cpu": "processor"}
 
@@ -46,18 +51,31 @@ class Row:
     stale: tuple[str, ...]
 
 
-def method_text(detector: Detector | None) -> str:
-    """Say what is computed, and up to which tilt it is exact for this detector."""
-    method = "Linear photometric stereo, Lambertian emission."
+def method_text(detector: Detector | None, method: Method = LIVE) -> str:
+    """Say what is computed, and for which tilts and electrons it holds with this detector."""
+    if method.is_exact:
+        text = "Exact forward model: shadows, facets that turn away, and the probe's size."
+    else:
+        text = "Linear photometric stereo, Lambertian emission."
     if detector is None:
-        return method
+        return text
     bias = detector.bias
-    if bias is not None and (bias.specimen_v or bias.detector_v):
-        return (
-            f"{method} Electrons follow the field of the bias. Not exact for facets that turn away from the detector."
-        )
+    is_biased = bias is not None and bool(bias.specimen_v or bias.detector_v)
+    flight = "Electrons follow the field of the bias." if is_biased else "Electrons fly straight."
+    if method.is_exact:
+        probe = "" if detector.beam else " The detector gives no beam: the probe counts as a point."
+        return f"{text} {flight}{probe}"
+    if is_biased:
+        return f"{text} {flight} Not exact for facets that turn away from the detector."
     limit = slope_limit_deg(detector)
-    return f"{method} Electrons fly straight. Exact for tilts below {limit:.0f}°; steeper facets turn away from this detector."
+    return f"{text} {flight} Exact for tilts below {limit:.0f}°; steeper facets turn away from this detector."
+
+
+def beam_text(detector: Detector | None) -> str:
+    """Say which beam energy the emission of a material is computed for."""
+    if detector is None or detector.beam is None:
+        return "Needs the beam energy, which the Detector panel takes."
+    return f"For the detector's beam energy of {detector.beam.energy_kev:g} keV."
 
 
 def rows(project: Project) -> list[Row]:
@@ -77,8 +95,13 @@ def rows(project: Project) -> list[Row]:
 
 def differences(before: Run, run: Run) -> list[str]:
     """Name the parameters in which a run differs from an earlier one, with the new value where it is short."""
-    found = []
-    for key in dict.fromkeys([*before.params, *run.params]):
+    found = _method_differences(before, run)
+    both = (
+        before.params.keys() & run.params.keys()
+        if before.step != run.step
+        else before.params.keys() | run.params.keys()
+    )
+    for key in (key for key in dict.fromkeys([*before.params, *run.params]) if key in both - {"quality", "emission"}):
         old, new = before.params.get(key), run.params.get(key)
         if old != new:
             word = _WORDS.get(key, key)
@@ -86,6 +109,13 @@ def differences(before: Run, run: Run) -> list[str]:
     if before.input_sha256 != run.input_sha256:
         found.append("images")
     return found or ["nothing"]
+
+
+def _method_differences(before: Run, run: Run) -> list[str]:
+    old, new = method_of_run(before), method_of_run(run)
+    found = [] if old == new else [f"method: {new.name}"]
+    emissions = [emission_text(each.params.get("emission", {})) for each in (before, run)]
+    return found if emissions[0] == emissions[1] else [*found, f"emission: {emissions[1]}"]
 
 
 def residual_text(run: Run) -> str:
@@ -97,7 +127,10 @@ def residual_text(run: Run) -> str:
 def facts(run: Run) -> list[tuple[str, str]]:
     """Give what is worth knowing of a run, as (word, value)."""
     height = run.arrays.get("height")
-    found = []
+    method = method_of_run(run)
+    found = [("Method", method.name)]
+    if method.is_exact:
+        found.append(("Emission", emission_text(run.params.get("emission", {}))))
     if height is not None:
         low, high = height_range_nm(height)
         rows_, columns = height.shape
@@ -108,23 +141,48 @@ def facts(run: Run) -> list[tuple[str, str]]:
     found.append(("Pixel size", format_length(run.pixel_size_nm)))
     if _is_number(run.info.get("residual_rms_grey")):
         found.append(("Residual rms", f"{residual_text(run)} grey values"))
-    if _is_number(chi2 := run.info.get("chi2_median")):
-        found.append(("χ², median", f"{chi2:.3g}"))
-    slope = run.info.get("slope_std")
-    if isinstance(slope, float) and math.isfinite(slope):
-        found.append(("Slope noise", f"{math.degrees(math.atan(slope)):.2g}°"))
+    found += _exact_facts(run) if method.is_exact else _linear_facts(run)
     if height is not None and (masked := run.info.get("masked_px", 0)):
         found.append(("Without data", f"{100 * masked / height.size:.2g} % of the pixels"))
     found.append(("Time taken", f"{run.duration_s:.2g} s on {_DEVICES.get(str(run.info.get('device')), 'processor')}"))
     return found
 
 
+def _linear_facts(run: Run) -> list[tuple[str, str]]:
+    found = []
+    if _is_number(chi2 := run.info.get("chi2_median")):
+        found.append(("χ², median", f"{chi2:.3g}"))
+    slope = run.info.get("slope_std")
+    if isinstance(slope, float) and math.isfinite(slope):
+        found.append(("Slope noise", f"{math.degrees(math.atan(slope)):.2g}°"))
+    return found
+
+
+def _exact_facts(run: Run) -> list[tuple[str, str]]:
+    """Give the facts of a fit; `slope_std` and `chi2_median` of such a run are those of its linear start."""
+    found = []
+    if _is_number(chi2 := run.info.get("chi2")):
+        found.append(("χ²", f"{chi2:.3g}"))
+    if steps := run.info.get("inner_steps"):
+        found.append(("Steps", str(len(steps))))
+    std, mask = run.arrays.get("height_std"), run.arrays.get("mask")
+    if std is not None and (known := _sample(std, mask)).size:
+        found.append(("Height noise, median", format_length(float(np.median(known)), 2)))
+    return found
+
+
 def height_range_nm(height: np.ndarray) -> tuple[float, float]:
     """Give lowest and highest height from an even sample of a map."""
-    step = max(1, int(math.sqrt(height.size / (1 << 18))))
-    sample = height[::step, ::step]
-    known = sample[np.isfinite(sample)]
+    known = _sample(height)
     return (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
+
+
+def _sample(field: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
+    """Give known values, evenly from a map; only where a mask is True if there is one."""
+    step = max(1, int(math.sqrt(field.size / (1 << 18))))
+    sample = field[::step, ::step]
+    known = np.isfinite(sample) if mask is None else np.isfinite(sample) & mask[::step, ::step]
+    return np.asarray(sample[known])
 
 
 def provenance_text(run: Run) -> str:

@@ -6,9 +6,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from eclips_app.gui.flows.methods import method_of
 from eclips_app.gui.flows.reconstruct import flow_of
 from eclips_app.gui.panels.reconstruct.checklist import Checklist
 from eclips_app.gui.panels.reconstruct.details import RunDetails
+from eclips_app.gui.panels.reconstruct.method_form import MethodForm
 from eclips_app.gui.panels.reconstruct.options import OptionsForm
 from eclips_app.gui.panels.reconstruct.presenter import method_text
 from eclips_app.gui.panels.reconstruct.runs_table import RunsTable
@@ -27,12 +29,13 @@ class ReconstructPanel(QtWidgets.QWidget):
         super().__init__()
         self._session = session
         self._flow = flow_of(session)
-        self._drawn = False
+        self._drawn: tuple[int, ...] = ()  #: shape of the preview that was last drawn as a whole
         self.checklist = Checklist(session.theme)
         self.checklist.asked.connect(session.show_panel)
         self.method = QtWidgets.QLabel()
         self.method.setWordWrap(True)
         self.method.setProperty("kind", "faint")
+        self.choice = MethodForm(session, self._flow)
         self.options = OptionsForm(session, self._flow)
         self.button = _Primary(session, self._flow.run)
         self.progress = _Progress(session, self._flow.stop)
@@ -59,7 +62,8 @@ class ReconstructPanel(QtWidgets.QWidget):
         """Show the state of the project and of what runs."""
         project, task = self._session.project, self._flow.task
         self.checklist.set_checks(self._flow.checks)
-        self.method.setText(method_text(project.detector))
+        self.choice.refresh()
+        self.method.setText(method_text(project.detector, method_of(self._flow.options)))
         self.options.refresh()
         self.button.setVisible(task is None)
         self.button.setEnabled(self._flow.can_run())
@@ -67,7 +71,7 @@ class ReconstructPanel(QtWidgets.QWidget):
         if task is not None:
             self.progress.show_task(task.text, task.detail, task.fraction, task.seconds_left)
         else:
-            self._drawn = False
+            self._drawn = ()
             self.preview.hide()
         has_runs = bool(project.runs_of(project.selection.set_id))
         self.runs_heading.setVisible(has_runs)
@@ -80,6 +84,7 @@ class ReconstructPanel(QtWidgets.QWidget):
         layout.setContentsMargins(12, 10, 12, 12)
         layout.setSpacing(10)
         layout.addWidget(self.checklist)
+        layout.addWidget(self.choice)
         layout.addWidget(Collapsible("Options", self.options))
         layout.addWidget(self.button)
         layout.addWidget(self.progress)
@@ -105,8 +110,8 @@ class ReconstructPanel(QtWidgets.QWidget):
             return
         self.preview.set_image(heights, pixel_size_nm=info.get("pixel_size_nm"), colormap="viridis")
         self.preview.show()
-        if not self._drawn:
-            self._drawn = True
+        if self._drawn != heights.shape:  # the fine heights of Metrology come after those of its linear start
+            self._drawn = heights.shape
             self.preview.fit()
 
     def _on_project(self, ids: frozenset[str]) -> None:

@@ -1,0 +1,92 @@
+"""How the heights are found: the method, and for the exact ones how electrons leave the surface."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from eclips_app.gui.flows.methods import METHODS, lacks_beam, materials, method_of, needs_beam
+from eclips_app.gui.flows.reconstruct import ReconstructFlow
+from eclips_app.gui.panels.reconstruct.presenter import beam_text
+from eclips_app.gui.qt import QtWidgets
+from eclips_app.gui.session import Session
+from eclips_app.gui.widgets.calm_combo import CalmCombo
+
+_EMISSIONS = (("Cosine law (Lambert)", "lambert"), ("Table of the material", "tabulated"), ("Parametric", "parametric"))
+
+
+class MethodForm(QtWidgets.QWidget):
+    """Chooses the method of the next run; what concerns only some methods is shown with them."""
+
+    def __init__(self, session: Session, flow: ReconstructFlow) -> None:
+        super().__init__()
+        self._session, self._flow = session, flow
+        self.group = QtWidgets.QButtonGroup(self)
+        row = QtWidgets.QHBoxLayout()
+        row.setSpacing(14)
+        for index, method in enumerate(METHODS):
+            button = QtWidgets.QRadioButton(method.name)
+            button.setToolTip(method.text)
+            button.setAccessibleName(f"Method: {method.name}")
+            button.setAccessibleDescription(method.text)
+            self.group.addButton(button, index)
+            row.addWidget(button)
+        row.addStretch(1)
+        self.text = _faint()
+        self.emission = CalmCombo("Emission", "How electrons leave the surface; the wrong choice reads wrong angles")
+        for text, data in _EMISSIONS:
+            self.emission.addItem(text, data)
+        self.material = CalmCombo("Material", "Whose emission is used")
+        for name in materials():
+            self.material.addItem(name, name)
+        self.beam = _faint()
+        self._form = QtWidgets.QFormLayout()
+        self._form.setFieldGrowthPolicy(QtWidgets.QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self._form.addRow("Emission", self.emission)
+        self._form.addRow("Material", self.material)
+        self._form.addRow(self.beam)
+        layout = QtWidgets.QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(6)
+        layout.addLayout(row)
+        layout.addWidget(self.text)
+        layout.addLayout(self._form)
+        self.group.idClicked.connect(self._choose_method)
+        self.emission.activated.connect(self._choose_emission)
+        self.material.activated.connect(self._choose_emission)
+
+    def button(self, name: str) -> QtWidgets.QAbstractButton:
+        """Give the button of a method."""
+        return next(each for each in self.group.buttons() if each.text() == name)
+
+    def refresh(self) -> None:
+        """Show the options of the flow."""
+        options, detector = self._flow.options, self._session.project.detector
+        method = method_of(options)
+        self.group.button(METHODS.index(method)).setChecked(True)
+        self.text.setText(method.text)
+        self.emission.show_data(options.emission.model)
+        self.material.show_data(options.emission.material)
+        self._form.setRowVisible(self.emission, method.is_exact)
+        self._form.setRowVisible(self.material, needs_beam(options))
+        self._form.setRowVisible(self.beam, needs_beam(options))
+        kind = "warning" if lacks_beam(options, detector) else "faint"
+        if self.beam.property("kind") != kind:
+            self.beam.setProperty("kind", kind)
+            self.beam.style().polish(self.beam)
+        self.beam.setText(beam_text(detector))
+
+    def _choose_method(self, index: int) -> None:
+        self._flow.set_options(METHODS[index].chosen(self._flow.options))
+
+    def _choose_emission(self, _: object) -> None:
+        options = self._flow.options
+        material = self.material.currentData() or options.emission.material
+        emission = replace(options.emission, model=self.emission.currentData(), material=material)
+        self._flow.set_options(replace(options, emission=emission))
+
+
+def _faint() -> QtWidgets.QLabel:
+    label = QtWidgets.QLabel()
+    label.setWordWrap(True)
+    label.setProperty("kind", "faint")
+    return label
