@@ -308,3 +308,17 @@ def test_a_wide_exit_kernel_spreads_in_bands_and_can_be_stopped(monkeypatch: pyt
 
     with watched(stop), pytest.raises(Cancelled):
         spread(torch.from_numpy(picture))
+
+
+@pytest.mark.parametrize("material", ["C", "Cu", "Au"])
+def test_walls_of_a_tabulated_material_stay_between_dark_and_a_gentler_face(material: str) -> None:
+    model = forward_model(
+        dataclasses.replace(FOUR, beam=Beam(15.0, 0.0)), 1.0, emission=Emission("tabulated", material)
+    )
+    faces = {
+        slope: model.samples(np.tile(np.arange(9.0) * -slope, (9, 1)))[:, 4, 4] / model.flat
+        for slope in (1.5, 8.0, 60.0)
+    }
+    for slope in (8.0, 60.0):
+        assert (faces[slope] > -0.02).all()
+        assert (faces[slope] < faces[1.5] + 0.3).all()

@@ -16,7 +16,7 @@ import torch
 from numpy.polynomial import legendre
 from numpy.typing import NDArray
 
-from eclips_app.engine.emission.model import Density, lambert
+from eclips_app.engine.emission.model import STEEPEST, Density, lambert
 
 Float = NDArray[np.float64]
 
@@ -24,7 +24,8 @@ _ORDERS = 4  #: Fourier orders
 _DEGREE = 5  #: of the polynomials in n_z
 _BELOW = 0.3  #: weight of directions below the tangent plane
 _RIDGE = 1e-14  #: keeps the polynomials apart; far below what the densities are known to
-_STEEPEST = np.deg2rad(80.0)  #: tilt up to which the expansion is fitted
+_FITTED = np.deg2rad(80.0)  #: tilt up to which the expansion is fitted
+_EXACT = 1e-6  #: error below which it holds at any tilt
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,9 @@ class Expansion:
         Their values v_r(t).
     error : float
         Largest deviation from the density above the tangent plane, over tilts up to 80 degrees, in units of its growth.
+    steepest : float
+        Slope beyond which a surface emits as one of this slope that falls the same way (the horizon still cuts that off at its
+        own tangent plane): polynomials run away where nothing holds them. Infinite for what is exact, as Lambert's law is.
     """
 
     orders: NDArray[np.int64]
@@ -53,6 +57,7 @@ class Expansion:
     theta: Float
     direction: Float
     error: float
+    steepest: float = np.inf
 
     @property
     def functions(self) -> list[tuple[int, int, bool]]:
@@ -61,6 +66,9 @@ class Expansion:
 
     def weights(self, slopes: torch.Tensor) -> torch.Tensor:
         """Give the functions of the normal, [j, ...], for slopes [2, ...] (right, up); differentiable."""
+        if self.steepest < np.inf:
+            least = self.steepest**2
+            slopes = slopes * (self.steepest * torch.rsqrt((slopes * slopes).sum(0).clamp(min=least)))
         inverse = torch.rsqrt(1.0 + (slopes * slopes).sum(0))
         across = -slopes * inverse  # n_x, n_y
         powers = _powers(across[0], across[1], int(self.orders.max(initial=0)))
@@ -77,7 +85,7 @@ def expand(density: Density, limits: tuple[float, float] = (0.0, np.pi / 2), tol
     continuation there is wild, and following it would cost most of the functions.
     """
     nodes, area = legendre.leggauss(32)
-    alpha = np.arccos(np.cos(_STEEPEST) + (1 - np.cos(_STEEPEST)) * (nodes + 1) / 2)
+    alpha = np.arccos(np.cos(_FITTED) + (1 - np.cos(_FITTED)) * (nodes + 1) / 2)
     theta, turn = np.linspace(*limits, 91), np.linspace(0.0, np.pi, 25)
     angles = np.broadcast_arrays(alpha[:, None, None], theta[:, None], turn)
     area = area * np.cos(alpha) ** 3
@@ -94,7 +102,9 @@ def expand(density: Density, limits: tuple[float, float] = (0.0, np.pi / 2), tol
     orders = np.concatenate([np.full(len(p), m) for m, (p, _) in enumerate(found)])
     normal, direction = (np.concatenate([pair[i] for pair in found]) for i in (0, 1))
     wrong = np.abs(_evaluate(orders, normal, direction, alpha, turn) - values)
-    return Expansion(orders, np.asarray(legendre.leg2poly(growth)), normal, theta, direction, float(wrong[above].max()))
+    error = float(wrong[above].max())
+    steepest = np.inf if error < _EXACT else float(np.tan(STEEPEST))
+    return Expansion(orders, np.asarray(legendre.leg2poly(growth)), normal, theta, direction, error, steepest)
 
 
 def _growth(values: Float, cosine: Float, alpha: Float) -> Float:

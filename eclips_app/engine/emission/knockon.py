@@ -5,8 +5,8 @@ Møller's cross-section for energy transfers W (ICRU Report 37; gamma = 1 + E/mc
     d sigma/dW = 2 pi r_e² m c² / beta² [ 1/W² + 1/(E - W)² + ((gamma - 1)/gamma)²/E² - (2 gamma - 1)/gamma² / (W (E - W)) ]
 
 up to E/2, times the number of electrons bound by less than W. That number is semi-classical (Thomas and Fermi): where
-the potential is V, momenta fill a sphere up to the kinetic energy |V|, so that ``1 - (1 - W/|V|)^(3/2)`` of the electrons are bound
-by less than W; density and potential are those of `elastic`. Smaller losses stay continuous, and the mean loss remains that of
+the potential is V, momenta fill a sphere up to the kinetic energy |V|, so that ``1 - (1 - W/|V|)^(3/2)`` of the electrons are
+bound by less than W; density and potential are those of `elastic`. Smaller losses stay continuous, and the mean loss remains that of
 `stopping`. Angles are those of collisions with free electrons at rest.
 """
 

@@ -21,6 +21,10 @@ from eclips_app.engine.emission.tables import Emitted, read_table
 
 Float = NDArray[np.float64]
 
+#: Tilt in radians beyond which tables are not followed: the forward lobe of the electrons that lost little is narrower there than
+#: polynomials of degree 6 resolve, and so they turn negative toward the detector.
+STEEPEST = float(np.deg2rad(77.0))
+
 #: D for tilts alpha and directions (polar angle t, azimuth from the normal's one) in radians, of one shape.
 Density = Callable[[Float, Float, Float], Float]
 
@@ -54,13 +58,13 @@ def parametric(coefficients: tuple[float, ...]) -> Density:
 
 
 def tabulated(emitted: Emitted) -> Density:
-    """Give the model of a table; beyond its largest tilt yield and shape stay what they are there."""
+    """Give the model of a table; beyond its largest tilt and `STEEPEST` yield and shape stay what they are there."""
     tilts, nm = np.deg2rad(emitted.tilts_deg), emitted.nm
     relative = PchipInterpolator(tilts, emitted.yield_ / emitted.yield_[0])
     shapes = PchipInterpolator(tilts, emitted.reduced)
 
     def density(alpha: Float, theta: Float, turn: Float) -> Float:
-        at = np.minimum(alpha, tilts[-1])
+        at = np.minimum(alpha, min(float(tilts[-1]), STEEPEST))
         coefficients = shapes(at) * np.sin(at)[..., None] ** nm[:, 1]
         x = np.cos(alpha) * np.sin(theta) * np.cos(turn) - np.sin(alpha) * np.cos(theta)
         y = np.sin(theta) * np.sin(turn)

@@ -43,13 +43,16 @@ def column_flight(detector: Detector, spectrum: flight.Spectrum | None = None) -
     threshold = detector.response.threshold_kev if detector.response and detector.beam else 0.0
     pole = detector.pole_piece
     stops = pole is not None and pole.distance_mm < detector.distance_mm
-    if flight.is_straight(detector) and threshold <= 0 and not stops:
+    straight = flight.is_straight(detector)
+    if straight and threshold <= 0 and not stops:
         return None
     fractions, weights = spectrum or flight.default_spectrum()
     counted, share = flight.detected(detector, (fractions, weights)), np.asarray(weights / np.sum(weights))
-    energies_kev = np.asarray(fractions) * (flight.landing_energy_kev(detector) if detector.beam else 1.0)
+    energies_kev = np.asarray(fractions) * (
+        1.0 if straight and detector.beam is None else flight.landing_energy_kev(detector)
+    )
     heights, level = _heights(detector), np.array([pole.distance_mm if pole else detector.distance_mm])
-    if flight.is_straight(detector):
+    if straight:
         field_per_mm = 0.0
         radii, passing = (np.repeat(np.tan(_POLAR)[None, :, None] * z, len(share), axis=0) for z in (heights, level))
     else:
