@@ -192,7 +192,7 @@ def test_surfaces_have_sliders_of_their_own(panel: SimulatePanel, engine: Engine
     panel.surface.edge.setCurrentIndex(0)
     panel.surface.edge.activated.emit(0)
     settle(panel, engine, qtbot)
-    assert panel.flow.pixel == (127, 127)  # the nearest on the smaller surface
+    assert panel.flow.pixel == (80, 120)  # the same place of the smaller surface
     frame = panel.flow.live.frame
     assert frame is not None
     assert frame.segments.shape == (4, 128, 128)
@@ -365,6 +365,7 @@ def test_surfaces_of_the_project_can_be_simulated(
     fill(held)
     settle(panel, engine, qtbot)
     assert panel.microscope.choice.currentText() == "Project: Ring"
+    panel.flow.choose_pixel((200, 300))
     place = panel.surface.choice.findData("scan0-0")
     assert panel.surface.choice.itemText(place) == "scan0: scan0-0"
     panel.surface.choice.setCurrentIndex(place)
@@ -373,6 +374,7 @@ def test_surfaces_of_the_project_can_be_simulated(
     frame = panel.flow.live.frame
     assert frame is not None
     assert frame.segments.shape[1:] == (60, 80)
+    assert panel.flow.pixel == (59, 79)  # the nearest on a smaller surface
     assert frame.terrain.pixel_size_nm == 2.0
     assert not panel.surface.edge.isVisible()
     assert panel.shown.isVisible()  # there are images to compare with

@@ -90,7 +90,10 @@ class SimulateFlow(QtCore.QObject):
         specimen = self.setup.specimen
         if fields.get("kind", specimen.kind) != specimen.kind:
             specimen = Specimen(fields["kind"], specimen.rows, specimen.columns, specimen.pixel_size_nm, specimen.seed)
-        self.choose(source=simulation.MADE, specimen=replace(specimen, **fields))
+        made = replace(specimen, **fields)
+        if self.pixel is not None and self.setup.is_made:  # the same place of a surface with more or fewer pixels
+            self.pixel = self.pixel[0] * made.rows // specimen.rows, self.pixel[1] * made.columns // specimen.columns
+        self.choose(source=simulation.MADE, specimen=made)
 
     def change_detector(self, key: str, value: float | None) -> None:
         """Give the detector another value; None, or the base's own value, takes the change back."""
