@@ -6,7 +6,6 @@ sum of the absolute second differences, which facets and terraces have least of)
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -86,12 +85,7 @@ def _emissions(facts: dict[str, Any]) -> list[Emission]:
 
 
 def _row(case: Case, facts: dict[str, Any], height: Float, emission: Emission) -> tuple[Any, ...]:
-    beam = case.detector.beam
-    assert beam is not None
-    sharp = dataclasses.replace(beam, probe_fwhm_nm=float(facts["probe_fwhm_nm"]))
-    params = Simulate(
-        dataclasses.replace(case.detector, beam=sharp), case.pixel_size_nm, subpixels=2, emission=emission
-    )
+    params = Simulate(case.detector, case.pixel_size_nm, subpixels=2, emission=emission)
     made = run_step("simulate", {"height": height}, params, SilentContext()).arrays["segments"].astype(float)
     unit = float(facts["dose_per_segment"]) * float(facts["grey_per_electron"])
     inside = np.s_[:, _BORDER:-_BORDER, _BORDER:-_BORDER]

@@ -29,7 +29,8 @@ _LINEAR_SHARE = 0.05  #: of the progress
 _SOLVER_SHARE = 0.7
 _SMOOTH_PX = 4.0  #: of the standard deviation and of chi-square
 _SUBPIXELS = {"standard": 1, "metrology": 2}
-_RULES = {"standard": Rules(outer=6, fall=3e-3, tolerance=0.1), "metrology": Rules(outer=8, fall=2e-3, tolerance=0.05)}
+#: Solving more closely within a step costs more than it saves: the weights of the next one differ anyway.
+_RULES = Rules(outer=8, fall=3e-3, inner=12, tolerance=0.1)
 _PREVIEW_PX = 512
 
 
@@ -84,7 +85,7 @@ class _Run:
             max(float(start.info["grey_per_electron"]), 1e-12), usable=self.usable.float(),
         )  # fmt: skip
         samples = torch.from_numpy(_samples(start.arrays["height"], self.subpixels)).to(self.device)
-        self.solver = GaussNewton(self.model, data, Curvature(params.smoothing), samples, _RULES[params.quality])
+        self.solver = GaussNewton(self.model, data, Curvature(params.smoothing), samples, _RULES)
 
     def _model(self, shape: tuple[int, ...]) -> ForwardModel:
         params = self.params
