@@ -45,6 +45,23 @@ def four_whole_numbers(text: str) -> tuple[int, int, int, int]:
     return a, b, c, d
 
 
+def numbers(text: str) -> tuple[float, ...]:
+    """Read ``2,5,10``; for `argparse`."""
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a list of numbers such as 2,5,10") from error
+
+
+def lengths_nm(text: str) -> tuple[float, float]:
+    """Read two lengths ``x,y`` with their units, which may be negative; for `argparse`."""
+    try:
+        x, y = (parse_length_nm(part) for part in text.split(","))
+    except (EclipsError, ValueError) as error:
+        raise argparse.ArgumentTypeError(f"'{text}' is not two lengths such as 0.2mm,-0.1mm") from error
+    return x, y
+
+
 def check_output(path: Path, inputs: Iterable[Path]) -> Path:
     """Make sure that a file can be written before the work begins.
 

@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from eclips_app.cli.common import check_output
+from eclips_app.cli.common import check_output, numbers
 from eclips_app.core.context import Context
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.schema import check
@@ -25,13 +25,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--density", type=float, help="in g/cm³; known for elements and common compounds")
     parser.add_argument(
         "--energies",
-        type=_numbers,
+        type=numbers,
         default=_DEFAULT.energies_kev,
         help="beam energies in keV; default 2,3,5,7,10,15,20,30",
     )
     parser.add_argument(
         "--tilts",
-        type=_numbers,
+        type=numbers,
         default=_DEFAULT.tilts_deg,
         help="in degrees, from 0; default 0,10,20,30,40,50,60,70,80",
     )
@@ -85,11 +85,3 @@ def _line(each: dict[str, Any]) -> str:
         f"{each['material']:<6}{energies}; at {each['at_kev']:g} keV: yield {each['yield']:.3f}, "
         f"median exit radius {each['median_exit_radius_nm']:.3g} nm"
     )
-
-
-def _numbers(text: str) -> tuple[float, ...]:
-    """Read ``2,5,10``; for `argparse`."""
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a list of numbers such as 2,5,10") from error

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 
+from eclips_app.cli.common import numbers
 from eclips_app.core.emission import COEFFICIENTS, Emission
+from eclips_app.core.errors import EclipsError
 
 
 def add_emission(parser: argparse.ArgumentParser, words: str) -> None:
@@ -16,15 +18,19 @@ def add_emission(parser: argparse.ArgumentParser, words: str) -> None:
         help="of the emission: a name of 'eclips emission --list', or a table file; default Cu",
     )
     parser.add_argument(
-        "--coefficients", type=_numbers, default=(),
+        "--coefficients", type=numbers, default=(),
         help=f"of parametric emission: {','.join(COEFFICIENTS)}; default: those that fit the material best",
     )  # fmt: skip
 
 
 def emission_of(args: argparse.Namespace) -> Emission:
-    """Give what was chosen."""
+    """Give what was chosen.
+
+    Raises
+    ------
+    EclipsError
+        Coefficients that would have no effect.
+    """
+    if args.coefficients and args.emission != "parametric":
+        raise EclipsError("--coefficients belong to parametric emission", hint="Add --emission parametric.")
     return Emission(args.emission, args.material, args.coefficients)
-
-
-def _numbers(text: str) -> tuple[float, ...]:
-    return tuple(float(part) for part in text.split(","))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eclips_app.cli.common import check_output, length_nm
+from eclips_app.cli.common import check_output, length_nm, lengths_nm
 from eclips_app.cli.emission_choice import add_emission, emission_of
 from eclips_app.cli.heights import read_heights
 from eclips_app.core.context import Context
@@ -17,6 +17,8 @@ from eclips_app.core.detector import read_detector
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.schema import check
 from eclips_app.core.steps import ReadHeightMap, Simulate, run_step
+
+_NM_PER_MM = 1e6
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +41,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scan-parallax", action="store_true", help="the beam leaves the detector's axis over the field"
     )
-    parser.add_argument("--pivot", type=length_nm, help="height of the scan's pivot above the specimen, such as 8mm")
+    parser.add_argument(
+        "--field-center", type=lengths_nm, metavar="X,Y",
+        help="middle of the field from the beam's axis, such as 0.2mm,-0.1mm, with --scan-parallax; default: on the axis",
+    )  # fmt: skip
+    parser.add_argument(
+        "--pivot",
+        type=length_nm,
+        help="height of the scan's pivot above the specimen, such as 8mm, with --scan-parallax",
+    )
     parser.add_argument("--dose", type=float, help="mean electrons per pixel and segment on a flat; default: no noise")
     parser.add_argument("--grey-per-electron", type=float, default=1.0, help="with --dose; default 1")
     parser.add_argument("--read-noise", type=float, default=0.0, help="standard deviation in electrons, with --dose")
@@ -49,16 +59,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     """Render; gives the path and the mean of each segment."""
-    check_output(args.output, [args.height, args.detector])
+    check_output(args.output, [args.height, args.detector, *([args.rho] if args.rho else [])])
     if args.output.suffix.lower() not in (".tif", ".tiff"):
         raise EclipsError("segment images are written as TIFF", where=str(args.output), hint="Give a name with .tif.")
+    _check_together(args)
     detector = read_detector(args.detector)
     surface = read_heights(args.height, args.pixel_size, context)
     size = surface.info["pixel_size_nm"][0] * args.subpixels
+    x_nm, y_nm = args.field_center or (0.0, 0.0)
     params = Simulate(
         detector, size, args.dose, args.grey_per_electron, args.read_noise, args.azimuths, args.subpixels, args.seed,
         args.model, emission_of(args), args.delocalised, args.rays,
-        args.scan_parallax, pivot_mm=args.pivot / 1e6 if args.pivot else None,
+        args.scan_parallax, (x_nm / _NM_PER_MM, y_nm / _NM_PER_MM), args.pivot / _NM_PER_MM if args.pivot else None,
     )  # fmt: skip
     check(params, "simulate")
     inputs = {"height": surface.arrays["height"]}
@@ -80,6 +92,14 @@ def describe(result: dict[str, Any]) -> str:
     """Put the result into words."""
     means = ", ".join(f"{name} {value:.5g}" for name, value in result["mean"].items())
     return f"mean grey values: {means}\nwritten: {result['output']}"
+
+
+def _check_together(args: argparse.Namespace) -> None:
+    """Refuse what would have no effect."""
+    if (args.pivot or args.field_center) and not args.scan_parallax:
+        raise EclipsError("--pivot and --field-center belong to the scan parallax", hint="Add --scan-parallax.")
+    if args.read_noise and args.dose is None:
+        raise EclipsError("--read-noise counts electrons, which only a dose makes", hint="Add --dose.")
 
 
 def _rho(args: argparse.Namespace, context: Context) -> NDArray[Any]:

@@ -73,6 +73,24 @@ def test_a_biased_specimen_sends_electrons_up(eclips: Eclips, surface: Path, cop
     assert slope_signal(images(eclips, surface, path)) > 1.02 * slope_signal(images(eclips, surface, copper))
 
 
+def test_far_from_the_axis_the_near_segment_is_brighter(eclips: Eclips, surface: Path, copper: Path) -> None:
+    centred, aside = (
+        images(eclips, surface, copper, "--scan-parallax", f"--field-center={x}mm,-0.1mm").mean(axis=(1, 2))
+        for x in (0, 0.5)
+    )
+    assert aside[0] > 1.02 * centred[0]  # E: the beam is nearer to it
+    assert aside[2] < 0.98 * centred[2]
+    assert centred[3] > 1.001 * centred[1]  # S, for a field a little below the axis
+
+
+def test_lists_of_numbers_and_lengths_are_read_or_refused(eclips: Eclips, surface: Path, copper: Path) -> None:
+    given = ("simulate", surface, "--pixel-size", "5nm", "--detector", copper, "-o", surface.with_name("none.tif"))
+    for option, words in (("--coefficients=a,b", "list of numbers"), ("--field-center=1mm", "two lengths")):
+        done = eclips(*given, option)
+        assert done.status == 2
+        assert words in done.err
+
+
 def test_delocalisation_blurs_what_is_smaller(eclips: Eclips, surface: Path, copper: Path) -> None:
     sharp, spread = images(eclips, surface, copper), images(eclips, surface, copper, "--delocalised")
     assert slope_signal(spread) < 0.8 * slope_signal(
@@ -94,6 +112,10 @@ def test_material_and_subpixels(eclips: Eclips, surface: Path, copper: Path) -> 
     [
         (("--emission", "tabulated", "--material", "Unobtainium"), "Unobtainium"),
         (("--emission", "parametric", "--coefficients", "1,2"), "coefficients"),
+        (("--coefficients", "0,0,0,0,0,0"), "--emission parametric"),
+        (("--pivot", "8mm"), "--scan-parallax"),
+        (("--field-center", "1mm,0mm"), "--scan-parallax"),
+        (("--read-noise", "3"), "--dose"),
     ],
 )
 def test_what_cannot_be_is_said(eclips: Eclips, surface: Path, copper: Path, more: tuple[str, ...], words: str) -> None:

@@ -6,8 +6,8 @@ Møller's cross-section for energy transfers W (ICRU Report 37; gamma = 1 + E/mc
 
 up to E/2, times the number of electrons bound by less than W. That number is semi-classical (Thomas and Fermi): where
 the potential is V, momenta fill a sphere up to the kinetic energy |V|, so that ``1 - (1 - W/|V|)^(3/2)`` of the electrons are
-bound by less than W; density and potential are those of `elastic`. Smaller losses stay continuous, and the mean loss remains that of
-`stopping`. Angles are those of collisions with free electrons at rest.
+bound by less than W; density and potential are those of `elastic`. Smaller losses stay continuous, and the mean loss remains
+that of `stopping`. Angles are those of collisions with free electrons at rest.
 """
 
 from __future__ import annotations
