@@ -521,3 +521,16 @@ def test_the_engine_renders_what_the_panel_asks_for(session: Session, qtbot: QtB
     panel.use.click()
     qtbot.waitUntil(lambda: len(session.project.of_kind(SegmentSet)) == 1)
     assert math.isfinite(float(session.project.of_kind(SegmentSet)[0].images[0].data.mean()))
+
+
+def test_small_images_are_not_covered_by_words(panel: SimulatePanel, engine: Engine, qtbot: QtBot) -> None:
+    panel.flow.choose(base="Two rings, 8 segments (typical)")
+    settle(panel, engine, qtbot)
+    names = [segment.name for segment in panel.flow.base.quadrants]
+    panel.resize(1900, 1100)
+    qtbot.waitUntil(lambda: [pane.title.split(" · ")[0] for pane in panel.images.panes] == names)
+    assert all(pane.title.endswith("°") for pane in panel.images.panes)
+    panel.resize(880, 360)  # a window of its own gives way by steps
+    panel.resize(570, 360)
+    qtbot.waitUntil(lambda: [pane.title for pane in panel.images.panes] == names)
+    assert panel.images.panes[0].accessibleName().endswith("°")

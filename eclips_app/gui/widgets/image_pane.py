@@ -12,6 +12,7 @@ from eclips_app.core.units import format_length, nice_step
 from eclips_app.gui.qt import Qt, QtCore, QtGui, Signal
 from eclips_app.gui.theme import Theme
 
+_BAR_ROOM_PX = 100  #: a narrower image has no scale bar: it would cover what there is to see
 _BAR_PART = 0.25  #: the scale bar is at most this part of the visible width
 _PREVIEW_PX = 1 << 18  #: levels are taken from about this many pixels, evenly spread
 
@@ -113,7 +114,8 @@ class ImagePane(pg.GraphicsView):
         painter.setRenderHint(QtGui.QPainter.RenderHint.Antialiasing)
         if self.title:
             draw_label(painter, QtCore.QPointF(8, 8), self.title)
-        self._draw_scale_bar(painter)
+        if self.viewport().width() >= _BAR_ROOM_PX:
+            self._draw_scale_bar(painter)
         if self.hasFocus():
             painter.setPen(QtGui.QPen(QtGui.QColor(self._theme.colors.accent), 2))
             painter.setBrush(Qt.BrushStyle.NoBrush)

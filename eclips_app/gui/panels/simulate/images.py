@@ -20,7 +20,8 @@ _ARROWS = {
     Qt.Key.Key_Left: (0, -1), Qt.Key.Key_Right: (0, 1), Qt.Key.Key_Up: (-1, 0), Qt.Key.Key_Down: (1, 0),
 }  # fmt: skip
 _GLYPH_PX = 20
-_MUCH = 1.35
+_MUCH = 1.25
+_TITLE_ROOM_PX = 110  #: a narrower image tells the name of its segment alone
 _INK = "#ffd54a"  #: of what is drawn on images: seen on black and on white
 
 
@@ -122,6 +123,7 @@ class SegmentImages(QtWidgets.QWidget):
             left, top = round(cell.x * width), round(cell.y * height)
             right, bottom = round((cell.x + cell.width) * width), round((cell.y + cell.height) * height)
             pane.setGeometry(left + 1, top + 1, right - left - 2, bottom - top - 2)
+            pane.tell_name()
         self._apply_range()
 
     def _apply_range(self) -> None:
@@ -193,13 +195,18 @@ class SimulatedPane(ImagePane):
     def show_segment(self, frame: Frame, segment: NDArray[Any]) -> None:
         """Show the segment's image at the size of the full surface."""
         self._detector, self._factor = frame.wish.detector, frame.factor
-        name = segment_text(self._detector.quadrants[self._index])
-        if self.title != name:
-            self.title = name
-            self.setAccessibleName(f"Simulated image of segment {name}")
+        self.tell_name()
         self.set_image(segment, pixel_size_nm=frame.terrain.pixel_size_nm, levels=(0.0, 1.0))
         rows, columns = segment.shape
         self.image.setRect(QtCore.QRectF(-0.5, -0.5, columns * frame.factor, rows * frame.factor))
+
+    def tell_name(self) -> None:
+        """Say which segment it is, in short where there is little room."""
+        if self._detector is not None:
+            segment = self._detector.quadrants[self._index]
+            name = segment_text(segment)
+            self.title = name if self.viewport().width() >= _TITLE_ROOM_PX else segment.name
+            self.setAccessibleName(f"Simulated image of segment {name}")
 
     def value_at(self, col: float, row: float) -> float | None:
         """Give the value under a place of the full surface, None outside."""
