@@ -153,7 +153,10 @@ def _style_sheet(c: Colors, look: str) -> str:
     QCheckBox::indicator:checked, QAbstractItemView::indicator:checked, QGroupBox::indicator:checked {{
         background: {c.accent}; border-color: {c.accent}; image: url("{tick}"); }}
     QCheckBox::indicator:disabled {{ border-color: {c.border}; background: {c.window}; }}
-    QCheckBox:focus {{ border: 1px dotted {c.accent}; }}
+    QCheckBox:focus, QRadioButton:focus {{ border: 1px dotted {c.accent}; }}
+    QRadioButton::indicator {{ width: 14px; height: 14px; border: 1px solid {c.faint}; border-radius: 8px;
+        background: {c.base}; }}
+    QRadioButton::indicator:checked {{ width: 6px; height: 6px; border: 5px solid {c.accent}; background: {c.on_accent}; }}
     QAbstractItemView {{ border: 1px solid {c.border}; background: {c.base}; alternate-background-color: {c.window}; }}
     QHeaderView::section {{ background: {c.raised}; border: none; border-right: 1px solid {c.border}; padding: 4px 6px; }}
 

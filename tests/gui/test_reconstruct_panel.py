@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
+import argparse
 import math
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from panel_samples import COLUMNS, ROWS, HeldJobs, detector, fill, make_run, make_set
+from panel_samples import COLUMNS, PIXEL_NM, ROWS, HeldJobs, detector, fill, make_run, make_set
+from PySide6.QtTest import QTest
 
+from eclips_app.cli import verify
 from eclips_app.commands import edits
+from eclips_app.core import schema
+from eclips_app.core.context import SilentContext
 from eclips_app.core.detector import Beam, Bias, presets
+from eclips_app.core.emission import Emission
+from eclips_app.core.steps import ClosedLoop, SaveProject, run_step
 from eclips_app.gui.flows import reconstruct
+from eclips_app.gui.flows.methods import METHODS, method_of_run
 from eclips_app.gui.flows.readiness import changed_since, checklist, slope_limit_deg
 from eclips_app.gui.panels.reconstruct import presenter
 from eclips_app.gui.panels.reconstruct.view import ReconstructPanel
 from eclips_app.gui.qt import Qt, QtCore
 from eclips_app.gui.session import Session
 from eclips_app.gui.settings import Settings
+from eclips_app.gui.widgets.calm_combo import CalmCombo
+from eclips_app.io.project_file import read_project
 from eclips_app.model.items import Run
 from eclips_app.model.project import Project
-from eclips_app.model.runs import Options, parameters
+from eclips_app.model.runs import Options, parameters, step_inputs
+from eclips_app.model.runs import make_run as make_finished
+from eclips_app.model.snapshot import from_state, state_of
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -194,6 +206,156 @@ def test_options_go_with_the_run(panel: ReconstructPanel, held: Session, qtbot) 
     assert (params.balance, params.scan_parallax, params.clip_high) == ("level", False, 60000.0)
 
 
+def pick(combo: CalmCombo, data: str) -> None:
+    """Choose an entry by the keyboard."""
+    combo.setFocus()
+    QTest.keyClick(combo, Qt.Key.Key_Home)
+    for _ in range(combo.findData(data)):
+        QTest.keyClick(combo, Qt.Key.Key_Down)
+
+
+def test_method_and_emission_go_with_the_run(panel: ReconstructPanel, held: Session, qtbot) -> None:
+    fill(held, runs=0)
+    held.do(edits.set_detector(held.project, detector(beam=Beam(10.0, 2.0))))
+    choice = panel.choice
+    assert choice.button("Live").isChecked()
+    assert not choice.emission.isVisible()
+    for name, quality in (("Standard", "standard"), ("Metrology", "metrology")):
+        qtbot.mouseClick(choice.button(name), LEFT)
+        assert choice.emission.isVisible()
+        assert reconstruct.flow_of(held).options.quality == quality
+    assert not choice.material.isVisible()
+    assert "2 × 2 heights" in choice.text.text()
+    assert "Exact forward model" in panel.method.text()
+    pick(choice.emission, "tabulated")
+    pick(choice.material, "Si")
+    assert "10 keV" in choice.beam.text()
+    qtbot.mouseClick(panel.button, LEFT)
+    (job,) = held.jobs.jobs  # type: ignore[attr-defined]
+    assert job.step == "reconstruct-closed-loop"
+    assert isinstance(job.params, ClosedLoop)
+    assert (job.params.quality, job.params.emission) == ("metrology", Emission("tabulated", "Si"))
+
+
+def test_emission_of_a_material_asks_for_the_beam_energy(panel: ReconstructPanel, held: Session, qtbot) -> None:
+    fill(held, runs=0)
+    assert panel.button.isEnabled()
+    qtbot.mouseClick(panel.choice.button("Standard"), LEFT)
+    assert "counts as a point" in panel.method.text()
+    pick(panel.choice.emission, "tabulated")
+    assert not panel.button.isEnabled()
+    assert not held.actions.action("reconstruct.run").isEnabled()
+    with qtbot.waitSignal(held.panel_asked) as asked:
+        qtbot.mouseClick(panel.checklist.row("emission").link, LEFT)
+    assert asked.args == ["detector"]
+    with qtbot.waitSignal(held.panel_asked):
+        reconstruct.flow_of(held).run()
+    assert "needs the beam energy" in held.messages.items[-1].text
+    assert held.jobs.jobs == []  # type: ignore[attr-defined]
+    qtbot.mouseClick(panel.choice.button("Live"), LEFT)  # which knows no beam
+    assert panel.button.isEnabled()
+    qtbot.mouseClick(panel.choice.button("Standard"), LEFT)
+    held.do(edits.set_detector(held.project, detector(beam=Beam(15.0, 0.0))))
+    assert panel.button.isEnabled()
+    assert panel.choice.beam.text() == "For the detector's beam energy of 15 keV."
+
+
+def closed_loop_run(run_id: str, quality: str, emission: Emission, **info: object) -> Run:
+    linear = make_run(make_set("scan0"), run_id, info=info)
+    params = ClosedLoop(detector(), PIXEL_NM, quality=quality, emission=emission)
+    std = np.full((ROWS, COLUMNS), 0.25, np.float32)
+    std[0] = np.nan
+    return replace(
+        linear, step="reconstruct-closed-loop", params=schema.dump(params), arrays={**linear.arrays, "height_std": std}
+    )
+
+
+def test_a_finished_fit_tells_its_facts(panel: ReconstructPanel, held: Session, qtbot) -> None:
+    fill(held, runs=0)
+    qtbot.mouseClick(panel.choice.button("Standard"), LEFT)
+    for _ in range(2):
+        qtbot.mouseClick(panel.button, LEFT)
+        job = held.jobs.jobs[-1]  # type: ignore[attr-defined]
+        job.progress(0.3, "step 2, chi-square 1.31", 9.0)
+        assert "step 2, chi-square 1.31, 9 s left" in panel.progress.text.text()
+        std = np.full((ROWS, COLUMNS), 0.25, np.float32)
+        facts = {"chi2": 0.912, "inner_steps": [3, 5, 6], "slope_std": 0.1, "chi2_median": 7.0}
+        job.done({**arrays(), "height_std": std}, residual_rms_grey=3.0, **facts)
+    assert [run.name for run in held.project.of_kind(Run)] == ["Standard", "Standard 2"]
+    run = held.project.run
+    assert run is not None
+    assert run.step == "reconstruct-closed-loop"
+    assert changed_since(run, held.project) == []
+    told = dict(presenter.facts(run))
+    assert (told["Method"], told["Emission"], told["χ²"], told["Steps"]) == ("Standard", "Lambert", "0.912", "3")
+    assert told["Height noise, median"] == "0.25 nm"
+    assert not told.keys() & {"χ², median", "Slope noise"}  # those of the linear start
+    assert "0.25 nm" in panel.details.facts.text()
+
+
+def test_differences_name_method_and_emission() -> None:
+    live = make_run(make_set("scan0"), "a")
+    lambert, copper = Emission(), Emission("tabulated", "Cu")
+    standard = closed_loop_run("b", "standard", lambert)
+    fine = closed_loop_run("c", "metrology", copper)
+    assert presenter.differences(live, standard) == ["method: Standard"]
+    assert presenter.differences(standard, fine) == ["method: Metrology", "emission: Cu, table"]
+    assert presenter.differences(standard, closed_loop_run("d", "standard", Emission(material="Si"))) == ["nothing"]
+    assert presenter.differences(fine, live) == ["method: Live", "emission: Lambert"]
+    parametric = closed_loop_run("e", "metrology", replace(copper, model="parametric"))
+    assert presenter.differences(fine, parametric) == ["emission: Cu, parametric"]
+
+
+def test_every_frame_of_a_series_gets_the_method_that_it_began_with(held: Session) -> None:
+    fill(held, sets=2, runs=0)
+    flow = reconstruct.flow_of(held)
+    flow.set_options(Options(method="closed-loop"))
+    flow.run_all()
+    flow.set_options(Options())
+    for job in held.jobs.jobs:  # type: ignore[attr-defined]
+        assert job.step == "reconstruct-closed-loop"
+        job.done(arrays())
+    assert [(run.set_id, run.name) for run in held.project.of_kind(Run)] == [
+        ("scan0", "Standard"),
+        ("scan1", "Standard"),
+    ]
+
+
+def test_previews_finer_than_their_start_are_shown_whole(panel: ReconstructPanel, held: Session, qtbot) -> None:
+    fill(held, runs=0)
+    qtbot.mouseClick(panel.choice.button("Metrology"), LEFT)
+    qtbot.mouseClick(panel.button, LEFT)
+    job = held.jobs.jobs[0]  # type: ignore[attr-defined]
+    for rows in (30, 60):
+        job.preview(np.zeros((rows, 2 * rows), np.float32), pixel_size_nm=60.0 / rows)
+        (left, right), (low, high) = panel.preview.box.viewRange()
+        assert left < 0 < 2 * rows - 1 < right
+        assert low < 0 < rows - 1 < high
+
+
+def test_runs_of_all_methods_are_saved_loaded_and_made_again(tmp_path: Path) -> None:
+    images = make_set("scan0", crop=(0, 0, 24, 32))
+    inputs = step_inputs(images)
+    ring = detector(beam=Beam(10.0, 1.0))
+    made = []
+    for method in METHODS:
+        options = replace(method.chosen(Options(device="cpu")), emission=Emission("tabulated", "Cu"))
+        params = replace(parameters(images, ring, options), scan_parallax=False)
+        if isinstance(params, ClosedLoop):
+            params = replace(params, azimuths=8, draws=2)
+        result = run_step(options.step, inputs, params, SilentContext())
+        made.append(make_finished(images, options.step, params, result, 1.0, method.name))
+    state, saved = state_of([images, *made])
+    path = tmp_path / "all.eclips"
+    run_step("save-project", saved, SaveProject(str(path), state), SilentContext())
+    back = verify.run(argparse.Namespace(project=path), SilentContext())
+    assert [each["run"] for each in back["runs"]] == ["Live", "Standard", "Metrology"]
+    assert back["identical"], back["runs"]
+    loaded = [item for item in from_state(*read_project(path, SilentContext())).items if isinstance(item, Run)]
+    assert [method_of_run(run).name for run in loaded] == [run.name for run in made]
+    assert dict(presenter.facts(loaded[2]))["Emission"] == "Cu, table"
+
+
 def test_changed_inputs_are_marked(panel: ReconstructPanel, held: Session) -> None:
     fill(held)
     run = held.project.run
@@ -219,7 +381,7 @@ def test_table_stars_renames_compares_and_deletes(panel: ReconstructPanel, held:
     def click(row: int, column: int) -> None:
         qtbot.mouseClick(view, LEFT, pos=table.visualRect(model.index(row, column)).center())
 
-    click(1, 3)
+    click(1, 2)
     assert held.project.selection.run_id == "scan0-1"
     click(2, 1)
     assert held.project.selection.run_id == "scan0-1"

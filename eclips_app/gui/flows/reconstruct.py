@@ -56,6 +56,7 @@ class ReconstructFlow(QtCore.QObject):
         """Choose options for the next reconstruction."""
         self.options = options
         self.changed.emit()
+        self._session.actions.update_enabled()
 
     def can_run(self) -> bool:
         """Whether the selected set can be reconstructed now."""
@@ -105,8 +106,8 @@ class ReconstructFlow(QtCore.QObject):
         project = self._session.project
         checks = checklist(project, segment_set)
         if lacks_beam(options, project.detector):
-            text = f"Emission of {options.emission.material} needs the beam energy, which the detector does not give"
-            checks += (Check("emission", "error", text, "detector", "Enter beam energy"),)
+            text = f"Emission of {options.emission.material} needs the beam energy"
+            checks += (Check("emission", "error", text, "detector", "Enter energy"),)
         return checks
 
     def _missing(self, segment_set: SegmentSet | None, options: Options) -> Check | None:

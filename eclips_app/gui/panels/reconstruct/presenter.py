@@ -74,7 +74,7 @@ def method_text(detector: Detector | None, method: Method = LIVE) -> str:
 def beam_text(detector: Detector | None) -> str:
     """Say which beam energy the emission of a material is computed for."""
     if detector is None or detector.beam is None:
-        return "Needs the beam energy, which the Detector panel takes."
+        return "The detector gives no beam energy."
     return f"For the detector's beam energy of {detector.beam.energy_kev:g} keV."
 
 

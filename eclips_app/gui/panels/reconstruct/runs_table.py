@@ -12,6 +12,8 @@ from eclips_app.model.items import ProfileLine, Run
 from eclips_app.model.project import Selection
 
 _HEADS = ("★", "A/B", "Run", "Time", "Residual", "Changed")
+_TIME = 3  #: column
+_WIDE_PX = 330  #: below, the time gives its room to what has changed; the tool tip of the row tells it
 _TIPS = (
     "Star the run to keep in mind; frames of a series show their starred run",
     "A is shown; choose a B to compare with it",
@@ -119,7 +121,7 @@ class RunsTable(QtWidgets.QTableView):
         header.setHighlightSections(False)
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        for column, width in enumerate((26, 32, 58, 48, 64)):
+        for column, width in enumerate((26, 32, 78, 46, 64)):
             self.setColumnWidth(column, width)
         self._make_actions()
         self.clicked.connect(self._on_click)
@@ -185,6 +187,11 @@ class RunsTable(QtWidgets.QTableView):
     def _on_click(self, index: QtCore.QModelIndex) -> None:
         if index.column() == 0:
             self.star()
+
+    def resizeEvent(self, event: QtGui.QResizeEvent) -> None:
+        """Show the time where there is room for it."""
+        super().resizeEvent(event)
+        self.setColumnHidden(_TIME, event.size().width() < _WIDE_PX)
 
     def mousePressEvent(self, event: QtGui.QMouseEvent) -> None:
         """Choose B by a click in the A/B column, and leave A as it is."""
