@@ -530,7 +530,10 @@ def test_small_images_are_not_covered_by_words(panel: SimulatePanel, engine: Eng
     panel.resize(1900, 1100)
     qtbot.waitUntil(lambda: [pane.title.split(" · ")[0] for pane in panel.images.panes] == names)
     assert all(pane.title.endswith("°") for pane in panel.images.panes)
-    panel.resize(880, 360)  # a window of its own gives way by steps
-    panel.resize(570, 360)
-    qtbot.waitUntil(lambda: [pane.title for pane in panel.images.panes] == names)
+
+    def is_short() -> bool:
+        panel.resize(570, 360)  # again: the angles leave their column only below 900
+        return [pane.title for pane in panel.images.panes] == names
+
+    qtbot.waitUntil(is_short)
     assert panel.images.panes[0].accessibleName().endswith("°")
