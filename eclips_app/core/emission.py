@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from eclips_app.core.paths import resource
 from eclips_app.core.schema import choice, quantity
 
 #: Coefficients of the parametric model, in this order; all zero is Lambert emission (formula in `engine.emission.model`).
@@ -25,3 +26,13 @@ class Emission:
     )  # fmt: skip
     material: str = "Cu"
     coefficients: tuple[float, ...] = quantity((), label="Coefficients", low=-10, high=10)
+
+
+def materials() -> list[str]:
+    """Give the materials whose emission tables come with the program."""
+    return sorted(path.stem for path in resource("emission").glob("*.npz"))
+
+    @property
+    def needs_table(self) -> bool:
+        """Whether the material's table is used; Lambert emission and given coefficients need none."""
+        return self.model == "tabulated" or (self.model == "parametric" and not self.coefficients)

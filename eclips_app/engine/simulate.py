@@ -85,8 +85,7 @@ def _simulate(inputs: Mapping[str, NDArray[Any]], params: Simulate, context: Con
 
 def _exit_facts(params: Simulate) -> dict[str, float]:
     """Tell the median distance from the probe at which the material's electrons leave, where a table is used."""
-    tabulated = params.emission.model != "lambert" and not params.emission.coefficients
-    if params.detector.beam is None or not (params.delocalised or tabulated):
+    if params.detector.beam is None or not (params.delocalised or params.emission.needs_table):
         return {}
     table = read_table(params.emission.material)
     return {"exit_radius_nm": table.exit_radius_nm(landing_energy_kev(params.detector))}
