@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from eclips_app.core.detector import Detector
-from eclips_app.core.paths import resource
 from eclips_app.model.items import Run
 from eclips_app.model.runs import Options
 
@@ -55,11 +54,6 @@ def method_of_run(run: Run) -> Method:
     if run.step == Options(method=LIVE.method).step:
         return LIVE
     return METROLOGY if run.params.get("quality") == METROLOGY.quality else STANDARD
-
-
-def materials() -> list[str]:
-    """Give the materials whose emission tables come with the program."""
-    return sorted(path.stem for path in resource("emission").glob("*.npz"))
 
 
 def emission_text(emission: Mapping[str, Any]) -> str:

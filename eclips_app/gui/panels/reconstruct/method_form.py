@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from eclips_app.gui.flows.methods import METHODS, lacks_beam, materials, method_of, needs_beam
+from eclips_app.core.emission import materials
+from eclips_app.gui.flows.methods import METHODS, lacks_beam, method_of, needs_beam
 from eclips_app.gui.flows.reconstruct import ReconstructFlow
 from eclips_app.gui.panels.reconstruct.presenter import beam_text
 from eclips_app.gui.qt import QtWidgets

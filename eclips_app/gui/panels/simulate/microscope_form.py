@@ -9,9 +9,10 @@ from eclips_app.core.schema import Rule, rule_of
 from eclips_app.core.steps import Simulate
 from eclips_app.gui.flows.simulate import SimulateFlow
 from eclips_app.gui.flows.simulation import detector_value, known_presets
-from eclips_app.gui.panels.simulate.sliders import CalmCombo, QuantitySlider, Track, slider_grid
+from eclips_app.gui.panels.simulate.sliders import QuantitySlider, Track, slider_grid
 from eclips_app.gui.qt import QtWidgets
 from eclips_app.gui.session import Session
+from eclips_app.gui.widgets.calm_combo import CalmCombo
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from eclips_app.core.emission import materials
 from eclips_app.core.schema import rule_of
 from eclips_app.core.steps import Simulate
 from eclips_app.core.units import format_length
 from eclips_app.gui.flows.live_images import Frame
 from eclips_app.gui.flows.simulate import SimulateFlow
-from eclips_app.gui.panels.simulate.presenter import materials
-from eclips_app.gui.panels.simulate.sliders import CAPTION_PX, CalmCombo, QuantitySlider, Track, slider_grid
+from eclips_app.gui.panels.simulate.sliders import CAPTION_PX, QuantitySlider, Track, slider_grid
 from eclips_app.gui.qt import QtWidgets
 from eclips_app.gui.session import Session
+from eclips_app.gui.widgets.calm_combo import CalmCombo
 
 _MODELS = (("Horizons (BSESM)", "bsesm"), ("Monte Carlo", "mc"))
 _EMISSIONS = (("Cosine law (Lambert)", "lambert"), ("Table of the material", "tabulated"), ("Parametric", "parametric"))

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eclips_app.core.paths import resource
 from eclips_app.core.schema import Rule
 from eclips_app.core.specimen import SURFACE_TITLES
 from eclips_app.core.units import format_length
@@ -61,11 +60,6 @@ def parameter_track(name: str, usual: float, rule: Rule) -> Track:
         return _TRACKS[name]
     low, high = max(usual / _LENGTH_REACH, rule.low), min(usual * _LENGTH_REACH, rule.high)
     return Track(low, max(high, 1.01 * low), "log", whole=name == "count")
-
-
-def materials() -> list[str]:
-    """Give the materials whose emission tables come with the program."""
-    return sorted(path.stem for path in resource("emission").glob("*.npz"))
 
 
 def frame_text(frame: Frame) -> str:

@@ -64,29 +64,6 @@ class CalmSlider(QtWidgets.QSlider):
             event.ignore()
 
 
-class CalmCombo(QtWidgets.QComboBox):
-    """A choice with a name and a tip, which the wheel changes only while it has the keyboard."""
-
-    def __init__(self, name: str, tip: str) -> None:
-        super().__init__()
-        self.setAccessibleName(name)
-        self.setToolTip(tip)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setSizeAdjustPolicy(QtWidgets.QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.setMinimumContentsLength(8)
-
-    def wheelEvent(self, event: QtGui.QWheelEvent) -> None:
-        """Leave the wheel to what is scrolled."""
-        if self.hasFocus():
-            super().wheelEvent(event)
-        else:
-            event.ignore()
-
-    def show_data(self, data: object) -> None:
-        """Choose the entry with this data without sending it."""
-        self.setCurrentIndex(max(0, self.findData(data)))
-
-
 class QuantitySlider(QtCore.QObject):
     """A caption, a slider, a field and a button that takes the change back: one row of a grid."""
 

@@ -10,9 +10,10 @@ from eclips_app.core.units import format_length
 from eclips_app.gui.flows.simulate import SimulateFlow
 from eclips_app.gui.flows.simulation import MADE, Terrain
 from eclips_app.gui.panels.simulate.presenter import OPEN, parameter_track, short_label, surface_choices
-from eclips_app.gui.panels.simulate.sliders import CalmCombo, QuantitySlider, Track, slider_grid
+from eclips_app.gui.panels.simulate.sliders import QuantitySlider, Track, slider_grid
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
 from eclips_app.gui.session import Session
+from eclips_app.gui.widgets.calm_combo import CalmCombo
 from eclips_app.gui.widgets.quantity_edit import QuantityEdit
 from eclips_app.gui.widgets.thumbnail import shaded
 

@@ -15,10 +15,10 @@ from eclips_app.gui.panels.simulate.images import SegmentImages
 from eclips_app.gui.panels.simulate.microscope_form import MicroscopeForm
 from eclips_app.gui.panels.simulate.model_form import ModelForm
 from eclips_app.gui.panels.simulate.presenter import compared, frame_text, sentence
-from eclips_app.gui.panels.simulate.sliders import CalmCombo
 from eclips_app.gui.panels.simulate.surface_form import SurfaceForm
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
 from eclips_app.gui.session import Session
+from eclips_app.gui.widgets.calm_combo import CalmCombo
 from eclips_app.gui.widgets.collapsible import Collapsible
 from eclips_app.gui.widgets.themed_button import ThemedButton
 
