@@ -27,12 +27,12 @@ class Emission:
     material: str = "Cu"
     coefficients: tuple[float, ...] = quantity((), label="Coefficients", low=-10, high=10)
 
-
-def materials() -> list[str]:
-    """Give the materials whose emission tables come with the program."""
-    return sorted(path.stem for path in resource("emission").glob("*.npz"))
-
     @property
     def needs_table(self) -> bool:
         """Whether the material's table is used; Lambert emission and given coefficients need none."""
         return self.model == "tabulated" or (self.model == "parametric" and not self.coefficients)
+
+
+def materials() -> list[str]:
+    """Give the materials whose emission tables come with the program."""
+    return sorted(path.stem for path in resource("emission").glob("*.npz"))
