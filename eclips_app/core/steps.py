@@ -113,9 +113,10 @@ class ClosedLoop(Reconstruct):
         help="standard: one height for each pixel. metrology: 2 x 2 heights, which sharp edges need; takes several times as long.",
     )  # fmt: skip
     azimuths: int = quantity(16, label="Azimuths", low=8, high=256)
-    smoothing: float = quantity(
-        15.0, label="Smoothing", low=0.01, high=1e4, help="Weight of the prior that surfaces are smooth but for edges."
-    )
+    smoothing: float | None = quantity(
+        None, label="Smoothing", low=0.01, high=1e4,
+        help="Weight of the prior that surfaces are smooth but for edges; None: found from the surface's own curvature.",
+    )  # fmt: skip
     draws: int = quantity(8, label="Random draws for the standard deviation", low=2, high=64)
     seed: int = quantity(0, label="Seed of the draws", low=0, high=2**31)
 

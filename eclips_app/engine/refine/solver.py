@@ -41,12 +41,15 @@ class Rules:
         Conjugate-gradient steps at most, in each outer one.
     tolerance : float
         Of the preconditioned residual, relative to the start of the outer step.
+    adapt : int
+        Outer steps, from the first, that begin with the prior's weight fitted to the surface found so far.
     """
 
     outer: int = 8
     fall: float = 1e-3
     inner: int = 25
     tolerance: float = 0.03
+    adapt: int = 0
 
 
 @dataclass(frozen=True)
@@ -101,12 +104,12 @@ class GaussNewton:
     def run(self, report: Report = lambda step, part: None) -> Tensor:
         """Take outer steps until the rules say stop; gives the heights in nm."""
         for number in range(self.rules.outer):
-            before = self._reweighted()
+            before = self._reweighted(adapt=self.rules.adapt > number)
             change, steps = self.solved(self._descent(), self.rules.tolerance, partial(report, number))
             after = self._advanced(change, before)
             self.progress.cost.append(after)
             self.progress.inner.append(steps)
-            if before - after < self.rules.fall * abs(before):
+            if number + 1 >= self.rules.adapt and before - after < self.rules.fall * abs(before):
                 break
         return self.height_nm
 
@@ -136,8 +139,12 @@ class GaussNewton:
     def _cost(self) -> float:
         return self.misfit + self.prior.cost(self.height_nm / self.model.spacing_nm)
 
-    def _reweighted(self) -> float:
-        """Let the noise follow the model, and give the cost with it."""
+    def _reweighted(self, *, adapt: bool) -> float:
+        """Let the noise follow the model, and the prior the surface, and give the cost with them."""
+        if adapt:
+            height = self.height_nm / self.model.spacing_nm
+            self.prior = self.prior.adapted(height)
+            self.stiffness = self.prior.stiffness(height)
         self.weight = self.data.weight(self.fitted.model)
         self.fitted = Brightness(self.about.images, self.data.signal, self.weight)
         return self._cost()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,8 @@ _SUBPIXELS = {"standard": 1, "metrology": 2}
 #: Solving more closely within a step costs more than it saves: the weights of the next one differ anyway.
 _RULES = Rules(outer=8, fall=3e-3, inner=12, tolerance=0.1)
 _PREVIEW_PX = 512
+_FIRST_SMOOTHING = 10.0
+_ADAPT = 3
 
 
 @dataclass(frozen=True)
@@ -84,8 +86,9 @@ class _Run:
             torch.from_numpy(np.where(usable, signal, 0.0).astype(np.float32)).to(self.device),
             max(float(start.info["grey_per_electron"]), 1e-12), usable=self.usable.float(),
         )  # fmt: skip
+        rules = replace(_RULES, adapt=_ADAPT if params.smoothing is None else 0)
         samples = torch.from_numpy(_samples(start.arrays["height"], self.subpixels)).to(self.device)
-        self.solver = GaussNewton(self.model, data, Curvature(params.smoothing), samples, _RULES)
+        self.solver = GaussNewton(self.model, data, Curvature(params.smoothing or _FIRST_SMOOTHING), samples, rules)
 
     def _model(self, shape: tuple[int, ...]) -> ForwardModel:
         params = self.params
@@ -177,6 +180,7 @@ class _Run:
             else f"{emission.model} {emission.material}",
             "cost": progress.cost,
             "inner_steps": progress.inner,
+            "smoothing": self.solver.prior.weight,
             "chi2": self._chi2(),
             "fitted_heights_per_pixel": fitted,
             "residual_rms_grey": float(np.sqrt(np.nanmean(residual.astype(np.float64) ** 2))),
