@@ -13,6 +13,7 @@ from pytestqt.qtbot import QtBot
 
 from eclips_app.commands import edits
 from eclips_app.core.detector import presets
+from eclips_app.core.emission import materials
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.specimen import Specimen, surface_parameters
 from eclips_app.core.steps import ReadHeightMap
@@ -20,7 +21,6 @@ from eclips_app.gui.actions import ActionRegistry
 from eclips_app.gui.app import make_window
 from eclips_app.gui.flows import simulate, simulation
 from eclips_app.gui.flows.live_images import LiveImages
-from eclips_app.gui.panels.simulate import presenter
 from eclips_app.gui.panels.simulate.view import SimulatePanel
 from eclips_app.gui.qt import Qt, QtCore, QtWidgets
 from eclips_app.gui.session import Session
@@ -423,7 +423,7 @@ def test_choices_of_model_and_emission_reach_the_engine(panel: SimulatePanel, en
     frame = panel.flow.live.frame
     assert frame is not None
     assert (frame.params.model, frame.params.emission.model) == ("mc", "tabulated")
-    assert frame.params.emission.material in presenter.materials()
+    assert frame.params.emission.material in materials()
     assert not form.radius.isVisible()
     form.delocalised.click()
     settle(panel, engine, qtbot)

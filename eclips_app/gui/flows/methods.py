@@ -66,7 +66,7 @@ def emission_text(emission: Mapping[str, Any]) -> str:
 
 def needs_beam(options: Options) -> bool:
     """Whether the emission that is chosen is one of a material, which depends on the beam energy."""
-    return method_of(options).is_exact and options.emission.model != "lambert"
+    return method_of(options).is_exact and options.emission.needs_table
 
 
 def lacks_beam(options: Options, detector: Detector | None) -> bool:
