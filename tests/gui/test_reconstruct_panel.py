@@ -301,6 +301,8 @@ def test_differences_name_method_and_emission() -> None:
     assert presenter.differences(live, standard) == ["method: Standard"]
     assert presenter.differences(standard, fine) == ["method: Metrology", "emission: Cu, table"]
     assert presenter.differences(standard, closed_loop_run("d", "standard", Emission(material="Si"))) == ["nothing"]
+    clipped = make_run(make_set("scan0"), "f", clip_high=60000.0)
+    assert presenter.differences(clipped, standard) == ["method: Standard", "high clip level: off"]
     assert presenter.differences(fine, live) == ["method: Live", "emission: Lambert"]
     parametric = closed_loop_run("e", "metrology", replace(copper, model="parametric"))
     assert presenter.differences(fine, parametric) == ["emission: Cu, parametric"]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import datetime
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
 from eclips_app.core.detector import Detector
-from eclips_app.core.steps import STEPS
+from eclips_app.core.steps import STEPS, ClosedLoop, Reconstruct
 from eclips_app.core.units import format_length
 from eclips_app.gui.flows.methods import LIVE, Method, emission_text, method_of_run
 from eclips_app.gui.flows.readiness import changed_since, slope_limit_deg
@@ -34,6 +34,8 @@ _WORDS = {
     "draws": "random draws",
     "seed": "seed",
 }
+_EXACT_ONLY = {f.name for f in fields(ClosedLoop)} - {f.name for f in fields(Reconstruct)}  #: no choice in a linear run
+_TOLD = {"quality", "emission"}  #: in words of their own
 _DEVICES = {"cuda": "graphics card", "cuda:0": "graphics card", "cpu": "processor"}
 
 
@@ -96,12 +98,8 @@ def rows(project: Project) -> list[Row]:
 def differences(before: Run, run: Run) -> list[str]:
     """Name the parameters in which a run differs from an earlier one, with the new value where it is short."""
     found = _method_differences(before, run)
-    both = (
-        before.params.keys() & run.params.keys()
-        if before.step != run.step
-        else before.params.keys() | run.params.keys()
-    )
-    for key in (key for key in dict.fromkeys([*before.params, *run.params]) if key in both - {"quality", "emission"}):
+    told = _TOLD if before.step == run.step else _EXACT_ONLY
+    for key in (key for key in dict.fromkeys([*before.params, *run.params]) if key not in told):
         old, new = before.params.get(key), run.params.get(key)
         if old != new:
             word = _WORDS.get(key, key)
