@@ -10,6 +10,7 @@ import numpy as np
 from eclips_app.cli.tables import Table
 from eclips_app.core import paths
 from eclips_app.core.context import Context
+from eclips_app.core.emission import materials
 from eclips_app.core.steps import EmissionTableParams, run_step
 
 _ENERGIES = (5.0, 10.0, 20.0, 30.0)
@@ -65,15 +66,14 @@ def _count(rows: list[tuple[Any, ...]], symbol: str, limit_percent: float) -> in
 
 def _elements_shipped() -> list[str]:
     from eclips_app.engine.emission.materials import element, parse_formula
-    from eclips_app.engine.emission.tables import shipped
 
-    return sorted((name for name in shipped() if len(parse_formula(name)) == 1), key=lambda name: element(name).z)
+    return sorted((name for name in materials() if len(parse_formula(name)) == 1), key=lambda name: element(name).z)
 
 
 def _normal_yields(symbol: str, histories: int, context: Context) -> dict[float, float]:
     from eclips_app.engine.emission import tables
 
-    if symbol in tables.shipped():
+    if symbol in materials():
         table = tables.read_table(symbol)
         return {energy: float(table.at(energy).yield_[0]) for energy in _ENERGIES}
     energies = _ENERGIES[1:]  # Heinrich's begin at 10 keV

@@ -11,6 +11,7 @@ from typing import Any
 
 from eclips_app.cli.common import check_output, numbers
 from eclips_app.core.context import Context
+from eclips_app.core.emission import materials
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.schema import check
 from eclips_app.core.steps import EmissionTableParams, run_step
@@ -47,7 +48,7 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     from eclips_app.engine.emission import tables
 
     if args.list:
-        return {"tables": [_summary(tables.read_table(name)) for name in tables.shipped()]}
+        return {"tables": [_summary(tables.read_table(name)) for name in materials()]}
     if not args.material or not args.output:
         raise EclipsError("a material and an output file are needed", hint="Write: eclips emission Cu -o Cu.npz.")
     output = args.output if args.output.suffix else args.output.with_suffix(".npz")

@@ -110,7 +110,7 @@ class ClosedLoop(Reconstruct):
     emission: Emission = field(default_factory=Emission)
     quality: str = choice(
         "standard", "standard", "metrology", label="Quality",
-        help="standard: one height for each pixel. metrology: 2 x 2 heights, which sharp edges need; takes several times as long.",
+        help="standard: one height for each pixel. metrology: 2 x 2 heights, which sharp edges need; several times slower.",
     )  # fmt: skip
     azimuths: int = quantity(16, label="Azimuths", low=8, high=256)
     smoothing: float | None = quantity(

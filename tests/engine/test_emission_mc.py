@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eclips_app.core.context import SilentContext
+from eclips_app.core.emission import materials
 from eclips_app.core.errors import Cancelled, EclipsError
 from eclips_app.core.steps import EmissionTableParams, run_step
 from eclips_app.engine.emission import figures, tables
@@ -351,10 +352,10 @@ def test_kernel_on_coarse_pixels_is_the_one_on_fine_pixels_summed(small: Emissio
 
 
 def test_shipped_tables_are_complete() -> None:
-    assert set(tables.shipped()) == {"C", "Al", "Si", "Ti", "Fe", "Cu", "Cu2O", "Ag", "W", "Au"}
+    assert set(materials()) == {"C", "Al", "Si", "Ti", "Fe", "Cu", "Cu2O", "Ag", "W", "Au"}
 
 
-@pytest.mark.parametrize("name", tables.shipped())
+@pytest.mark.parametrize("name", materials())
 def test_shipped_table_is_physical(name: str) -> None:
     table = tables.read_table(name)
     assert table.energies_kev[0] <= 2.0

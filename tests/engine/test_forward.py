@@ -322,3 +322,11 @@ def test_walls_of_a_tabulated_material_stay_between_dark_and_a_gentler_face(mate
     for slope in (8.0, 60.0):
         assert (faces[slope] > -0.02).all()
         assert (faces[slope] < faces[1.5] + 0.3).all()
+
+
+def test_given_coefficients_need_no_table() -> None:
+    slow = dataclasses.replace(FOUR, beam=Beam(1.0, 0.0))  # tables begin at 2 keV
+    flat = torch.zeros((8, 8), dtype=torch.float64)
+    assert forward_model(slow, 2.0, emission=LOBES, azimuths=16).images(flat).mean().item() == pytest.approx(1.0)
+    with pytest.raises(EclipsError, match="2 to 30 keV"):
+        forward_model(slow, 2.0, emission=Emission("tabulated", "Cu"), azimuths=16)

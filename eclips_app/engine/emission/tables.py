@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eclips_app.core import paths
+from eclips_app.core.emission import materials
 from eclips_app.core.errors import EclipsError
 
 Float = NDArray[np.float64]
@@ -256,11 +257,6 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]], meta: dict[str, Any], where:
     return EmissionTable(**found, meta=meta)
 
 
-def shipped() -> list[str]:
-    """Give the names of the tables that come with the program."""
-    return sorted(path.stem for path in paths.resource("emission").glob("*.npz"))
-
-
 def read_table(name_or_path: str) -> EmissionTable:
     """Read a table by the name of a shipped one, such as ``Cu``, or from a file.
 
@@ -269,13 +265,13 @@ def read_table(name_or_path: str) -> EmissionTable:
     EclipsError
         If there is none, or the file is damaged or no emission table.
     """
-    if name_or_path in shipped():
+    if name_or_path in materials():
         return _read(paths.resource(f"emission/{name_or_path}.npz"))
     path = Path(name_or_path)
     if not path.is_file():
         raise EclipsError(
             f"there is no emission table '{name_or_path}'",
-            hint=f"Choose one of {', '.join(shipped())}, or compute one with 'eclips emission FORMULA -o FILE.npz'.",
+            hint=f"Choose one of {', '.join(materials())}, or compute one with 'eclips emission FORMULA -o FILE.npz'.",
         )
     return _read(path)
 

@@ -41,12 +41,13 @@ class Plan(NamedTuple):
 def signal_rows(scene: Scene, tiles: Array, plan: Plan, rows: tuple[int, int], winner: Int, out: Array) -> None:
     """Subtract from `out` [k, row, col] what horizons take away, for some rows; fill `winner` if it is not empty.
 
-    `tiles` are the heights' `march.tile_maxima`.
+    The slopes, the weights, `winner` and `out` hold these rows alone, the heights all; `tiles` are their `march.tile_maxima`.
     """
     height, slopes, weights = scene
     taken, seen, directions, bounds = plan
     columns = height.shape[1]
-    for row in numba.prange(rows[0], rows[1]):
+    for here in numba.prange(rows[1] - rows[0]):
+        row = rows[0] + here
         best, won = np.empty(columns, height.dtype), np.empty(columns, np.int32)
         for a in range(directions.shape[1]):
             right, up = directions[0, a], directions[1, a]
@@ -54,14 +55,14 @@ def signal_rows(scene: Scene, tiles: Array, plan: Plan, rows: tuple[int, int], w
             length = line[3]
             floor, ceiling = height.dtype.type(bounds[0] * length), height.dtype.type(bounds[1] * length)
             for col in range(columns):
-                tangent = (slopes[0, row, col] * right + slopes[1, row, col] * up) * length
+                tangent = (slopes[0, here, col] * right + slopes[1, here, col] * up) * length
                 best[col] = min(max(tangent, floor), ceiling)
                 won[col] = -1 if tangent > floor else 0
             for col0 in range(0, columns, STRETCH):
                 march(height, tiles, row, col0, min(col0 + STRETCH, columns), line, best, won)
             if winner.size:
                 for col in range(columns):
-                    winner[a, row, col] = won[col]
+                    winner[a, here, col] = won[col]
             for col in range(columns):
                 if won[col] != 0:
                     node, part = _place(best[col] / length, bounds, taken.shape[1])
@@ -69,8 +70,8 @@ def signal_rows(scene: Scene, tiles: Array, plan: Plan, rows: tuple[int, int], w
                         lost = 0.0
                         for j in range(weights.shape[0]):
                             low = taken[a, node, k, j]
-                            lost += weights[j, row, col] * (low + part * (taken[a, node + 1, k, j] - low))
-                        out[k, row, col] -= lost
+                            lost += weights[j, here, col] * (low + part * (taken[a, node + 1, k, j] - low))
+                        out[k, here, col] -= lost
 
 
 @compiled(fastmath=True)

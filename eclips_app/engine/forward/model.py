@@ -31,7 +31,7 @@ from eclips_app.engine.optics import flight
 from eclips_app.engine.optics.flight import Spectrum
 
 _DRAFT_STEP_DEG = 5.0
-_ROWS = 64  #: rendered between two checks for cancellation
+_WORK = 1 << 24  #: samples times sectors times segments rendered between two checks for cancellation
 
 
 @dataclass(frozen=True)
@@ -131,17 +131,22 @@ class ForwardModel:
         """
         with torch.no_grad():
             height, _ = self.local(torch.from_numpy(height_nm).to(self.sectors.total))
-            tangents = slopes(height)
-            weights = self.expansion.weights(tangents)
-            out = torch.einsum("kj,jrc->krc", self.sectors.total, weights).contiguous()
-            scene = kernels.Scene(height.numpy(), tangents.numpy(), weights.numpy())
+            total, rows, columns = self.sectors.total, *height.shape
             plan = kernels.Plan(self.sectors.taken.numpy(), *self.sectors.plan)
-            tiles, winner = tile_maxima(scene.height), np.empty((0, 0, 0), np.int16)
-            for first in range(0, height.shape[0], _ROWS):
-                end = min(first + _ROWS, height.shape[0])
-                kernels.signal_rows(scene, tiles, plan, (first, end), winner, out.numpy())
+            tiles, winner = tile_maxima(height.numpy()), np.empty((0, 0, 0), np.int16)
+            out = torch.empty((len(total), rows, columns), dtype=total.dtype)
+            # Slopes and weights of all rows at once would take several times the memory of the images.
+            band = max(1, _WORK // (columns * len(plan.directions.T) * len(total)))
+            for first in range(0, rows, band):
+                end, above = min(first + band, rows), max(first - 1, 0)
+                tangents = slopes(height[above : end + 1])[:, first - above :][:, : end - first].contiguous()
+                weights = self.expansion.weights(tangents)
+                strip = torch.einsum("kj,jrc->krc", total, weights).contiguous()
+                scene = kernels.Scene(height.numpy(), tangents.numpy(), weights.numpy())
+                kernels.signal_rows(scene, tiles, plan, (first, end), winner, strip.numpy())
+                out[:, first:end] = strip
                 if report is not None:
-                    report(end / height.shape[0])
+                    report(end / rows)
             return self.placed(out)
 
     def local(self, height_nm: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -297,8 +302,8 @@ def _expanded(emission: Emission, energy_kev: float | None, threshold_kev: float
 
 
 def emitted_spectrum(detector: Detector, emission: Emission) -> Spectrum | None:
-    """Give the energies with which a material's electrons leave; None for Lambert emission, which has no material."""
-    if emission.model == "lambert" or detector.beam is None:
+    """Give the energies with which a material's electrons leave; None for emission that needs no table."""
+    if not emission.needs_table or detector.beam is None:
         return None
     return read_table(emission.material).spectrum_at(flight.landing_energy_kev(detector))
 
