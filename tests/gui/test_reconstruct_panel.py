@@ -279,7 +279,7 @@ def test_a_finished_fit_tells_its_facts(panel: ReconstructPanel, held: Session, 
         job.progress(0.3, "step 2, chi-square 1.31", 9.0)
         assert "step 2, chi-square 1.31, 9 s left" in panel.progress.text.text()
         std = np.full((ROWS, COLUMNS), 0.25, np.float32)
-        facts = {"chi2": 0.912, "inner_steps": [3, 5, 6], "slope_std": 0.1, "chi2_median": 7.0}
+        facts = {"chi2": 0.912, "inner_steps": [3, 5, 6], "smoothing": 12.34, "slope_std": 0.1, "chi2_median": 7.0}
         job.done({**arrays(), "height_std": std}, residual_rms_grey=3.0, **facts)
     assert [run.name for run in held.project.of_kind(Run)] == ["Standard", "Standard 2"]
     run = held.project.run
@@ -288,6 +288,7 @@ def test_a_finished_fit_tells_its_facts(panel: ReconstructPanel, held: Session, 
     assert changed_since(run, held.project) == []
     told = dict(presenter.facts(run))
     assert (told["Method"], told["Emission"], told["χ²"], told["Steps"]) == ("Standard", "Lambert", "0.912", "3")
+    assert told["Smoothing"] == "12.3"
     assert told["Height noise, median"] == "0.25 nm"
     assert not told.keys() & {"χ², median", "Slope noise"}  # those of the linear start
     assert "0.25 nm" in panel.details.facts.text()

@@ -163,6 +163,8 @@ def _exact_facts(run: Run) -> list[tuple[str, str]]:
         found.append(("χ²", f"{chi2:.3g}"))
     if steps := run.info.get("inner_steps"):
         found.append(("Steps", str(len(steps))))
+    if _is_number(smoothing := run.info.get("smoothing")):
+        found.append(("Smoothing", f"{smoothing:.3g}"))
     std, mask = run.arrays.get("height_std"), run.arrays.get("mask")
     if std is not None and (known := _sample(std, mask)).size:
         found.append(("Height noise, median", format_length(float(np.median(known)), 2)))
