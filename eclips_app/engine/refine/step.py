@@ -33,6 +33,7 @@ _SUBPIXELS = {"standard": 1, "metrology": 2}
 _RULES = Rules(outer=8, fall=3e-3, inner=12, tolerance=0.1)
 _PREVIEW_PX = 512
 _FIRST_SMOOTHING = 10.0
+_OF_THE_START = ("chi2_median", "slope_std", "integration", "integration_iterations", "integration_residual")
 _ADAPT = 3
 
 
@@ -172,8 +173,9 @@ class _Run:
     def _facts(self, fitted: float) -> dict[str, Any]:
         progress, residual = self.solver.progress, self._residual()
         emission = self.params.emission
+        kept = {name: value for name, value in self.start.info.items() if name not in _OF_THE_START}
         return {
-            **self.start.info,
+            **kept,
             "method": "closed-loop",
             "emission_model": emission.model
             if emission.model == "lambert"

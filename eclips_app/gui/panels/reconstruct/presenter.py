@@ -157,7 +157,7 @@ def _linear_facts(run: Run) -> list[tuple[str, str]]:
 
 
 def _exact_facts(run: Run) -> list[tuple[str, str]]:
-    """Give the facts of a fit; `slope_std` and `chi2_median` of such a run are those of its linear start."""
+    """Give the facts of a fit."""
     found = []
     if _is_number(chi2 := run.info.get("chi2")):
         found.append(("χ²", f"{chi2:.3g}"))
