@@ -14,26 +14,17 @@ from dataclasses import replace
 from functools import partial
 from types import ModuleType
 
-import numpy as np
 import torch
 from torch.autograd import forward_ad
 
-from eclips_app.core.detector import Detector, Segment
 from eclips_app.core.emission import Emission
 from eclips_app.engine.forward import quadrature, torch_horizon
+from eclips_app.engine.forward.measure import DETECTOR, EMISSIONS
 from eclips_app.engine.forward.model import detector_tables, slopes
 from eclips_app.engine.forward.tables import Sectors
 from eclips_app.engine.forward.torch_horizon import Plan, Scene
 from eclips_app.engine.surfaces import rough
 
-#: Annulus that accepts polar angles of 15 to 60 degrees.
-DETECTOR = Detector(
-    distance_mm=5.0,
-    inner_radius_mm=float(5.0 * np.tan(np.deg2rad(15.0))),
-    outer_radius_mm=float(5.0 * np.tan(np.deg2rad(60.0))),
-    quadrants=tuple(Segment(name, 90.0 * k, 86.0, 1.0, 0.0) for k, name in enumerate("ENWS")),
-)
-EMISSIONS = {"lambert": Emission(), "parametric": Emission("parametric", coefficients=(0.8, 0.6, 0.1, 0.5, 0.3, 0.2))}
 #: Of the results of `Case.by_loops` and `Case.differentiated`.
 RESULTS = ("signal", "by height", "by slopes", "by weights", "by table", "tangent")
 

@@ -24,7 +24,7 @@ DETECTOR = Detector(
     outer_radius_mm=float(5.0 * np.tan(np.deg2rad(60.0))),
     quadrants=tuple(Segment(name, 90.0 * k, 86.0, 1.0, 0.0) for k, name in enumerate("ENWS")),
 )
-_EMISSIONS = {"lambert": Emission(), "parametric": Emission("parametric", coefficients=(0.4, 0.8, 0.05, 0.2, 1.0, 1.0))}
+EMISSIONS = {"lambert": Emission(), "parametric": Emission("parametric", coefficients=(0.4, 0.8, 0.05, 0.2, 1.0, 1.0))}
 Timed = dict[str, float]
 
 
@@ -33,7 +33,7 @@ def speed(kind: str, size: int, azimuths: int, emission: str = "lambert", *, pla
 
     With `plain`, the forward pass in plain Torch alone.
     """
-    model = forward_model(DETECTOR, 1.0, emission=_EMISSIONS[emission], azimuths=azimuths, dtype=torch.float32)
+    model = forward_model(DETECTOR, 1.0, emission=EMISSIONS[emission], azimuths=azimuths, dtype=torch.float32)
     height = torch.from_numpy(KINDS[kind]((size, size), 1.0, 3)).float()
     with one_thread():  # of Torch; the compiled loops take all cores
         if plain:
@@ -61,7 +61,7 @@ def derivative_errors(size: int = 48, places: int = 150) -> dict[str, dict[str, 
     rng = np.random.default_rng(1)
     weights = torch.from_numpy(rng.standard_normal((4, size, size)))
     found = {}
-    for name, emission in _EMISSIONS.items():
+    for name, emission in EMISSIONS.items():
         model = forward_model(DETECTOR, 1.0, emission=emission, azimuths=32)
 
         def total(h: torch.Tensor, model: ForwardModel = model) -> torch.Tensor:
