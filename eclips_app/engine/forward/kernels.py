@@ -38,7 +38,9 @@ class Plan(NamedTuple):
 
 
 @compiled(parallel=True, fastmath=True)
-def signal_rows(scene: Scene, tiles: Array, plan: Plan, rows: tuple[int, int], winner: Int, out: Array) -> None:
+def signal_rows(
+    scene: Scene, tiles: tuple[Array, Array], plan: Plan, rows: tuple[int, int], winner: Int, out: Array
+) -> None:
     """Subtract from `out` [k, row, col] what horizons take away, for some rows; fill `winner` if it is not empty.
 
     The slopes, the weights, `winner` and `out` hold these rows alone, the heights all; `tiles` are their `march.tile_maxima`.

@@ -21,6 +21,8 @@ Int = NDArray[Any]
 Line = tuple[bool, int, float, float]
 
 TILE = 16  #: edge of the tiles whose largest height prunes the march, px
+_COARSE = 8  #: tiles along the edge of a coarse one
+_LARGE_BOX = 512  #: px: larger boxes are looked up in coarse tiles
 STRETCH = 128  #: pixels of a row that march together
 _REACH = (6, 20, 60, 180, 540, 1620, 1 << 20)  #: steps up to which a stretch looks ahead at once
 
@@ -40,23 +42,31 @@ def line_of(right: float, down: float) -> Line:
 
 
 @compiled()
-def tile_maxima(height: Array) -> Array:
-    """Give the largest height of each square tile."""
-    rows, columns = height.shape
-    tiles = np.empty(((rows + TILE - 1) // TILE, (columns + TILE - 1) // TILE), height.dtype)
+def tile_maxima(height: Array) -> tuple[Array, Array]:
+    """Give the largest height of each square tile, and of each square of 8 x 8 tiles."""
+    tiles = _maxima(height, TILE)
+    return tiles, _maxima(tiles, _COARSE)
+
+
+@compiled()
+def _maxima(field: Array, edge: int) -> Array:
+    rows, columns = field.shape
+    tiles = np.empty(((rows + edge - 1) // edge, (columns + edge - 1) // edge), field.dtype)
     for i in range(tiles.shape[0]):
         for j in range(tiles.shape[1]):
-            tiles[i, j] = height[i * TILE : (i + 1) * TILE, j * TILE : (j + 1) * TILE].max()
+            tiles[i, j] = field[i * edge : (i + 1) * edge, j * edge : (j + 1) * edge].max()
     return tiles
 
 
 @compiled(fastmath=True)
-def _highest(tiles: Array, row0: int, row1: int, col0: int, col1: int) -> float:
-    """Largest height of the tiles that cover a box (ends included); -1e30 outside the image."""
+def _highest(tiles: tuple[Array, Array], row0: int, row1: int, col0: int, col1: int) -> float:
+    """Largest height of the tiles that cover a box (ends included), coarse ones for a large box; -1e30 outside the image."""
+    large = max(row1 - row0, col1 - col0) > _LARGE_BOX
+    field, edge = (tiles[1], TILE * _COARSE) if large else (tiles[0], TILE)
     top = -1e30
-    for i in range(max(row0, 0) // TILE, min(row1 // TILE, tiles.shape[0] - 1) + 1):
-        for j in range(max(col0, 0) // TILE, min(col1 // TILE, tiles.shape[1] - 1) + 1):
-            top = max(top, tiles[i, j])
+    for i in range(max(row0, 0) // edge, min(row1 // edge, field.shape[0] - 1) + 1):
+        for j in range(max(col0, 0) // edge, min(col1 // edge, field.shape[1] - 1) + 1):
+            top = max(top, field[i, j])
     return top
 
 
@@ -88,7 +98,7 @@ def _advance(
 @compiled(fastmath=True)
 def march(
     height: Array,
-    tiles: Array,
+    tiles: tuple[Array, Array],
     row: int,
     col0: int,
     col1: int,
