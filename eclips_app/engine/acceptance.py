@@ -60,9 +60,10 @@ class Acceptance:
 
         ``Cs = Int_0^t T sin^2 t' dt'`` and ``Cc = Int_0^t T sin t' cos t' dt'``, exact for T constant in each cell.
         """
-        return self._cumulate(_int_sin2(self.theta)), self._cumulate(_int_sin_cos(self.theta))
+        return self.cumulate(_int_sin2(self.theta)), self.cumulate(_int_sin_cos(self.theta))
 
-    def _cumulate(self, integral: Float) -> Float:
+    def cumulate(self, integral: Float) -> Float:
+        """Cumulate ``T`` over t, [k, f, j + 1], with the integral of the measure given at the edges [j + 1]."""
         cells = np.moveaxis(self.T, 1, 2) * np.diff(integral)
         return np.concatenate([np.zeros_like(cells[..., :1]), np.cumsum(cells, axis=-1)], axis=-1)
 

@@ -20,6 +20,7 @@ from eclips_app.engine.forward.image import PixelResponse, probe_sigma
 from eclips_app.engine.forward.linearised import Linearised
 from eclips_app.engine.forward.model import Parallax, detector_tables, forward_model, slopes
 from eclips_app.engine.forward.quadrature import signal
+from eclips_app.engine.forward.scene import Plan, Scene
 from eclips_app.engine.forward.tables import sectors
 from eclips_app.engine.optics.watch import watched
 from eclips_app.engine.surfaces import rough, steps
@@ -144,7 +145,7 @@ def test_plain_torch_gives_the_same_as_the_compiled_loops(emission: Emission) ->
     made = signal(*inputs[:3], dataclasses.replace(tables, taken=inputs[3]))
     expected = torch.autograd.grad((made * graded).sum(), inputs)
 
-    scene, plan = torch_horizon.Scene(height, tangents, weights), torch_horizon.Plan(tables.taken, *tables.plan)
+    scene, plan = Scene(height, tangents, weights), Plan(tables.taken, *tables.plan)
     out = torch.einsum("kj,jrc->krc", tables.total, weights)
     winner = torch.empty((AZIMUTHS, 40, 40), dtype=torch.int16)
     torch_horizon.signal(scene, plan, winner, out)
@@ -159,9 +160,7 @@ def test_plain_torch_gives_the_same_as_the_compiled_loops(emission: Emission) ->
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-10)
 
-    change = torch_horizon.Scene(
-        *(torch.from_numpy(np.random.default_rng(7).standard_normal(x.shape)) for x in inputs[:3])
-    )
+    change = Scene(*(torch.from_numpy(np.random.default_rng(7).standard_normal(x.shape)) for x in inputs[:3]))
     moved = torch.from_numpy(np.random.default_rng(8).standard_normal(tables.taken.shape))
     lost = torch.einsum("kj,jrc->krc", tables.total, change.weights)
     torch_horizon.tangent(scene, plan, winner, change, moved, lost)
@@ -180,7 +179,7 @@ def test_pruning_changes_nothing() -> None:
     tangents = slopes(height)
     weights = expansion.weights(tangents)
     out = torch.einsum("kj,jrc->krc", tables.total, weights)
-    scene, plan = torch_horizon.Scene(height, tangents, weights), torch_horizon.Plan(tables.taken, *tables.plan)
+    scene, plan = Scene(height, tangents, weights), Plan(tables.taken, *tables.plan)
     torch_horizon.signal(scene, plan, torch.empty((16, 150, 300), dtype=torch.int16), out)
     torch.testing.assert_close(signal(height, tangents, weights, tables), out, rtol=0, atol=1e-14)
 

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
-from eclips_app.engine.emission.model import zernike
 from eclips_app.engine.emission.tables import Emitted
+from eclips_app.engine.emission.zernike import zernike
 
 Float = NDArray[np.float64]
 

@@ -18,6 +18,7 @@ from scipy.interpolate import PchipInterpolator
 from eclips_app.core.emission import COEFFICIENTS, Emission
 from eclips_app.core.errors import EclipsError
 from eclips_app.engine.emission.tables import Emitted, read_table
+from eclips_app.engine.emission.zernike import zernike
 
 Float = NDArray[np.float64]
 
@@ -72,26 +73,6 @@ def tabulated(emitted: Emitted) -> Density:
         return np.asarray(lambert(alpha, theta, turn) * relative(at) * shape)
 
     return density
-
-
-def zernike(n: int, m: int, x: Float, y: Float) -> Float:
-    """Give the Zernike polynomial of degree n and order m (cosine), normalised to a mean square of 1 over the emitted."""
-    rho2 = x**2 + y**2
-    radial = np.zeros_like(rho2)
-    for k in range((n - m) // 2 + 1):
-        # Born and Wolf, Principles of Optics, 9.2.1: R_n^m without its factor rho^m, which the angular part takes.
-        factor = (
-            (-1) ** k
-            * _factorial(n - k)
-            / (_factorial(k) * _factorial((n + m) // 2 - k) * _factorial((n - m) // 2 - k))
-        )
-        radial += factor * rho2 ** ((n - m) // 2 - k)
-    angular = ((x + 1j * y) ** m).real
-    return np.asarray(np.sqrt((n + 1) * (2 if m else 1)) * radial * angular)
-
-
-def _factorial(n: int) -> float:
-    return float(np.prod(np.arange(1, n + 1)))
 
 
 def fit(emitted: Emitted) -> tuple[float, ...]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from eclips_app.engine.compiled import compiled
 from eclips_app.engine.emission.stopping import REST_KEV
+from eclips_app.engine.emission.zernike import radial
 
 Float = NDArray[np.float64]
 Bits = np.uint64
@@ -26,18 +27,11 @@ _MOMENTS = len(ZERNIKE)
 _WAITING = 64  #: knock-ons of one history that wait at the same time
 
 
-def _radial(n: int, m: int) -> list[float]:
-    """Give the radial Zernike polynomial over rho^m in powers of rho² (Born and Wolf 9.2.1), of a mean square of 1."""
-    f, k = math.factorial, (n - m) // 2
-    norm = math.sqrt((n + 1) * (2 if m else 1))
-    terms = [(-1) ** s * f(n - s) / (f(s) * f((n + m) // 2 - s) * f(k - s)) for s in range(k + 1)]
-    return [norm * term for term in terms[::-1]] + [0.0] * (3 - k)
-
-
 _BY_ORDER = sorted(range(_MOMENTS), key=lambda i: ZERNIKE[i][1])
 _PLACES = np.array(_BY_ORDER)  #: in ZERNIKE, sorted by order
 _ORDERS = np.array([ZERNIKE[i][1] for i in _BY_ORDER])
-_RADIAL = np.array([_radial(*ZERNIKE[i]) for i in _BY_ORDER])
+#: In powers of rho^2, lowest first; zeros fill up to those of the highest degree.
+_RADIAL = np.array([(radial(*ZERNIKE[i]) + 3 * [0.0])[:4] for i in _BY_ORDER])
 
 
 @compiled(parallel=True, error_model="numpy")

@@ -21,8 +21,8 @@ from eclips_app.core.emission import Emission
 from eclips_app.engine.forward import quadrature, torch_horizon
 from eclips_app.engine.forward.measure import DETECTOR, EMISSIONS
 from eclips_app.engine.forward.model import detector_tables, slopes
+from eclips_app.engine.forward.scene import Plan, Scene
 from eclips_app.engine.forward.tables import Sectors
-from eclips_app.engine.forward.torch_horizon import Plan, Scene
 from eclips_app.engine.surfaces import rough
 
 #: Of the results of `Case.by_loops` and `Case.differentiated`.

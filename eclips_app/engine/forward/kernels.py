@@ -7,39 +7,17 @@ angle, without an arc tangent. Pixels whose horizon is below the acceptance cost
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numba
 import numpy as np
 
 from eclips_app.engine.compiled import compiled
 from eclips_app.engine.forward.march import STRETCH, Array, Int, line_of, march, occluder, slope_of
-
-
-class Scene(NamedTuple):
-    """What is rendered: heights in pixels [row, col], slopes [2, row, col] (right, up), functions of the normal [j, row, col]."""
-
-    height: Array
-    slopes: Array
-    weights: Array
-
-
-class Plan(NamedTuple):
-    """What a detector makes of it.
-
-    ``taken`` [a, node, k, j]: tables; ``seen`` [a, 2]: first segment and end of those that a sector reaches; ``directions``
-    [2, a] (right, up); ``bounds``: slopes below the first block nothing that is caught, at the second one nothing is left.
-    """
-
-    taken: Array
-    seen: Int
-    directions: Array
-    bounds: Array
+from eclips_app.engine.forward.scene import Plan, Scene
 
 
 @compiled(parallel=True, fastmath=True)
 def signal_rows(
-    scene: Scene, tiles: tuple[Array, Array], plan: Plan, rows: tuple[int, int], winner: Int, out: Array
+    scene: Scene[Array], tiles: tuple[Array, Array], plan: Plan[Array], rows: tuple[int, int], winner: Int, out: Array
 ) -> None:
     """Subtract from `out` [k, row, col] what horizons take away, for some rows; fill `winner` if it is not empty.
 
@@ -85,9 +63,21 @@ def _place(slope: float, bounds: Array, nodes: int) -> tuple[int, float]:
     return node, place - node
 
 
+@compiled(fastmath=True)
+def _stretch(slope: float, nodes: int) -> float:
+    """Give the table's steps per unit of slope."""
+    return (nodes - 1) / ((1.0 + slope) * (1.0 + slope))
+
+
 @compiled(parallel=True, fastmath=True)
 def adjoint(
-    scene: Scene, plan: Plan, winner: Int, gradient: Array, to_height: Array, to_slopes: Array, to_weights: Array
+    scene: Scene[Array],
+    plan: Plan[Array],
+    winner: Int,
+    gradient: Array,
+    to_height: Array,
+    to_slopes: Array,
+    to_weights: Array,
 ) -> None:
     """Add the derivatives of ``Sum gradient * signal`` to `to_height` [band, row, col], `to_slopes` and `to_weights`.
 
@@ -121,7 +111,7 @@ def adjoint(
                         steepness -= weights[j, row, col] * rise
                     if m >= bounds[1]:
                         continue
-                    steepness *= (taken.shape[1] - 1) / ((1.0 + m) * (1.0 + m))
+                    steepness *= _stretch(m, taken.shape[1])
                     if step < 0:
                         to_slopes[0, row, col] += steepness * right
                         to_slopes[1, row, col] += steepness * up
@@ -134,7 +124,9 @@ def adjoint(
 
 
 @compiled(parallel=True, fastmath=True)
-def tangent(scene: Scene, plan: Plan, winner: Int, change: Scene, taken_change: Array, out: Array) -> None:
+def tangent(
+    scene: Scene[Array], plan: Plan[Array], winner: Int, change: Scene[Array], taken_change: Array, out: Array
+) -> None:
     """Subtract from `out` [k, row, col] the change of what horizons take away; an empty `taken_change` is none."""
     height, slopes, weights = scene
     taken, seen, directions, bounds = plan
@@ -151,7 +143,7 @@ def tangent(scene: Scene, plan: Plan, winner: Int, change: Scene, taken_change: 
                 m = slope_of(height, slopes, row, col, step, right, up, line)
                 node, part = _place(m, bounds, taken.shape[1])
                 moved = slope_of(height_change, slopes_change, row, col, step, right, up, line)
-                moved *= (taken.shape[1] - 1) / ((1.0 + m) * (1.0 + m)) if m < bounds[1] else 0.0
+                moved *= _stretch(m, taken.shape[1]) if m < bounds[1] else 0.0
                 for k in range(seen[a, 0], seen[a, 1]):
                     for j in range(weights.shape[0]):
                         low = taken[a, node, k, j]
@@ -165,7 +157,7 @@ def tangent(scene: Scene, plan: Plan, winner: Int, change: Scene, taken_change: 
 
 
 @compiled(parallel=True, fastmath=True)
-def table_gradient(scene: Scene, plan: Plan, winner: Int, gradient: Array, to_taken: Array) -> None:
+def table_gradient(scene: Scene[Array], plan: Plan[Array], winner: Int, gradient: Array, to_taken: Array) -> None:
     """Subtract from `to_taken` [a, node, k, j] the derivatives of ``Sum gradient * signal`` with respect to the table."""
     height, slopes, weights = scene
     _, seen, directions, bounds = plan

@@ -12,7 +12,7 @@ from torch.autograd import forward_ad
 
 from eclips_app.engine.forward.model import ForwardModel, slopes
 from eclips_app.engine.forward.quadrature import loops_for
-from eclips_app.engine.forward.torch_horizon import Plan, Scene
+from eclips_app.engine.forward.scene import Plan, Scene
 
 
 class Linearised:
@@ -21,7 +21,7 @@ class Linearised:
     def __init__(self, model: ForwardModel, height_nm: torch.Tensor) -> None:
         self.model = model
         tables = model.sectors
-        height, _ = model.local(height_nm)
+        height = model.local(height_nm)
         tangents = slopes(height)
         self._scene = Scene(height, tangents, model.expansion.weights(tangents))
         self._plan = Plan(tables.taken, *tables.plan)

@@ -15,6 +15,7 @@ from eclips_app.engine.device import one_thread
 from eclips_app.engine.forward import torch_horizon
 from eclips_app.engine.forward.linearised import tangent_of
 from eclips_app.engine.forward.model import ForwardModel, forward_model, slopes
+from eclips_app.engine.forward.scene import Plan, Scene
 from eclips_app.engine.surfaces import KINDS
 
 #: Level annulus that accepts polar angles of 15 to 60 degrees.
@@ -98,7 +99,7 @@ def _plain(model: ForwardModel, height: torch.Tensor) -> None:
     weights = model.expansion.weights(tangents)
     winner = torch.empty((tables.directions.shape[1], *height.shape), dtype=torch.int16)
     out = torch.einsum("kj,jrc->krc", tables.total, weights)
-    scene, plan = torch_horizon.Scene(height, tangents, weights), torch_horizon.Plan(tables.taken, *tables.plan)
+    scene, plan = Scene(height, tangents, weights), Plan(tables.taken, *tables.plan)
     torch_horizon.signal(scene, plan, winner, out)
 
 

@@ -26,6 +26,7 @@ from eclips_app.engine.forward import kernels
 from eclips_app.engine.forward.image import PixelResponse, probe_sigma
 from eclips_app.engine.forward.march import tile_maxima
 from eclips_app.engine.forward.quadrature import signal
+from eclips_app.engine.forward.scene import Plan, Scene
 from eclips_app.engine.forward.tables import NODES, Sectors, sectors
 from eclips_app.engine.optics import flight
 from eclips_app.engine.optics.flight import Spectrum
@@ -119,8 +120,10 @@ class ForwardModel:
         normal_slopes : tensor [2, …], optional
             Slopes (right, up) of the tangent planes where they are unknowns of their own; default: those of the heights.
         """
-        height, local = self.local(height_nm)
-        tangents = slopes(height) if normal_slopes is None else normal_slopes + slopes(height - local)
+        height = self.local(height_nm)
+        tangents = (
+            slopes(height) if normal_slopes is None else normal_slopes + slopes(height - height_nm / self.spacing_nm)
+        )
         samples = self.placed(signal(height, tangents, self.expansion.weights(tangents), self.sectors))
         return self.response(samples if rho is None else samples * rho) / self.flat
 
@@ -130,9 +133,9 @@ class ForwardModel:
         `report` is called with the part done after some rows; it may raise to stop.
         """
         with torch.no_grad():
-            height, _ = self.local(torch.from_numpy(height_nm).to(self.sectors.total))
+            height = self.local(torch.from_numpy(height_nm).to(self.sectors.total))
             total, rows, columns = self.sectors.total, *height.shape
-            plan = kernels.Plan(self.sectors.taken.numpy(), *self.sectors.plan)
+            plan = Plan(self.sectors.taken.numpy(), *self.sectors.plan)
             tiles, winner = tile_maxima(height.numpy()), np.empty((0, 0, 0), np.int16)
             out = torch.empty((len(total), rows, columns), dtype=total.dtype)
             # Slopes and weights of all rows at once would take several times the memory of the images.
@@ -142,24 +145,24 @@ class ForwardModel:
                 tangents = slopes(height[above : end + 1])[:, first - above :][:, : end - first].contiguous()
                 weights = self.expansion.weights(tangents)
                 strip = torch.einsum("kj,jrc->krc", total, weights).contiguous()
-                scene = kernels.Scene(height.numpy(), tangents.numpy(), weights.numpy())
+                scene = Scene(height.numpy(), tangents.numpy(), weights.numpy())
                 kernels.signal_rows(scene, tiles, plan, (first, end), winner, strip.numpy())
                 out[:, first:end] = strip
                 if report is not None:
                     report(end / rows)
             return self.placed(out)
 
-    def local(self, height_nm: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Give the heights in pixels as the tables see them, and as they are.
+    def local(self, height_nm: torch.Tensor) -> torch.Tensor:
+        """Give the heights in pixels as the tables see them.
 
         A beam that arrives inclined sees the specimen turned: with the pivot P that is the parabola ``(X^2 + Y^2) / 2 P``.
         """
         height = height_nm / self.spacing_nm
         if self.parallax is None or self.parallax.pivot_mm is None:
-            return height, height
+            return height
         x, y = self._positions_mm(height)
         bowl = (x**2 + y[:, None] ** 2) / (2.0 * self.parallax.pivot_mm) * (1e6 / self.spacing_nm)
-        return height - bowl, height
+        return height - bowl
 
     def placed(self, samples: torch.Tensor) -> torch.Tensor:
         """Put together what the tables give on the axis and per mm of beam position."""

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from eclips_app.engine.forward import kernels
 from eclips_app.engine.forward.march import tile_maxima
-from eclips_app.engine.forward.torch_horizon import Plan, Scene
+from eclips_app.engine.forward.scene import Plan, Scene
 
 
-def signal(scene: Scene, plan: Plan, winner: torch.Tensor, out: torch.Tensor) -> None:
+def signal(scene: Scene[torch.Tensor], plan: Plan[torch.Tensor], winner: torch.Tensor, out: torch.Tensor) -> None:
     """Subtract from `out` [k, row, col] what horizons take away, and fill `winner`."""
     rows = (0, scene.height.shape[0])
     tiles = tile_maxima(_array(scene.height))
@@ -20,7 +20,7 @@ def signal(scene: Scene, plan: Plan, winner: torch.Tensor, out: torch.Tensor) ->
 
 
 def adjoint(
-    scene: Scene, plan: Plan, winner: torch.Tensor, gradient: torch.Tensor, to_height: torch.Tensor,
+    scene: Scene[torch.Tensor], plan: Plan[torch.Tensor], winner: torch.Tensor, gradient: torch.Tensor, to_height: torch.Tensor,
     to_slopes: torch.Tensor, to_weights: torch.Tensor,
 ) -> None:  # fmt: skip
     """Add the derivatives of ``Sum gradient * signal`` to `to_height`, `to_slopes` and `to_weights`."""
@@ -31,7 +31,12 @@ def adjoint(
 
 
 def tangent(
-    scene: Scene, plan: Plan, winner: torch.Tensor, change: Scene, taken_change: torch.Tensor, out: torch.Tensor
+    scene: Scene[torch.Tensor],
+    plan: Plan[torch.Tensor],
+    winner: torch.Tensor,
+    change: Scene[torch.Tensor],
+    taken_change: torch.Tensor,
+    out: torch.Tensor,
 ) -> None:
     """Subtract from `out` [k, row, col] the change of what horizons take away; an empty `taken_change` is none."""
     given = _scene(scene), _plan(plan), winner.numpy(), _scene(change)
@@ -39,7 +44,11 @@ def tangent(
 
 
 def table_gradient(
-    scene: Scene, plan: Plan, winner: torch.Tensor, gradient: torch.Tensor, to_taken: torch.Tensor
+    scene: Scene[torch.Tensor],
+    plan: Plan[torch.Tensor],
+    winner: torch.Tensor,
+    gradient: torch.Tensor,
+    to_taken: torch.Tensor,
 ) -> None:
     """Subtract from `to_taken` [a, node, k, j] the derivatives of ``Sum gradient * signal`` with respect to the table."""
     kernels.table_gradient(_scene(scene), _plan(plan), winner.numpy(), _array(gradient), to_taken.numpy())
@@ -49,9 +58,9 @@ def _array(value: torch.Tensor) -> NDArray[np.floating]:
     return value.detach().contiguous().numpy()
 
 
-def _scene(scene: Scene) -> kernels.Scene:
-    return kernels.Scene(_array(scene.height), _array(scene.slopes), _array(scene.weights))
+def _scene(scene: Scene[torch.Tensor]) -> Scene[NDArray[np.floating]]:
+    return Scene(_array(scene.height), _array(scene.slopes), _array(scene.weights))
 
 
-def _plan(plan: Plan) -> kernels.Plan:
-    return kernels.Plan(_array(plan.taken), plan.seen, plan.directions, plan.bounds)
+def _plan(plan: Plan[torch.Tensor]) -> Plan[NDArray[np.floating]]:
+    return Plan(_array(plan.taken), plan.seen, plan.directions, plan.bounds)

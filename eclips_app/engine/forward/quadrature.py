@@ -21,6 +21,7 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from eclips_app.engine.forward import numba_horizon, torch_horizon
+from eclips_app.engine.forward.scene import Plan, Scene
 from eclips_app.engine.forward.tables import Sectors
 
 _NO_TABLE = torch.empty((0, 0, 0, 0))
@@ -58,7 +59,7 @@ class _Signal(torch.autograd.Function):
     ) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
         out = torch.einsum("kj,jrc->krc", total, weights).contiguous()
         winner = torch.empty((sectors.directions.shape[1], *height.shape), dtype=torch.int16, device=height.device)
-        scene, plan = torch_horizon.Scene(height, slopes, weights), torch_horizon.Plan(taken, *sectors.plan)
+        scene, plan = Scene(height, slopes, weights), Plan(taken, *sectors.plan)
         loops_for(height.device).signal(scene, plan, winner, out)
         return out, winner
 
@@ -78,7 +79,7 @@ class _Signal(torch.autograd.Function):
             return (None,) * 6
         height, slopes, weights, taken, total, winner = ctx.saved_tensors
         gradient = gradient.contiguous()
-        scene, plan = torch_horizon.Scene(height, slopes, weights), torch_horizon.Plan(taken, *ctx.plan)
+        scene, plan = Scene(height, slopes, weights), Plan(taken, *ctx.plan)
         to_height, to_slopes = height.new_zeros(height.shape), slopes.new_zeros(slopes.shape)
         to_weights = torch.einsum("kj,krc->jrc", total, gradient).contiguous()
         wanted = ctx.needs_input_grad[3] or ctx.needs_input_grad[4]
@@ -100,8 +101,8 @@ class _Signal(torch.autograd.Function):
         if changes[4] is not None:
             out = out + torch.einsum("kj,jrc->krc", changes[4], weights)
         out = out.contiguous()
-        scene, plan = torch_horizon.Scene(height, slopes, weights), torch_horizon.Plan(taken, *ctx.plan)
-        change = torch_horizon.Scene(*moved)
+        scene, plan = Scene(height, slopes, weights), Plan(taken, *ctx.plan)
+        change = Scene(*moved)
         loops_for(height.device).tangent(scene, plan, winner, change, table, out)
         return out, None
 

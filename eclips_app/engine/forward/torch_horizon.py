@@ -7,35 +7,18 @@ and benchmarks.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from eclips_app.engine.forward.march import Line, line_of
+from eclips_app.engine.forward.scene import Plan, Scene
 
 Float = NDArray[np.float64]
 
 
-class Scene(NamedTuple):
-    """What is rendered (see `kernels.Scene`)."""
-
-    height: torch.Tensor
-    slopes: torch.Tensor
-    weights: torch.Tensor
-
-
-class Plan(NamedTuple):
-    """What a detector makes of it (see `kernels.Plan`)."""
-
-    taken: torch.Tensor
-    seen: NDArray[np.int64]
-    directions: Float
-    bounds: Float
-
-
-def signal(scene: Scene, plan: Plan, winner: torch.Tensor, out: torch.Tensor) -> None:
+def signal(scene: Scene[torch.Tensor], plan: Plan[torch.Tensor], winner: torch.Tensor, out: torch.Tensor) -> None:
     """Subtract from `out` [k, row, col] what horizons take away, and fill `winner`."""
     height, slopes, weights = scene
     taken, seen, directions, bounds = plan
@@ -51,7 +34,7 @@ def signal(scene: Scene, plan: Plan, winner: torch.Tensor, out: torch.Tensor) ->
 
 
 def adjoint(
-    scene: Scene, plan: Plan, winner: torch.Tensor, gradient: torch.Tensor, to_height: torch.Tensor,
+    scene: Scene[torch.Tensor], plan: Plan[torch.Tensor], winner: torch.Tensor, gradient: torch.Tensor, to_height: torch.Tensor,
     to_slopes: torch.Tensor, to_weights: torch.Tensor,
 ) -> None:  # fmt: skip
     """Add the derivatives of ``Sum gradient * signal`` to `to_height`, `to_slopes` and `to_weights`."""
@@ -73,7 +56,12 @@ def adjoint(
 
 
 def tangent(
-    scene: Scene, plan: Plan, winner: torch.Tensor, change: Scene, taken_change: torch.Tensor, out: torch.Tensor
+    scene: Scene[torch.Tensor],
+    plan: Plan[torch.Tensor],
+    winner: torch.Tensor,
+    change: Scene[torch.Tensor],
+    taken_change: torch.Tensor,
+    out: torch.Tensor,
 ) -> None:
     """Subtract from `out` [k, row, col] the change of what horizons take away; an empty `taken_change` is none."""
     height, slopes, weights = scene
@@ -96,7 +84,11 @@ def tangent(
 
 
 def table_gradient(
-    scene: Scene, plan: Plan, winner: torch.Tensor, gradient: torch.Tensor, to_taken: torch.Tensor
+    scene: Scene[torch.Tensor],
+    plan: Plan[torch.Tensor],
+    winner: torch.Tensor,
+    gradient: torch.Tensor,
+    to_taken: torch.Tensor,
 ) -> None:
     """Subtract from `to_taken` [a, node, k, j] the derivatives of ``Sum gradient * signal`` with respect to the table."""
     height, slopes, weights = scene

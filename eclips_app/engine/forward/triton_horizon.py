@@ -14,7 +14,7 @@ import torch
 
 from eclips_app.engine.forward import triton_kernels
 from eclips_app.engine.forward.march import line_of
-from eclips_app.engine.forward.torch_horizon import Plan, Scene
+from eclips_app.engine.forward.scene import Plan, Scene
 
 #: Pixels that march together: one for each lane of a warp, so that none waits for another warp.
 WIDTH, HEIGHT = 32, 1
@@ -32,7 +32,7 @@ class Lines(NamedTuple):
     shares: torch.Tensor
 
 
-def signal(scene: Scene, plan: Plan, winner: torch.Tensor, out: torch.Tensor) -> None:
+def signal(scene: Scene[torch.Tensor], plan: Plan[torch.Tensor], winner: torch.Tensor, out: torch.Tensor) -> None:
     """Subtract from `out` [k, row, col] what horizons take away, and fill `winner`."""
     given, lines = _flat(scene), _lines(plan, scene.height)
     tiles = torch.nn.functional.max_pool2d(given[0][None], 1 << SHIFT, ceil_mode=True)[0].contiguous()
@@ -42,7 +42,7 @@ def signal(scene: Scene, plan: Plan, winner: torch.Tensor, out: torch.Tensor) ->
 
 
 def adjoint(
-    scene: Scene, plan: Plan, winner: torch.Tensor, gradient: torch.Tensor, to_height: torch.Tensor,
+    scene: Scene[torch.Tensor], plan: Plan[torch.Tensor], winner: torch.Tensor, gradient: torch.Tensor, to_height: torch.Tensor,
     to_slopes: torch.Tensor, to_weights: torch.Tensor,
 ) -> None:  # fmt: skip
     """Add the derivatives of ``Sum gradient * signal`` to `to_height`, `to_slopes` and `to_weights`."""
@@ -52,7 +52,12 @@ def adjoint(
 
 
 def tangent(
-    scene: Scene, plan: Plan, winner: torch.Tensor, change: Scene, taken_change: torch.Tensor, out: torch.Tensor
+    scene: Scene[torch.Tensor],
+    plan: Plan[torch.Tensor],
+    winner: torch.Tensor,
+    change: Scene[torch.Tensor],
+    taken_change: torch.Tensor,
+    out: torch.Tensor,
 ) -> None:
     """Subtract from `out` [k, row, col] the change of what horizons take away; an empty `taken_change` is none."""
     lines, taken = _lines(plan, scene.height), plan.taken.detach().contiguous()
@@ -69,7 +74,11 @@ def tangent(
 
 
 def table_gradient(
-    scene: Scene, plan: Plan, winner: torch.Tensor, gradient: torch.Tensor, to_taken: torch.Tensor
+    scene: Scene[torch.Tensor],
+    plan: Plan[torch.Tensor],
+    winner: torch.Tensor,
+    gradient: torch.Tensor,
+    to_taken: torch.Tensor,
 ) -> None:
     """Subtract from `to_taken` [a, node, k, j] the derivatives of ``Sum gradient * signal`` with respect to the table."""
     lines = _lines(plan, scene.height)
@@ -87,18 +96,18 @@ def _launch(kernel: Any, arrays: tuple[torch.Tensor, ...], sizes: tuple[int, ...
         kernel[blocks](*arrays, rows, columns, *sizes, WIDTH=WIDTH, HEIGHT=HEIGHT, **constants, num_warps=warps)
 
 
-def _flat(scene: Scene) -> tuple[torch.Tensor, ...]:
+def _flat(scene: Scene[torch.Tensor]) -> tuple[torch.Tensor, ...]:
     """Give the arrays without gaps."""
     return tuple(x.detach().contiguous() for x in scene)
 
 
-def _sizes(plan: Plan, lines: Lines) -> tuple[int, ...]:
+def _sizes(plan: Plan[torch.Tensor], lines: Lines) -> tuple[int, ...]:
     """Give the numbers of azimuths, steps, nodes, segments and functions."""
     azimuths, *table = plan.taken.shape
     return (azimuths, lines.shares.numel(), *table)
 
 
-def _lines(plan: Plan, like: torch.Tensor) -> Lines:
+def _lines(plan: Plan[torch.Tensor], like: torch.Tensor) -> Lines:
     """Tabulate the steps of all azimuths, up to the longest side of the image."""
     steps = np.arange(max(like.shape) + _AHEAD)
     numbers, lines, drifts = [], [], []

@@ -169,7 +169,7 @@ def _open_part(theta: Float, open_to: Float) -> Float:
 
 def _numbers(table: Acceptance, sky: Sky, names: list[str]) -> list[dict[str, Any]]:
     """Solid angles and emission of each segment; see `visibility_step`."""
-    solid = _cumulated(table, np.cos(table.theta[:1]) - np.cos(table.theta))
+    solid = table.cumulate(-np.cos(table.theta)) * np.diff(table.phi)[:, None]
     moments = np.moveaxis(table.moments(sky.azimuth.size), 2, 0) @ sky.normal  # [k, f, j + 1]
     whole = np.full_like(sky.open_to, np.pi / 2)
     valid, visible = _at(solid, table.theta, whole), _at(solid, table.theta, sky.open_to)
@@ -182,12 +182,6 @@ def _numbers(table: Acceptance, sky: Sky, names: list[str]) -> list[dict[str, An
         }
         for k, name in enumerate(names)
     ]  # fmt: skip
-
-
-def _cumulated(table: Acceptance, integral: Float) -> Float:
-    """Cumulate ``T`` over t with the given integral of the measure at the edges, times the azimuth cell: [k, f, j + 1]."""
-    cells = np.moveaxis(table.T, 1, 2) * np.diff(integral) * np.diff(table.phi)[:, None]
-    return np.concatenate([np.zeros_like(cells[..., :1]), np.cumsum(cells, axis=-1)], axis=-1)
 
 
 def _at(cumulated: Float, theta: Float, limit: Float) -> Float:

@@ -31,13 +31,13 @@ def draws(solver: GaussNewton, count: int, seed: int, report: Callable[[float, s
     """Draw `count` times; `report` may raise to stop."""
     generator = torch.Generator().manual_seed(seed)  # on the CPU, so that a device does not change the draws
     spacing, like = solver.model.spacing_nm, solver.height_nm
-    found, determined = [], 0.0
+    spectrum, found, determined = solver.preconditioner(), [], 0.0
     for number in range(count):
         noise = _normal(solver.data.signal, generator) * solver.weight.sqrt()
         open_to = _normal(second_differences(like), generator) * solver.stiffness.sqrt()
         data = solver.about.adjoint(solver.fitted.graded(noise / solver.weight.clamp(min=1e-30))) * spacing
         right = data + second_differences_adjoint(open_to)
-        change, _ = solver.solved(right, _TOLERANCE, partial(_reported, report, number, count))
+        change, _ = solver.solved(right, spectrum, _TOLERANCE, partial(_reported, report, number, count))
         found.append(change * spacing)
         determined += float((data * change).double().sum())
     pixels = solver.data.signal[0].numel()

@@ -105,7 +105,9 @@ class GaussNewton:
         """Take outer steps until the rules say stop; gives the heights in nm."""
         for number in range(self.rules.outer):
             before = self._reweighted(adapt=self.rules.adapt > number)
-            change, steps = self.solved(self._descent(), self.rules.tolerance, partial(report, number))
+            change, steps = self.solved(
+                self._descent(), self.preconditioner(), self.rules.tolerance, partial(report, number)
+            )
             after = self._advanced(change, before)
             self.progress.cost.append(after)
             self.progress.inner.append(steps)
@@ -168,10 +170,14 @@ class GaussNewton:
         data = self.about.adjoint(self.fitted.graded(self.residual)) * self.model.spacing_nm
         return data - second_differences_adjoint(self.stiffness * second_differences(height))
 
-    def solved(self, right: Tensor, tolerance: float, report: Callable[[float], None]) -> tuple[Tensor, int]:
-        """Solve the normal equations for a right-hand side; gives a change of the heights in samples and the steps taken."""
+    def solved(
+        self, right: Tensor, spectrum: Tensor, tolerance: float, report: Callable[[float], None]
+    ) -> tuple[Tensor, int]:
+        """Solve the normal equations for a right-hand side; gives a change of the heights in samples and the steps taken.
+
+        `spectrum` is what `preconditioner` gives.
+        """
         left = right.clone()
-        spectrum = self._preconditioner()
         found = torch.zeros_like(left)
         better = _filtered(left, spectrum)
         along, size = better.clone(), float((left * better).double().sum())
@@ -189,7 +195,7 @@ class GaussNewton:
             along = better + (size / last) * along
         return found, step
 
-    def _preconditioner(self) -> Tensor:
+    def preconditioner(self) -> Tensor:
         """Give the mean Gauss-Newton matrix in the cosine basis, [row, col]."""
         rows, columns = self.height_nm.shape
         step = self.model.response.subpixels
