@@ -19,6 +19,7 @@ from eclips_app.core.detector import Detector
 from eclips_app.core.emission import Emission
 from eclips_app.core.schema import choice, quantity
 from eclips_app.core.specimen import Specimen as Specimen
+from eclips_app.core.tolerance import Tolerances
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -103,8 +104,14 @@ class Reconstruct:
 class ClosedLoop(Reconstruct):
     """Gauss-Newton on the exact forward model, started by the linear reconstruction. Inputs and results as there.
 
-    `height_std` holds the noise of the images and what the prior leaves open, by random draws; `chi2` is smoothed over some
-    pixels. Previews: ``height`` after each outer step.
+    Further inputs, all of the crop's size and optional: ``start`` [row, col] in nm, heights to start from; ``materials``
+    [row, col] (integers), labels for `brightness` "material"; ``rho`` [row, col], the factor for "known".
+
+    Further results: ``deviations`` [n, row, col] and ``flags`` [row, col] (see `core.deviations`), ``chi2_known`` [row, col]:
+    chi-square with the brightness of the material instead of each pixel's own. `height_std` is the square root of the sum of
+    all deviations squared; `chi2` is smoothed over some pixels. Previews: ``height`` after each outer step, and ``chi2`` [n, 2]
+    (outer step, chi-square per degree of freedom). A run that is told to stop after its first outer step returns what it has
+    found so far, without `deviations` and with ``info["stopped"]``.
     """
 
     emission: Emission = field(default_factory=Emission)
@@ -112,13 +119,62 @@ class ClosedLoop(Reconstruct):
         "standard", "standard", "metrology", label="Quality",
         help="standard: one height for each pixel. metrology: 2 x 2 heights, which sharp edges need; several times slower.",
     )  # fmt: skip
-    azimuths: int = quantity(16, label="Azimuths", low=8, high=256)
+    brightness: str = choice(
+        "pixel", "pixel", "material", "uniform", "known", label="Brightness",
+        help="pixel: each pixel's own, whatever its material. material: one for each label. uniform: one for the field. "
+        "known: a given map of factors. Fewer unknowns see more, and err more where they are wrong.",
+    )  # fmt: skip
+    tolerances: Tolerances = field(default_factory=Tolerances)
+    grey_per_electron: float | None = quantity(
+        None,
+        label="Grey values per electron",
+        low=1e-12,
+        high=1e12,
+        help="None: the noise is estimated from the images.",
+    )
+    read_noise_grey: float = quantity(0.0, label="Read-out noise", unit="grey", low=0, high=1e9)
+    azimuths: int | None = quantity(
+        None, label="Azimuths", low=8, high=256, help="Sectors of the horizon; None: 16, and 32 for metrology."
+    )
     smoothing: float | None = quantity(
         None, label="Smoothing", low=0.01, high=1e4,
         help="Weight of the prior that surfaces are smooth but for edges; None: found from the surface's own curvature.",
     )  # fmt: skip
-    draws: int = quantity(8, label="Random draws for the standard deviation", low=2, high=64)
+    coarse_to_fine: bool = True  #: solve images of half the size first
+    steps: int = quantity(8, label="Outer steps at most", low=1, high=100)
+    least_fall: float = quantity(
+        3e-3, label="Least fall of the cost", low=1e-9, high=0.5, help="An outer step that gains less is the last."
+    )
+    tile_px: int | None = quantity(
+        None, label="Tiles", unit="px", low=128, high=16384,
+        help="Larger images are solved in overlapping tiles; None: as memory allows.",
+    )  # fmt: skip
+    draws: int = quantity(16, label="Random draws for the standard deviation", low=2, high=64)
     seed: int = quantity(0, label="Seed of the draws", low=0, high=2**31)
+
+
+@dataclass(frozen=True)
+class FunctionalStd(ClosedLoop):
+    """Exact standard deviations of functionals of the height (Fisher information) about a finished closed-loop run.
+
+    The run's parameters and inputs, and ``height`` [row, col] of the run in nm, ``weights`` [m, row, col] of the crop's size:
+    functional i is ``Sum weights_i * height``. Gives ``info["std_nm"]`` [m], noise and what the prior leaves open.
+    """
+
+
+@dataclass(frozen=True)
+class Cycle(ClosedLoop):
+    """Cycle consistency: render the images of a finished run's height and material, reconstruct them, compare.
+
+    The run's parameters, `method` among them; inputs ``height``, ``rho`` and ``mask`` [row, col] of the run. Gives ``height``
+    [row, col] of the second reconstruction and ``difference`` (second minus first, plane removed; both nm), and as ``info``
+    `rms_nm`, `rms_percent` (of the height's standard deviation), `largest_nm`, `normal_error_deg` (mean) and `caveat`.
+    """
+
+    method: str = choice("closed-loop", "linear", "closed-loop", label="Method")
+    dose_grey: float | None = quantity(
+        None, label="Grey values per electron of the added noise", low=1e-12, high=1e12, help="None: no noise."
+    )
 
 
 @dataclass(frozen=True)
@@ -258,7 +314,9 @@ _ALL = (
     Step("read-height-map", 1, "eclips_app.io.height_maps:read_step", ReadHeightMap),
     Step("register", 1, "eclips_app.engine.register:register_step", Register),
     Step("reconstruct-linear", 1, "eclips_app.engine.linear:reconstruct_step", Reconstruct),
-    Step("reconstruct-closed-loop", 1, "eclips_app.engine.refine.step:reconstruct_step", ClosedLoop),
+    Step("reconstruct-closed-loop", 2, "eclips_app.engine.refine.step:reconstruct_step", ClosedLoop),
+    Step("functional-std", 1, "eclips_app.engine.refine.functionals:functional_step", FunctionalStd),
+    Step("cycle", 1, "eclips_app.engine.cycle:cycle_step", Cycle),
     Step("simulate", 1, "eclips_app.engine.simulate:simulate_step", Simulate),
     Step("specimen", 1, "eclips_app.engine.surfaces:specimen_step", Specimen),
     Step("visibility", 1, "eclips_app.engine.forward.visibility:visibility_step", Visibility),

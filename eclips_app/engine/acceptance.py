@@ -18,9 +18,10 @@ from torch import Tensor
 
 from eclips_app.core.detector import Detector, Segment
 from eclips_app.core.errors import EclipsError
+from eclips_app.core.tolerance import GEOMETRY
 from eclips_app.engine.device import one_thread
 from eclips_app.engine.optics import flight
-from eclips_app.engine.optics.coverage import GEOMETRY, covered, frame, geometry_vector, remapped, with_geometry
+from eclips_app.engine.optics.coverage import covered, frame, geometry_vector, remapped, with_geometry
 from eclips_app.engine.optics.flight import Spectrum
 
 __all__ = [

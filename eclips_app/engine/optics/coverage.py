@@ -16,13 +16,8 @@ from torch import Tensor
 
 from eclips_app.core.detector import Detector
 from eclips_app.core.errors import EclipsError
+from eclips_app.core.tolerance import GEOMETRY
 from eclips_app.engine.optics.watch import check
-
-#: Components of a geometry vector. `azimuth_deg` turns all segments by that angle; the radii are the detector's own, and
-#: segments that carry radii of their own move them by the same amount.
-GEOMETRY = (
-    "distance_mm", "inner_radius_mm", "outer_radius_mm", "center_x_mm", "center_y_mm", "tilt_x_deg", "tilt_y_deg", "azimuth_deg",
-)  # fmt: skip
 
 #: Directions nearer to the axis than this part of a half cell are taken there: on the axis itself there is no azimuth.
 _OFF_AXIS = 0.01
