@@ -16,7 +16,6 @@ from torch import Tensor
 
 from eclips_app.core.detector import Detector
 from eclips_app.core.errors import EclipsError
-from eclips_app.core.tolerance import GEOMETRY
 from eclips_app.engine.optics.watch import check
 
 #: Directions nearer to the axis than this part of a half cell are taken there: on the axis itself there is no azimuth.
