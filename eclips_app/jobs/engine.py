@@ -311,7 +311,7 @@ class Engine:
             case protocol.Done(arrays=shared, info=info, duration_s=duration_s):
                 result = StepResult(self._scratch.open(shared, adopt=True), info)
                 if cancelling:
-                    self._finish(job, State.CANCELLED, Cancelled(job, result), process)
+                    self._finish(job, State.CANCELLED, Cancelled(job, result, duration_s), process)
                 else:
                     self._finish(job, State.DONE, Done(job, result, duration_s), process)
             case protocol.Failed(what=what, where=where, hint=hint, traceback=details) if not cancelling:

@@ -101,6 +101,7 @@ class Cancelled:
     is_last: ClassVar = True
     job: Job
     result: StepResult | None = None
+    duration_s: float = 0.0  #: that the result took
 
 
 @dataclass(frozen=True)
