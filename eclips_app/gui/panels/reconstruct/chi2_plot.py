@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from eclips_app.gui.qt import QtCore
 from eclips_app.gui.theme import Theme
 
+_FEW_DECADES = 3  #: so many have room for more than one label each
 _DECADE = 10.0  #: a curve that spans more has a logarithmic axis
 
 
@@ -50,6 +52,7 @@ class Chi2Plot(pg.PlotWidget):
         steps, chi2 = points[:, 0], points[:, 1]
         is_wide = bool((chi2 > 0).all() and chi2.max(initial=1.0) > _DECADE * chi2.min(initial=np.inf))
         self.setLogMode(y=is_wide)
+        self.getAxis("left").setTicks([_log_ticks(chi2.min(), chi2.max())] if is_wide else None)
         self.curve.setData(steps, chi2)
         if len(cost) == len(chi2) > 0 and cost[-1]:
             self.cost.setData(steps, np.asarray(cost) * chi2[-1] / cost[-1])
@@ -70,3 +73,11 @@ class Chi2Plot(pg.PlotWidget):
             axis.setPen(pg.mkPen(colors.border))
             axis.setTextPen(pg.mkPen(colors.text))
             axis.setGrid(60)
+
+
+def _log_ticks(low: float, high: float) -> list[tuple[float, str]]:
+    """Give ticks (logarithm, text) at 1, 2 and 5 times the powers of ten, over a wide range at the powers alone."""
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    steps = (1, 2, 5) if len(decades) <= _FEW_DECADES else (1,)
+    values = [step * 10.0**decade for decade in decades for step in steps]
+    return [(math.log10(value), f"{value:g}") for value in values]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from eclips_app.core.schema import rule_of
 from eclips_app.core.steps import ClosedLoop
 from eclips_app.gui.flows.reconstruct import ReconstructFlow
 from eclips_app.gui.panels.reconstruct import fit_texts
@@ -14,7 +13,11 @@ from eclips_app.gui.session import Session
 from eclips_app.gui.widgets.automatic_fields import AutomaticFields
 from eclips_app.gui.widgets.calm_combo import CalmCombo
 
-_START_TIP = "Heights to start from: those of the linear reconstruction, or of an earlier run, which saves steps"
+_START_TIP = "Heights to start from: those that Live finds, or those of an earlier run, which saves steps"
+_BRIGHTNESS_TIP = (
+    "How bright the material is: each pixel's own, one value for the field, or known: the factors that an earlier run found.\n"
+    "Fewer unknowns see more, and err more where they are wrong."
+)
 
 
 class FitForm(AutomaticFields):
@@ -23,7 +26,7 @@ class FitForm(AutomaticFields):
     def __init__(self, session: Session, flow: ReconstructFlow) -> None:
         super().__init__(ClosedLoop, fit_texts.FIT_NUMBERS)
         self._session, self._flow = session, flow
-        self.brightness = CalmCombo("Brightness", rule_of(ClosedLoop, "brightness").help)
+        self.brightness = CalmCombo("Brightness", _BRIGHTNESS_TIP)
         self.start = CalmCombo("Start", _START_TIP)
         self.coarse_to_fine = QtWidgets.QCheckBox("Coarse to fine")
         self.coarse_to_fine.setToolTip("Solve images of half the size first: fewer steps at full size")

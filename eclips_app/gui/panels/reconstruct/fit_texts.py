@@ -19,22 +19,21 @@ _OWN_ROWS = ("emission", "quality", "brightness", "tolerances", "coarse_to_fine"
 FIT_NUMBERS = tuple(name for name in FIT_FIELDS if name not in _OWN_ROWS)
 #: What the program does where the value is None.
 _FOUND = {"grey_per_electron": "from the images", "smoothing": "from the surface", "tile_px": "as memory allows"}
-_AZIMUTHS = {"standard": "16", METROLOGY.quality: "32"}
+_AZIMUTHS = {"standard": 16, METROLOGY.quality: 32}
 _KNOWN = "known:"
 
 
 def automatic_texts(fit: ClosedLoop) -> dict[str, str]:
     """Say for each number of a fit what it is while nobody chooses it."""
-    found = {**_FOUND, "azimuths": _AZIMUTHS[fit.quality]}
-    values = {name: found.get(name) or f"{getattr(_AUTOMATIC, name):g}" for name in FIT_NUMBERS}
-    return {name: f"automatic: {value}" for name, value in values.items()}
+    values = {name: getattr(_AUTOMATIC, name) for name in FIT_NUMBERS} | {"azimuths": _AZIMUTHS[fit.quality]}
+    return {name: _FOUND.get(name) or f"automatic: {value:g}" for name, value in values.items()}
 
 
 def brightness_choices(project: Project, options: Options) -> list[tuple[str, str]]:
     """Give the choices of brightness as (text, key); those of earlier runs are for images of the same size."""
     choices = [("Each pixel's own", "pixel"), ("Uniform", "uniform")]
     runs = _usable_runs(project, "rho", options.rho_run_id if options.fit.brightness == "known" else "")
-    return choices + [(f"Known: factor of {name}", _KNOWN + run_id) for name, run_id in runs]
+    return choices + [(f"As in {name}", _KNOWN + run_id) for name, run_id in runs]
 
 
 def brightness_key(options: Options) -> str:
@@ -52,7 +51,7 @@ def with_brightness(options: Options, key: str) -> Options:
 
 def start_choices(project: Project, options: Options) -> list[tuple[str, str]]:
     """Give what a fit can start from as (text, key): the linear reconstruction, or a run of the same size."""
-    return [("Linear reconstruction", ""), *_usable_runs(project, "height", options.start_run_id)]
+    return [("Result of Live", ""), *_usable_runs(project, "height", options.start_run_id)]
 
 
 def _usable_runs(project: Project, array: str, chosen: str) -> list[tuple[str, str]]:
