@@ -30,8 +30,8 @@ from eclips_app.jobs.scratch import ArrayInput, Scratch, allow_many_files, descr
 
 Status = Literal["stopped", "starting", "ready", "busy"]
 
-#: How long a cancelled step may go on, in seconds, before its process is ended.
-PATIENCE_S = 2.0
+#: How long a cancelled step may go on at most, in seconds, while the program ends.
+_HURRIED_S = 2.0
 
 _log = logging.getLogger(__name__)
 
@@ -234,7 +234,8 @@ class Engine:
         for process in self._pool:
             if process.job is job and job.state in (State.STARTING, State.RUNNING):
                 job.move(State.CANCELLING)
-                process.kill_at = time.monotonic() + PATIENCE_S
+                patience_s = job.step.patience_s if self._ending_at is None else _HURRIED_S
+                process.kill_at = time.monotonic() + patience_s
                 process.send(protocol.Cancel(job.id))
 
     def _end_stubborn(self) -> None:

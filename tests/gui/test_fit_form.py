@@ -147,7 +147,7 @@ def test_a_fit_starts_from_an_earlier_run(panel: ReconstructPanel, held: Session
     job.hear(Done(job, result(), 2.0))
     run = held.project.run
     assert run is not None
-    assert dict(presenter.facts(run))["Given start"] == "earlier (run earlier)"
+    assert dict(presenter.facts(run))["Started from"] == "earlier (run earlier)"
 
 
 def test_brightness_is_taken_from_an_earlier_run(panel: ReconstructPanel, held: Session, qtbot: QtBot) -> None:

@@ -36,6 +36,7 @@ _WORDS = {
 }
 _EXACT_ONLY = {f.name for f in fields(ClosedLoop)} - {f.name for f in fields(Reconstruct)}  #: no choice in a linear run
 _TOLD = {"quality", "emission"}  #: in words of their own
+_GIVEN = {"start": "Started from", "rho": "Brightness from", "materials": "Materials from"}
 _DEVICES = {"cuda": "graphics card", "cuda:0": "graphics card", "cpu": "processor"}
 
 
@@ -166,7 +167,7 @@ def _linear_facts(run: Run) -> list[tuple[str, str]]:
 
 def _exact_facts(run: Run) -> list[tuple[str, str]]:
     """Give the facts of a fit."""
-    found = [(f"Given {name}", str(source)) for name, source in run.info.get("given", {}).items()]
+    found = [(_GIVEN.get(name, name), str(source)) for name, source in run.info.get("given", {}).items()]
     if _is_number(chi2 := run.info.get("chi2")):
         found.append(("χ²", f"{chi2:.3g}"))
     if steps := run.info.get("inner_steps"):
