@@ -108,6 +108,14 @@ def given_by_runs(options: Options, segment_set: SegmentSet, run_of: Callable[[s
     return given
 
 
+def without_gaps(given: Mapping[str, Given]) -> dict[str, Given]:
+    """Give the same with the neutral factor 1 where a run has found none; no data are there for it to matter."""
+    return {
+        name: replace(each, array=np.nan_to_num(each.array, nan=1.0)) if name == "rho" else each
+        for name, each in given.items()
+    }
+
+
 def check_size(array: NDArray[Any], segment_set: SegmentSet, where: str) -> NDArray[Any]:
     """Give a map as it is if it has the size of the set's crop; raises `EclipsError`."""
     if array.shape != crop_shape(segment_set):

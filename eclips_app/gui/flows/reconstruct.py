@@ -20,7 +20,16 @@ from eclips_app.gui.tasks import Task
 from eclips_app.jobs.scratch import ArrayInput
 from eclips_app.model.items import ProfileLine, Run, SegmentSet
 from eclips_app.model.project import Selection
-from eclips_app.model.runs import Given, Options, extra_inputs, given_by_runs, make_run, parameters, steps_text
+from eclips_app.model.runs import (
+    Given,
+    Options,
+    extra_inputs,
+    given_by_runs,
+    make_run,
+    parameters,
+    steps_text,
+    without_gaps,
+)
 
 
 @dataclass(frozen=True)
@@ -130,7 +139,7 @@ class ReconstructFlow(QtCore.QObject):
         detector = self._session.project.detector
         assert detector is not None  # a set without one is not ready
         params = parameters(segment_set, detector, options)
-        given = self._given(segment_set, options)
+        given = without_gaps(self._given(segment_set, options))
         text = f"Reconstructing {segment_set.name}"
         if self._batch_size:
             text += f" ({self._batch_size - len(self.queue)} of {self._batch_size})"

@@ -18,7 +18,7 @@ _AUTOMATIC = ClosedLoop()
 _OWN_ROWS = ("emission", "quality", "brightness", "tolerances", "coarse_to_fine")  #: fields that are no plain numbers
 FIT_NUMBERS = tuple(name for name in FIT_FIELDS if name not in _OWN_ROWS)
 #: What the program does where the value is None.
-_FOUND = {"grey_per_electron": "from the images", "smoothing": "from the surface", "tile_px": "as memory allows"}
+_FOUND = {"grey_per_electron": "from the images", "smoothing": "from the surface", "tile_px": "where needed"}
 _AZIMUTHS = {"standard": 16, METROLOGY.quality: 32}
 _KNOWN = "known:"
 
