@@ -24,14 +24,14 @@ from eclips_app.core.errors import EclipsError
 from eclips_app.core.steps import STEPS, ClosedLoop, ReadSegments, Register, SaveProject, run_step
 from eclips_app.core.units import format_length
 from eclips_app.model.items import DetectorItem, Item, Run, SegmentSet, new_id
-from eclips_app.model.runs import Options, make_run, parameters, step_inputs
+from eclips_app.model.runs import Options, make_run, outer_steps, parameters, step_inputs
 
 _PREFIX = "reconstruct-"
 #: Azimuths that the images tell and that differ by more than this from the detector file's are told to the user.
 _MISPLACED_DEG = 40.0
 _SURE = 0.4
 #: What a fit reports beside what every run does.
-_FIT_FACTS = ("chi2", "chi2_steps", "steps", "stopping", "not_stated")
+_FIT_FACTS = ("chi2", "chi2_steps", "stopping", "not_stated")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -192,5 +192,6 @@ def _summary(made: Run, segment_set: SegmentSet) -> dict[str, Any]:
         "covered": float(made.arrays["mask"].mean()),
         "duration_s": made.duration_s,
         "warnings": list(made.info.get("warnings", ())),
+        **({"steps": outer_steps(made.info)} if "inner_steps" in made.info else {}),
         **{name: made.info[name] for name in _FIT_FACTS if name in made.info},
     }

@@ -144,10 +144,9 @@ def extra_inputs(segment_set: SegmentSet) -> dict[str, NDArray[Any]]:
     return {name: array for name, array in extra.items() if array is not None}
 
 
-def steps_text(info: Mapping[str, Any]) -> str:
-    """Say how many outer steps a fit took, by what it reported."""
-    count = len(info.get("inner_steps", ()))
-    return f"{count} step{'' if count == 1 else 's'}"
+def outer_steps(info: Mapping[str, Any]) -> int:
+    """Give how many outer steps a fit took, by what it reported."""
+    return len(info.get("inner_steps", ()))
 
 
 def given_again(run: Run) -> dict[str, NDArray[Any]]:

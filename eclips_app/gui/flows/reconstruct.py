@@ -27,7 +27,7 @@ from eclips_app.model.runs import (
     given_by_runs,
     make_run,
     parameters,
-    steps_text,
+    outer_steps,
     without_gaps,
 )
 
@@ -180,8 +180,9 @@ class ReconstructFlow(QtCore.QObject):
     def _tell(self, segment_set: SegmentSet, run: Run) -> None:
         """Say that a run is there, and what it warns of."""
         if run.info.get("stopped"):
-            found = f"{steps_text(run.info)}; its best heights are kept, without standard deviations of their own"
-            self._session.notify(f"{segment_set.name}: {run.name} after {found}.")
+            count = outer_steps(run.info)
+            found = f"{count} step{'' if count == 1 else 's'}; its best heights are kept, without standard deviations"
+            self._session.notify(f"{segment_set.name}: {run.name} after {found} of their own.")
         else:
             self._session.notify(f"{segment_set.name}: {run.name} is ready.", "good")
         for warning in run.info.get("warnings", ()):

@@ -18,6 +18,7 @@ from eclips_app.gui.flows.methods import LIVE, Method, emission_text, method_of_
 from eclips_app.gui.flows.readiness import changed_since, slope_limit_deg
 from eclips_app.model.items import Run
 from eclips_app.model.project import Project
+from eclips_app.model.runs import outer_steps
 
 _WORDS = {
     "detector": "detector",
@@ -170,8 +171,8 @@ def _exact_facts(run: Run) -> list[tuple[str, str]]:
     found = [(_GIVEN.get(name, name), str(source)) for name, source in run.info.get("given", {}).items()]
     if _is_number(chi2 := run.info.get("chi2")):
         found.append(("χ²", f"{chi2:.3g}"))
-    if steps := run.info.get("inner_steps"):
-        found.append(("Steps", str(len(steps))))
+    if steps := outer_steps(run.info):
+        found.append(("Steps", str(steps)))
     if stopping := run.info.get("stopping"):
         found.append(("Ended", str(stopping)))
     if _is_number(smoothing := run.info.get("smoothing")):
