@@ -26,8 +26,8 @@ from eclips_app.model.runs import (
     extra_inputs,
     given_by_runs,
     make_run,
-    parameters,
     outer_steps,
+    parameters,
     without_gaps,
 )
 
@@ -181,8 +181,9 @@ class ReconstructFlow(QtCore.QObject):
         """Say that a run is there, and what it warns of."""
         if run.info.get("stopped"):
             count = outer_steps(run.info)
-            found = f"{count} step{'' if count == 1 else 's'}; its best heights are kept, without standard deviations"
-            self._session.notify(f"{segment_set.name}: {run.name} after {found} of their own.")
+            after = f"after {count} step" if count == 1 else f"after {count} steps"
+            text = f"{segment_set.name}: {run.name} {after}; its best heights are kept, without standard deviations of their own."
+            self._session.notify(text)
         else:
             self._session.notify(f"{segment_set.name}: {run.name} is ready.", "good")
         for warning in run.info.get("warnings", ()):
