@@ -274,3 +274,15 @@ def test_differences_name_what_was_chosen() -> None:
     second = replace(first, params={**first.params, **changed}, info={**first.info, "given": {"start": "a"}})
     found = presenter.differences(first, second)
     assert found == ["random draws: 4", "brightness: uniform", "uncertainties", "start or brightness"]
+
+
+def test_another_project_drops_a_stopped_fit_without_a_word(
+    panel: ReconstructPanel, held: Session, qtbot: QtBot
+) -> None:
+    job = start(panel, held, qtbot)
+    held.do(edits.remove_set(held.project, held.project.segment_set))
+    job.best = result(stopped=True)
+    count = len(held.messages.items)
+    held.tasks.cancel_all()
+    assert held.project.of_kind(Run) == ()
+    assert len(held.messages.items) == count

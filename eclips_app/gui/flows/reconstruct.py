@@ -164,10 +164,11 @@ class ReconstructFlow(QtCore.QObject):
         request: Request = task.data
         project = self._session.project
         segment_set = project.get(SegmentSet, request.segment_set.id)
-        if segment_set is None:
-            self._session.notify("The images were removed meanwhile; the reconstruction was dropped.", "warning")
-            return
         was_stopped = bool(result.info.get("stopped"))
+        if segment_set is None:
+            if not was_stopped:  # else another project was opened, which stops all work
+                self._session.notify("The images were removed meanwhile; the reconstruction was dropped.", "warning")
+            return
         ending = " (stopped)" if was_stopped else ""
         name = _free_name(method_of(request.options).name, ending, project.runs_of(segment_set.id))
         seconds = result.info["duration_s"]
