@@ -228,7 +228,10 @@ def test_chi_square_is_drawn_while_it_runs_and_afterwards(panel: ReconstructPane
     assert not panel.curve.isVisible()
     assert panel.details.curve.isVisible()
     np.testing.assert_allclose(panel.details.curve.curve.yData, [30.0, 4.0, 1.1])
+    np.testing.assert_allclose(panel.details.curve.cost.xData, [0, 1, 2])
     np.testing.assert_allclose(panel.details.curve.cost.yData[-1], 1.1)
+    panel.details.curve.show_curve(np.array([[0.0, 9.0], [1.0, 2.0], [2.0, 1.5]]), [40.0, 30.0])
+    np.testing.assert_allclose(panel.details.curve.cost.xData, [1, 2])  # the coarse steps have a cost of their own
     assert "The cost fell by less than 0.3 %." in panel.details.facts.text()
     assert "emission" in panel.details.facts.text()
 

@@ -47,15 +47,15 @@ class Chi2Plot(pg.PlotWidget):
         points : array [n, 2]
             Outer step and chi-square per degree of freedom.
         cost : sequence of float, optional
-            The cost at the same steps: misfit and prior together, whose fall ends a fit.
+            The cost at the last of these steps, those at full size: misfit and prior together, whose fall ends a fit.
         """
         steps, chi2 = points[:, 0], points[:, 1]
         is_wide = bool((chi2 > 0).all() and chi2.max(initial=1.0) > _DECADE * chi2.min(initial=np.inf))
         self.setLogMode(y=is_wide)
         self.getAxis("left").setTicks([_log_ticks(chi2.min(), chi2.max())] if is_wide else None)
         self.curve.setData(steps, chi2)
-        if len(cost) == len(chi2) > 0 and cost[-1]:
-            self.cost.setData(steps, np.asarray(cost) * chi2[-1] / cost[-1])
+        if 1 < len(cost) <= len(chi2) and cost[-1]:
+            self.cost.setData(steps[-len(cost) :], np.asarray(cost) * chi2[-1] / cost[-1])
             self.setToolTip("χ² per degree of freedom; dashed: the cost (misfit and prior) in proportion to it")
         else:
             self.cost.clear()
