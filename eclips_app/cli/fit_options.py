@@ -24,7 +24,7 @@ from eclips_app.model.runs import FIT_FIELDS, Given, check_size
 _WITH = "with --method closed-loop"
 _CHOICES = ("quality", "brightness")
 _NUMBERS = tuple(name for name in FIT_FIELDS if name not in (*_CHOICES, "emission", "tolerances", "coarse_to_fine"))
-_OPTIONS = {"read_noise_grey": "--read-noise", "tile_px": "--tile", "coarse_to_fine": "--no-coarse-to-fine"}
+_OPTIONS = {"read_noise_grey": "--read-noise", "tile_px": "--tile"}
 _TOLERANCES = tuple(field.name for field in fields(Tolerances))
 #: Files with maps: the brightness that each is for, and what it holds.
 _MAPS = {
@@ -48,8 +48,8 @@ def add_fit(parser: argparse.ArgumentParser) -> None:
         kind = int if hints[name] in (int, int | None) else float
         group.add_argument(_option(name), dest=name, type=kind, metavar="N", help=_help(name))
     group.add_argument(
-        _option("coarse_to_fine"), dest="coarse_to_fine", action="store_const", const=False,
-        help="do not solve images of half the size first",
+        _option("coarse_to_fine"), action=argparse.BooleanOptionalAction, default=None,
+        help=f"solve images of half the size first, or not; default: {'yes' if _default('coarse_to_fine') else 'no'}",
     )  # fmt: skip
     group.add_argument(
         "--tolerance", type=_tolerance, action="append", metavar="NAME=VALUE",

@@ -102,7 +102,7 @@ def test_a_project_to_start_from_is_not_overwritten(eclips: Eclips, case: Case) 
             ["--quality", "metrology", "--emission", "tabulated"],
             "--quality, --emission belong to the method closed-loop",
         ),
-        (["--no-coarse-to-fine", "--start", "x.eclips"], "--no-coarse-to-fine, --start belong"),
+        (["--no-coarse-to-fine", "--start", "x.eclips"], "--coarse-to-fine, --start belong"),
         (["--tolerance", "tilt_deg=1"], "--tolerance belongs"),
         ([*QUICK, "--brightness", "known"], "--rho and --brightness known belong together"),
         ([*QUICK, "--materials", "x.png"], "--materials and --brightness material belong together"),
