@@ -313,6 +313,7 @@ class Step:
     version: int
     function: str  #: "package.module:function"
     params: type
+    patience_s: float = 2.0  #: how long it may go on, told to stop, before its process is ended
 
 
 _ALL = (
@@ -320,7 +321,7 @@ _ALL = (
     Step("read-height-map", 1, "eclips_app.io.height_maps:read_step", ReadHeightMap),
     Step("register", 1, "eclips_app.engine.register:register_step", Register),
     Step("reconstruct-linear", 1, "eclips_app.engine.linear:reconstruct_step", Reconstruct),
-    Step("reconstruct-closed-loop", 2, "eclips_app.engine.refine.step:reconstruct_step", ClosedLoop),
+    Step("reconstruct-closed-loop", 2, "eclips_app.engine.refine.step:reconstruct_step", ClosedLoop, 30.0),
     Step("functional-std", 1, "eclips_app.engine.refine.functionals:functional_step", FunctionalStd),
     Step("cycle", 1, "eclips_app.engine.cycle:cycle_step", Cycle),
     Step("simulate", 1, "eclips_app.engine.simulate:simulate_step", Simulate),
