@@ -18,7 +18,7 @@ from eclips_app.engine.refine.brightness import Brightness
 
 Float = NDArray[np.float64]
 
-_SURER = 100.0  #: how many times less variance than stated makes the images trusted
+_SURER = 1000.0  #: how many times less variance than stated makes the images trusted
 
 
 @dataclass
