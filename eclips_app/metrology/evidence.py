@@ -107,7 +107,7 @@ def evidence(maps: Maps) -> Evidence:
     clipped = (flags & CLIPPED) > 0
     if maps.flags is None and used is not None:
         clipped = ~used & ~missing
-    chi2 = _chi2(maps)[thin].astype(np.float64)
+    chi2 = regional_chi2(maps)[thin].astype(np.float64)
     chi2[missing] = np.nan
     low, high = thresholds(chi2, len(maps.residual) if maps.residual is not None else 4)
     known = None if maps.chi2_known is None else maps.chi2_known[thin].astype(np.float64)
@@ -121,7 +121,8 @@ def evidence(maps: Maps) -> Evidence:
     return Evidence(maps, step, chi2, known, rho, slopes, missing, clipped, occluded, low, high, followed)
 
 
-def _chi2(maps: Maps) -> NDArray[np.floating]:
+def regional_chi2(maps: Maps) -> NDArray[np.floating]:
+    """Give chi-square [row, col], smoothed if it is not yet; NaN where nothing tests the model."""
     if maps.chi2 is None:
         return np.full(maps.height.shape, np.nan)
     if maps.is_exact:

@@ -20,6 +20,7 @@ class LinkedView(ImagePane):
 
     def __init__(self, theme: Theme, title: str = "") -> None:
         super().__init__(theme, title)
+        self.has_scale_bar = True
         self._cross = _Cross()
         self._frame = path_item(self.box, 9)
         self.box.addItem(self._cross, ignoreBounds=True)
@@ -52,6 +53,10 @@ class LinkedView(ImagePane):
         """Tell that the mouse points at no pixel any more."""
         super().leaveEvent(event)
         self.hovered.emit(float("nan"), float("nan"), None)
+
+    def _draw_scale_bar(self, painter: QtGui.QPainter) -> None:
+        if self.has_scale_bar:
+            super()._draw_scale_bar(painter)
 
     def _on_range(self, _: object) -> None:
         self.navigated.emit()
