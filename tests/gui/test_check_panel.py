@@ -141,12 +141,12 @@ def test_a_linear_run_shows_its_rows_and_says_what_is_lacking(opened: Open, segm
     assert panel.grid.views[0].title == "E measured"
     assert panel.maps.fitted.isVisible()
     assert not panel.maps.known.isVisible()
-    assert "Standard or Metrology" in panel.note.text()
     assert panel.unit.currentText() == "In noise"
-    assert panel.scale.texts[0].endswith("σ")
+    assert panel.scale.texts[-1].endswith("σ")
     texts = [panel.verdicts.item(row).text() for row in range(panel.verdicts.count())]
     assert texts[0].startswith("Explained by the model: 8")
     assert any("more than noise is left" in text for text in texts)
+    assert "Standard or Metrology" in texts[-1]
 
 
 def test_the_closed_loop_shows_both_maps(opened: Open, segments: NDArray[Any]) -> None:
@@ -154,7 +154,7 @@ def test_the_closed_loop_shows_both_maps(opened: Open, segments: NDArray[Any]) -
     panel = opened(segment_set, closed_loop(segment_set, linear(segment_set)))
     assert panel.maps.fitted.isVisible()
     assert panel.maps.known.isVisible()
-    assert not panel.note.isVisible()
+    assert panel.verdicts.count() == len(panel.verdicts.verdicts)
     assert "1: noise" in panel.maps.scale.texts
 
 
@@ -198,11 +198,25 @@ def test_one_segment_and_grey_values_can_be_chosen(opened: Open, segments: NDArr
     assert [view.isVisible() for view in panel.grid.views] == [False] * 3 + [True] * 3 + [False] * 6
     panel.unit.setCurrentIndex(1)
     panel.unit.activated.emit(1)
-    assert panel.scale.texts[0].endswith("grey")
+    assert panel.scale.texts[-1].endswith("grey")
     np.testing.assert_array_equal(panel.grid.views[5].image.image, panel.shown.residual[1])  # type: ignore[union-attr]
     low, high = panel.grid.views[5].image.levels
     assert low == -high
     assert tuple(panel.grid.views[3].image.levels) == tuple(panel.grid.views[4].image.levels)
+
+
+def test_a_low_window_shows_the_verdicts_in_a_tab(
+    opened: Open, window: MainWindow, segments: NDArray[Any], qtbot: QtBot
+) -> None:
+    segment_set = image_set(segments)
+    panel = opened(segment_set, linear(segment_set))
+    assert panel.tabs.count() == 2
+    window.resize(900, 600)
+    qtbot.waitUntil(lambda: panel.tabs.count() == 3)
+    assert panel.verdicts.isVisible()
+    window.resize(1360, 860)
+    qtbot.waitUntil(lambda: panel.tabs.count() == 2)
+    assert panel.verdicts.isVisible()
 
 
 def test_pointing_at_a_pixel_tells_its_values(opened: Open, segments: NDArray[Any]) -> None:
@@ -220,7 +234,8 @@ def test_changed_images_leave_the_difference(opened: Open, segments: NDArray[Any
     run = linear(segment_set)
     other = replace(segment_set, images=tuple(replace(image, sha256="0" * 64) for image in segment_set.images))
     panel = opened(other, run)
-    assert "Only the difference is shown" in panel.note.text()
+    texts = [panel.verdicts.item(row).text() for row in range(panel.verdicts.count())]
+    assert any("Only the difference is shown" in text for text in texts)
     assert panel.unit.count() == 1
     assert panel.grid.views[0].image.image is None
     assert panel.grid.views[2].image.image is not None

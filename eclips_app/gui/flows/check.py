@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from eclips_app.commands import edits
 from eclips_app.core import schema
 from eclips_app.core.errors import EclipsError
-from eclips_app.core.units import Quantity
+from eclips_app.core.units import Quantity, format_length
 from eclips_app.gui.actions import ActionInfo
 from eclips_app.gui.qt import QtCore, Signal
 from eclips_app.gui.session import Session
@@ -137,9 +137,7 @@ class CheckFlow(QtCore.QObject):
         told = "Cycle with noise" if request.params.dose_grey is not None else "Cycle"
         row = Measurement(new_id(), told, source, "", run.id, _values(facts))
         self._session.do(edits.add(f"{told} of {run.name}", row))
-        self._session.notify(
-            f"{source}: the cycle comes back within {row.values['Cycle rms']['value']:.3g} nm rms.", "good"
-        )
+        self._session.notify(f"{source}: the cycle comes back within {format_length(facts['rms_nm'], 3)} rms.", "good")
 
     def _on_finished(self, _: str) -> None:
         self.task = None

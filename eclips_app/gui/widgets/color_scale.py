@@ -39,7 +39,7 @@ class ColorScale(QtWidgets.QWidget):
 
     def minimumSizeHint(self) -> QtCore.QSize:
         """Get along with little width."""
-        return QtCore.QSize(90, self.sizeHint().height())
+        return QtCore.QSize(110, self.sizeHint().height())
 
     def paintEvent(self, event: QtGui.QPaintEvent) -> None:
         """Paint strip, ticks and words."""
@@ -53,11 +53,19 @@ class ColorScale(QtWidgets.QWidget):
         painter.setPen(QtGui.QPen(ink, 1))
         painter.setBrush(fill)
         painter.drawRect(strip)
-        for part, text in self._marks:
+        taken: list[QtCore.QRectF] = []
+        for part, text in sorted(
+            self._marks, key=lambda mark: abs(mark[0] - 0.5), reverse=True
+        ):  # the ends are told first
             x = strip.left() + part * strip.width()
             painter.drawLine(QtCore.QPointF(x, strip.bottom()), QtCore.QPointF(x, strip.bottom() + 3))
-            width = self.fontMetrics().horizontalAdvance(text) + 2.0
-            left = min(max(x - width / 2, 0.0), self.width() - width)
-            place = QtCore.QRectF(left, strip.bottom() + 3, width, self.fontMetrics().height())
-            painter.drawText(place, Qt.AlignmentFlag.AlignHCenter, text)
+            place = self._place(x, strip.bottom() + 3, text)
+            if not any(place.intersects(other) for other in taken):
+                painter.drawText(place, Qt.AlignmentFlag.AlignHCenter, text)
+                taken.append(place.adjusted(-2, 0, 2, 0))
         painter.end()
+
+    def _place(self, x: float, top: float, text: str) -> QtCore.QRectF:
+        metrics = self.fontMetrics()
+        width = metrics.horizontalAdvance(text) + 2.0
+        return QtCore.QRectF(min(max(x - width / 2, 0.0), self.width() - width), top, width, metrics.height())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from eclips_app.gui.flows.check import CheckFlow, CycleResult
 from eclips_app.gui.panels.check.presenter import CHI2_MARKS, DECADES, Shown
 from eclips_app.gui.panels.check.segment_grid import DIFFERENCE_COLORS
-from eclips_app.gui.qt import QtWidgets
+from eclips_app.gui.qt import QtGui, QtWidgets
 from eclips_app.gui.session import Session
 from eclips_app.gui.widgets.color_scale import ColorScale
 from eclips_app.gui.widgets.image_pane import percentile_levels
@@ -92,7 +92,7 @@ class CycleTab(QtWidgets.QWidget):
         row.addWidget(self.noise)
         row.addStretch(1)
         row.addWidget(self.report)
-        self.view.setMinimumSize(60, 60)
+        self.view.setMinimumSize(60, 110)
         self.view.setSizePolicy(QtWidgets.QSizePolicy.Policy.Ignored, QtWidgets.QSizePolicy.Policy.Ignored)
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(4, 6, 4, 4)
@@ -102,6 +102,16 @@ class CycleTab(QtWidgets.QWidget):
         for widget in (self.scale, self.numbers, self.caveat):
             layout.addWidget(widget)
         layout.addStretch(0)
+
+    def resizeEvent(self, event: QtGui.QResizeEvent) -> None:
+        """Let the texts be as high as they get at this width; a scrolled page does not see to it."""
+        super().resizeEvent(event)
+        self._fit_texts()
+
+    def _fit_texts(self) -> None:
+        margins = self.contentsMargins().left() + self.contentsMargins().right() + 8
+        for label in (self.numbers, self.caveat):
+            label.setMinimumHeight(label.heightForWidth(max(60, self.width() - margins)))
 
     def refresh(self, shown: Shown | None) -> None:
         """Read the flow again."""
@@ -123,6 +133,7 @@ class CycleTab(QtWidgets.QWidget):
         if result is not None and result is not self._shown and shown is not None:
             self._show_difference(result, shown)
         self._shown = result
+        self._fit_texts()
 
     def _show_difference(self, result: CycleResult, shown: Shown) -> None:
         reach = max(abs(level) for level in percentile_levels(result.difference))
@@ -130,7 +141,7 @@ class CycleTab(QtWidgets.QWidget):
             result.difference, pixel_size_nm=shown.run.pixel_size_nm, origin_px=shown.run.origin_px,
             levels=(-reach, reach), colormap=DIFFERENCE_COLORS,
         )  # fmt: skip
-        self.scale.set_scale(DIFFERENCE_COLORS, [(0.0, f"−{reach:.3g} nm"), (0.5, "0"), (1.0, f"+{reach:.3g} nm")])
+        self.scale.set_scale(DIFFERENCE_COLORS, [(0.0, f"−{reach:.3g}"), (0.5, "0"), (1.0, f"+{reach:.3g} nm")])
         self.caveat.setText(str(result.facts["caveat"]))
 
     def _on_start(self) -> None:

@@ -42,8 +42,8 @@ class Shown:
         Measured minus re-rendered.
     chi2, known : arrays [row, col] or None
         Regional chi-square as its logarithm to base 2.
-    note : str
-        What is missing and why; empty if nothing is.
+    notes : tuple of str
+        What is missing and why.
     """
 
     run: Run
@@ -57,7 +57,7 @@ class Shown:
     chi2: Float | None
     known: Float | None
     judgement: Judgement
-    note: str
+    notes: tuple[str, ...]
 
     @property
     def has_noise(self) -> bool:
@@ -78,15 +78,15 @@ class Shown:
 
 def prepare(run: Run, segment_set: SegmentSet | None) -> Shown:
     """Read and judge a run; some seconds for large images, so not in the window's thread."""
-    note = [] if run.step == "reconstruct-closed-loop" else [_LINEAR]
+    notes = [] if run.step == "reconstruct-closed-loop" else [_LINEAR]
     grey: Float | None = None
     if segment_set is None:
-        note.insert(0, "The images are gone: only the difference is shown.")
+        notes.insert(0, "The images are gone: only the difference is shown.")
     else:
         try:
             grey = measured(run, segment_set)
         except EclipsError as error:
-            note.insert(0, f"Only the difference is shown: {error.what}.")
+            notes.insert(0, f"Only the difference is shown: {error.what}.")
     maps = maps_of(run.step, run.params, run.arrays)
     residual = run.arrays.get("residual")
     if residual is None:
@@ -103,14 +103,14 @@ def prepare(run: Run, segment_set: SegmentSet | None) -> Shown:
         reach = max(reach, _reach([_in_noise(r, g - r, signal, k) for k, (g, r) in enumerate(thin)]))
     return Shown(
         run, maps.names, grey, residual, signal, levels, _reach(list(residual)), reach, chi2, known, judge(maps),
-        "\n".join(note),
+        tuple(notes),
     )  # fmt: skip
 
 
 def scale_marks(reach: float, *, in_noise: bool) -> list[tuple[float, str]]:
     """Give the words along the scale of differences from -reach to reach."""
     unit = "σ" if in_noise else "grey"
-    return [(0.0, f"−{reach:.3g} {unit}"), (0.5, "0"), (1.0, f"+{reach:.3g} {unit}")]
+    return [(0.0, f"−{reach:.3g}"), (0.5, "0"), (1.0, f"+{reach:.3g} {unit}")]
 
 
 def reading(shown: Shown, row: int, column: int, *, segment: int | None) -> str:
@@ -142,6 +142,6 @@ def _log(chi2: Float) -> Float:
 
 
 def _reach(planes: list[Any]) -> float:
-    """Give the size of differences that 99 % of all pixels keep to."""
+    """Give the size of differences that 99 % of all pixels keep to, with two digits."""
     levels = [percentile_levels(np.abs(plane), 0.0, 99.0)[1] for plane in planes]
-    return max(levels, default=1.0)
+    return float(f"{max(levels, default=1.0):.2g}")

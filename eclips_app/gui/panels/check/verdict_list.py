@@ -31,8 +31,8 @@ class VerdictList(QtWidgets.QListWidget):
         self.itemActivated.connect(self._on_item)
         theme.changed.connect(self._draw_icons)
 
-    def set_verdicts(self, verdicts: tuple[Verdict, ...]) -> None:
-        """Show these verdicts."""
+    def set_verdicts(self, verdicts: tuple[Verdict, ...], notes: tuple[str, ...] = ()) -> None:
+        """Show these verdicts, and below them notes of no place."""
         self.verdicts = verdicts
         self.clear()
         for verdict in verdicts:
@@ -41,6 +41,7 @@ class VerdictList(QtWidgets.QListWidget):
             item.setToolTip(f"{verdict.title}. {where}")
             item.setData(Qt.ItemDataRole.AccessibleTextRole, f"{verdict.title}: {verdict.text}")
             self.addItem(item)
+        self.addItems(list(notes))
         self._draw_icons()
 
     def keyPressEvent(self, event: QtGui.QKeyEvent) -> None:
@@ -51,10 +52,12 @@ class VerdictList(QtWidgets.QListWidget):
             self._on_item(self.currentItem())
 
     def _on_item(self, item: QtWidgets.QListWidgetItem) -> None:
-        self.chosen.emit(self.verdicts[self.row(item)])
+        if self.row(item) < len(self.verdicts):
+            self.chosen.emit(self.verdicts[self.row(item)])
 
     def _draw_icons(self) -> None:
         colors = self._theme.colors
         inks = {"good": colors.good, "info": colors.accent, "warning": colors.warning, "error": colors.error}
-        for row, verdict in enumerate(self.verdicts):
-            self.item(row).setIcon(self._theme.icon(_ICONS[verdict.tone], inks[verdict.tone]))
+        for row in range(self.count()):
+            tone = self.verdicts[row].tone if row < len(self.verdicts) else "info"
+            self.item(row).setIcon(self._theme.icon(_ICONS[tone], inks[tone]))

@@ -23,6 +23,7 @@ from eclips_app.model.items import ProfileLine, SegmentSet
 from eclips_app.model.project import Selection
 
 _ALL = -1
+_LOW = 420  #: height in pixels
 _ROOM = 0.5  #: of a region's size left free around it
 
 
@@ -44,7 +45,7 @@ class CheckPanel(QtWidgets.QWidget):
         self.maps = Chi2Maps(session)
         self.cycle = CycleTab(session, self._flow)
         self.verdicts = VerdictList(session.theme)
-        self.note, self.status = QtWidgets.QLabel(), QtWidgets.QLabel()
+        self.status = QtWidgets.QLabel()
         self._lay_out()
         self._connect()
 
@@ -58,8 +59,11 @@ class CheckPanel(QtWidgets.QWidget):
         return QtCore.QSize(380, 300)
 
     def resizeEvent(self, event: QtGui.QResizeEvent) -> None:
-        """Put the maps under the images where there is no room beside them."""
+        """Put the maps under the images where there is no room beside them, and the verdicts into a tab where it is low."""
         self.splitter.fit(event.size())
+        self._place_verdicts(
+            low=event.size().height() < _LOW and self.splitter.orientation() == Qt.Orientation.Horizontal
+        )
         super().resizeEvent(event)
         self._range.apply_soon()
 
@@ -81,23 +85,26 @@ class CheckPanel(QtWidgets.QWidget):
             bar.addWidget(box, 1)
         bar.addWidget(self.scale, 2)
         bar.addWidget(self.zoom_fit)
-        for label in (self.note, self.status):
-            label.setProperty("kind", "faint")
-        self.note.setWordWrap(True)
+        self.status.setProperty("kind", "faint")
         self.status.setSizePolicy(QtWidgets.QSizePolicy.Policy.Ignored, QtWidgets.QSizePolicy.Policy.Fixed)
         left = _column(8, bar, self.grid, self.status)
         self.tabs = QtWidgets.QTabWidget()
         self.tabs.setDocumentMode(True)
-        self.tabs.addTab(self.maps, "Chi-square")
-        self.tabs.addTab(self.cycle, "Cycle")
-        right = QtWidgets.QSplitter(Qt.Orientation.Vertical)
-        right.addWidget(self.tabs)
-        right.addWidget(_column(4, self.note, self.verdicts))
-        right.setChildrenCollapsible(False)
-        right.setSizes([330, 300])
+        self.tabs.addTab(self.maps, "χ²")
+        self.tabs.setTabToolTip(0, "Chi-square: what is left over, in units of noise")
+        scroll = QtWidgets.QScrollArea()  # its texts need more height than a small window has
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
+        scroll.setWidget(self.cycle)
+        self.tabs.addTab(scroll, "Cycle")
+        self.right = QtWidgets.QSplitter(Qt.Orientation.Vertical)
+        self.right.setMinimumWidth(230)
+        self.right.addWidget(self.tabs)
+        self.right.setChildrenCollapsible(False)
+        self._place_verdicts(low=False)
         self.splitter = TurningSplitter((58, 42), (55, 45))
         self.splitter.addWidget(left)
-        self.splitter.addWidget(right)
+        self.splitter.addWidget(self.right)
         self.splitter.setSizes([580, 420])
         self.empty = EmptyState(
             self._session, "Reconstruct images to see how far the result explains them", "Reconstruct", "reconstruct.run",
@@ -107,6 +114,17 @@ class CheckPanel(QtWidgets.QWidget):
         self.pages.setSizeConstraint(QtWidgets.QLayout.SizeConstraint.SetNoConstraint)
         self.pages.addWidget(self.empty)
         self.pages.addWidget(self.splitter)
+
+    def _place_verdicts(self, *, low: bool) -> None:
+        """Show the verdicts below the tabs, or as the first of them."""
+        is_tab = self.tabs.indexOf(self.verdicts) >= 0
+        if low and not is_tab:
+            self.tabs.insertTab(0, self.verdicts, "Verdicts")
+            self.tabs.setCurrentIndex(0)
+        elif not low and (is_tab or self.right.count() == 1):
+            self.right.addWidget(self.verdicts)
+            self.verdicts.show()  # a tab that is taken out is hidden
+            self.right.setSizes([370, 230])
 
     def _connect(self) -> None:
         self.segments.activated.connect(self._show_grid)
@@ -152,10 +170,8 @@ class CheckPanel(QtWidgets.QWidget):
             self.segments, [("All segments", _ALL), *((f"Segment {n}", k) for k, n in enumerate(shown.names[:count]))]
         )
         _fill(self.unit, [("In noise", "noise"), ("In grey", "grey")] if shown.has_noise else [("In grey", "grey")])
-        self.note.setText(shown.note)
-        self.note.setVisible(bool(shown.note))
         self.status.clear()
-        self.verdicts.set_verdicts(shown.judgement.verdicts)
+        self.verdicts.set_verdicts(shown.judgement.verdicts, shown.notes)
         self.maps.show_run(shown)
         self._range.views = [*self.grid.views, *self.maps.views, self.cycle.view]
         rows, columns = shown.run.arrays["height"].shape
