@@ -121,8 +121,9 @@ def test_measured_less_residual_is_the_rendered_image_where_the_run_saw_it(segme
     np.testing.assert_allclose(grey[1, 10:-10, 10:-10], inner, rtol=1e-4)
     assert np.isnan(grey[1, 0]).all()  # moved in from beyond the crop
     shown = prepare(run, segment_set)
-    rendered = shown.rendered(0)
-    assert rendered is not None
+    source = shown.source("re-rendered", 0)
+    assert source is not None
+    rendered = source.read((slice(None), slice(None)))
     np.testing.assert_allclose(rendered + run.arrays["residual"][0], grey[0], rtol=1e-5)
 
 
@@ -188,6 +189,25 @@ def test_views_zoom_together(opened: Open, segments: NDArray[Any], qtbot: QtBot)
     assert last.box.viewPixelSize()[0] == pytest.approx(first.box.viewPixelSize()[0], rel=0.02)
     qtbot.mouseClick(panel.zoom_fit, LEFT)
     assert first.box.viewRect().contains(QtCore.QRectF(8, 4, 111, 95))
+
+
+def test_large_images_are_read_as_fine_as_they_are_seen(opened: Open, segments: NDArray[Any], qtbot: QtBot) -> None:
+    segment_set = image_set(np.tile(segments, (1, 12, 12)))
+    run = linear(segment_set)
+    arrays = {name: np.tile(array, (1,) * (array.ndim - 2) + (12, 12)) for name, array in run.arrays.items()}
+    large = replace(run, arrays=arrays, params={**run.params, "crop": [0, 0, 96 * 12, 112 * 12]})
+    panel = opened(segment_set, large)
+    view = panel.grid.views[2]
+    qtbot.waitUntil(lambda: view.box.viewRect().width() > 1200)
+    assert view.image.image.size < 400_000
+    assert view._step > 1
+    panel._range.show_part(QtCore.QRectF(300, 200, 40, 30))
+    assert view._step == 1
+    assert view.image.boundingRect().width() < 400
+    col, row = 310.0, 205.0
+    assert view.value_at(col, row) == pytest.approx(
+        float(panel.shown.source("difference", 0, in_noise=True).read((slice(205, 206), slice(310, 311)))[0, 0])  # type: ignore[union-attr]
+    )
 
 
 def test_one_segment_and_grey_values_can_be_chosen(opened: Open, segments: NDArray[Any]) -> None:

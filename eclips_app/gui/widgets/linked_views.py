@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
+
+from numpy.typing import NDArray
 
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets, Signal
 from eclips_app.gui.theme import Theme
 from eclips_app.gui.widgets.image_pane import ImagePane
 
 _MARGIN_PX = 8  #: of the screen around a fitted image
+_WHOLE_PX = 1 << 20  #: larger images are read as far as they are visible, as fine as the screen shows them
+
+Part = tuple[slice, slice]
+
+
+@dataclass(frozen=True)
+class Source:
+    """An image that is read in parts: `read` gives [row, col] for slices of rows and columns.
+
+    The other fields are those of `ImagePane.set_image`; `levels` must be given, for a part does not tell those of the whole.
+    """
+
+    read: Callable[[Part], NDArray[Any]]
+    shape: tuple[int, int]
+    levels: tuple[float, float]
+    pixel_size_nm: float | None = None
+    origin_px: tuple[int, int] = (0, 0)
+    colormap: str | None = None
 
 
 class LinkedView(ImagePane):
@@ -21,10 +42,39 @@ class LinkedView(ImagePane):
     def __init__(self, theme: Theme, title: str = "") -> None:
         super().__init__(theme, title)
         self.has_scale_bar = True
+        self._source: Source | None = None
+        self._part: Part | None = None
         self._cross = _Cross()
         self._frame = path_item(self.box, 9)
         self.box.addItem(self._cross, ignoreBounds=True)
         self.box.sigRangeChangedManually.connect(self._on_range)
+
+    def set_source(self, source: Source | None) -> None:
+        """Show an image that may be larger than can be drawn at once; nothing with None."""
+        self._source, self._part = source, None
+        if source is None:
+            self.set_image(None)
+        self.refine()
+
+    def refine(self) -> None:
+        """Read what has become visible of the source."""
+        source = self._source
+        if source is None or (part := self._visible(source)) == self._part:
+            return
+        self._part = part
+        top, left = source.origin_px
+        self.set_image(
+            source.read(part), pixel_size_nm=source.pixel_size_nm, levels=source.levels, colormap=source.colormap,
+            origin_px=(top + part[0].start, left + part[1].start), step_px=part[0].step,
+        )  # fmt: skip
+
+    def _visible(self, source: Source) -> Part:
+        rows, columns = source.shape
+        if rows * columns <= _WHOLE_PX:
+            return slice(0, rows, 1), slice(0, columns, 1)
+        step = max(1, int(self.box.viewPixelSize()[0]))
+        rect = self.box.viewRect().translated(-source.origin_px[1], -source.origin_px[0])
+        return _within(rect.top(), rect.bottom(), rows, step), _within(rect.left(), rect.right(), columns, step)
 
     def show_cross(self, point: tuple[float, float] | None) -> None:
         """Mark the pixel (col, row) that the mouse points at in another image."""
@@ -115,6 +165,7 @@ class LinkedRange(QtCore.QObject):
             width, height = scale * size.width(), scale * size.height()
             rect = QtCore.QRectF(centre.x() - width / 2, centre.y() - height / 2, width, height)
             view.box.setRange(rect, padding=0)
+            view.refine()
             view.viewport().update()
 
 
@@ -158,3 +209,9 @@ def _fitted(part: QtCore.QRectF, size: QtCore.QSize) -> float:
     """Give the scale at which a part fills a view."""
     across, down = (max(length - _MARGIN_PX, 1) for length in (size.width(), size.height()))
     return max(part.width() / across, part.height() / down)
+
+
+def _within(low: float, high: float, count: int, step: int) -> slice:
+    """Give every `step`-th of `count` pixels from low to high, at least one."""
+    first = min(max(int(low) // step * step, 0), (count - 1) // step * step)
+    return slice(first, max(min(int(high) + step + 1, count), first + 1), step)

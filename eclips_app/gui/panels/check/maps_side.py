@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from eclips_app.gui.flows.check import CheckFlow, CycleResult
-from eclips_app.gui.panels.check.presenter import CHI2_MARKS, DECADES, Shown
-from eclips_app.gui.panels.check.segment_grid import DIFFERENCE_COLORS
+from eclips_app.gui.panels.check.presenter import CHI2_MARKS, DIVERGING, Shown
 from eclips_app.gui.qt import QtGui, QtWidgets
 from eclips_app.gui.session import Session
 from eclips_app.gui.widgets.color_scale import ColorScale
@@ -27,7 +26,7 @@ class Chi2Maps(QtWidgets.QWidget):
             "Chi-square with one brightness for the material: also distance, radii, emission, and real contrast"
         )
         self.scale = ColorScale("Chi-square")
-        self.scale.set_scale(DIFFERENCE_COLORS, CHI2_MARKS)
+        self.scale.set_scale(DIVERGING, CHI2_MARKS)
         self.nothing = QtWidgets.QLabel("Three segments leave nothing over that could test the model.")
         self.nothing.setWordWrap(True)
         self.nothing.setProperty("kind", "faint")
@@ -51,12 +50,10 @@ class Chi2Maps(QtWidgets.QWidget):
     def show_run(self, shown: Shown) -> None:
         """Show the maps that a run has."""
         tested = shown.judgement.explained is not None
-        for view, field in zip(self.views, (shown.chi2 if tested else None, shown.known), strict=True):
-            view.setVisible(field is not None)
-            view.set_image(
-                field, pixel_size_nm=shown.run.pixel_size_nm, origin_px=shown.run.origin_px, levels=(-DECADES, DECADES),
-                colormap=DIFFERENCE_COLORS,
-            )  # fmt: skip
+        sources = shown.chi2_source(known=False) if tested else None, shown.chi2_source(known=True)
+        for view, source in zip(self.views, sources, strict=True):
+            view.setVisible(source is not None)
+            view.set_source(source)
         self.nothing.setVisible(not tested)
         self.scale.setVisible(tested or shown.known is not None)
 
@@ -137,11 +134,8 @@ class CycleTab(QtWidgets.QWidget):
 
     def _show_difference(self, result: CycleResult, shown: Shown) -> None:
         reach = max(abs(level) for level in percentile_levels(result.difference))
-        self.view.set_image(
-            result.difference, pixel_size_nm=shown.run.pixel_size_nm, origin_px=shown.run.origin_px,
-            levels=(-reach, reach), colormap=DIFFERENCE_COLORS,
-        )  # fmt: skip
-        self.scale.set_scale(DIFFERENCE_COLORS, [(0.0, f"−{reach:.3g}"), (0.5, "0"), (1.0, f"+{reach:.3g} nm")])
+        self.view.set_source(shown.signed_source(result.difference, reach))
+        self.scale.set_scale(DIVERGING, [(0.0, f"−{reach:.3g}"), (0.5, "0"), (1.0, f"+{reach:.3g} nm")])
         self.caveat.setText(str(result.facts["caveat"]))
 
     def _on_start(self) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 
 from eclips_app.core.errors import EclipsError
 from eclips_app.gui.widgets.image_pane import percentile_levels
+from eclips_app.gui.widgets.linked_views import Part, Source
 from eclips_app.metrology.evidence import regional_chi2
 from eclips_app.metrology.honesty import Judgement, judge
 from eclips_app.model.check import Signal, maps_of, measured, signal_of
@@ -18,8 +21,9 @@ from eclips_app.model.items import Run, SegmentSet
 
 Float = NDArray[np.floating]
 
-#: Chi-square is shown from an eighth to eight times what noise leaves.
-DECADES = 3.0
+KINDS = ("measured", "re-rendered", "difference")  #: of images of a segment
+DIVERGING = "CET-D1A"  #: colours of what has a sign
+OCTAVES = 3.0  #: chi-square is shown from an eighth to eight times what noise leaves
 CHI2_MARKS = ((0.0, "⅛"), (1 / 3, "½"), (0.5, "1: noise"), (2 / 3, "2"), (1.0, "8"))
 _LEAST_SIGMAS = 3.0
 _LINEAR = (
@@ -64,16 +68,38 @@ class Shown:
         """Whether the difference can be shown in units of its noise."""
         return self.signal is not None and self.measured is not None
 
-    def rendered(self, k: int) -> Float | None:
-        """Give the re-rendered image of a segment."""
-        return None if self.measured is None else self.measured[k] - self.residual[k]
+    def source(self, kind: str, k: int, *, in_noise: bool = False) -> Source | None:
+        """Give the "measured", "re-rendered" or "difference" image of a segment; None without the images."""
+        is_difference = kind == "difference"
+        if self.measured is None and not is_difference:
+            return None
+        reach = self.reach_noise if in_noise else self.reach_grey
+        levels = (-reach, reach) if is_difference else self.levels[k]
+        return self._source(partial(self._read, kind, k, in_noise), levels, DIVERGING if is_difference else None)
 
-    def difference(self, k: int, *, in_noise: bool) -> Float:
-        """Give the difference of a segment in grey values, or in standard deviations of its noise."""
-        grey = self.rendered(k)
-        if not in_noise or grey is None or self.signal is None:
-            return np.asarray(self.residual[k])
-        return _in_noise(self.residual[k], grey, self.signal, k)
+    def chi2_source(self, *, known: bool) -> Source | None:
+        """Give one of the maps of chi-square, if the run has it."""
+        field = self.known if known else self.chi2
+        return None if field is None else self._source(field.__getitem__, (-OCTAVES, OCTAVES), DIVERGING)
+
+    def signed_source(self, field: Float, reach: float) -> Source:
+        """Give another map [row, col] of the run's size, with zero in the middle of the colours."""
+        return self._source(field.__getitem__, (-reach, reach), DIVERGING)
+
+    def _source(self, read: Callable[[Part], Float], levels: tuple[float, float], colormap: str | None) -> Source:
+        rows, columns = self.run.arrays["height"].shape
+        return Source(read, (rows, columns), levels, self.run.pixel_size_nm, self.run.origin_px, colormap)
+
+    def _read(self, kind: str, k: int, in_noise: bool, part: Part) -> Float:
+        residual = self.residual[k][part]
+        if self.measured is None or (kind == "difference" and not in_noise):
+            return np.asarray(residual)
+        grey = self.measured[k][part]
+        if kind == "measured":
+            return np.asarray(grey)
+        if kind == "difference" and self.signal is not None:
+            return _in_noise(residual, grey - residual, self.signal, k)
+        return np.asarray(grey - residual)
 
 
 def prepare(run: Run, segment_set: SegmentSet | None) -> Shown:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from eclips_app.gui.panels.check.presenter import Shown
+from eclips_app.gui.panels.check.presenter import KINDS, Shown
 from eclips_app.gui.qt import Qt, QtWidgets
 from eclips_app.gui.theme import Theme
 from eclips_app.gui.widgets.linked_views import LinkedView
 
-DIFFERENCE_COLORS = "CET-D1A"
-_COLUMNS = ("measured", "re-rendered", "difference")
 _ROW_PX = 84  #: least height of a row; more segments than fit are scrolled to
 
 
@@ -47,23 +45,14 @@ class SegmentGrid(QtWidgets.QScrollArea):
 
     def show_run(self, shown: Shown, chosen: int | None, *, in_noise: bool) -> None:
         """Fill the rows; only the `chosen` segment's is shown, or all with None."""
-        reach = shown.reach_noise if in_noise else shown.reach_grey
         for k, name in enumerate(shown.names[: len(shown.residual)]):
             is_shown = chosen is None or chosen == k
-            fields = (None, None, None)
-            if is_shown:
-                grey = None if shown.measured is None else shown.measured[k]
-                fields = (grey, shown.rendered(k), shown.difference(k, in_noise=in_noise))  # type: ignore[assignment]
-            levels = shown.levels[k] if shown.levels else None
-            for column, (field, text) in enumerate(zip(fields, _COLUMNS, strict=True)):
-                view, is_last = self.views[3 * k + column], column == 2
-                view.title = f"{name} {text}"
-                view.setAccessibleName(f"Segment {name}, {text}")
+            for column, kind in enumerate(KINDS):
+                view = self.views[3 * k + column]
+                view.title = f"{name} {kind}"
+                view.setAccessibleName(f"Segment {name}, {kind}")
                 view.setVisible(is_shown)
-                view.set_image(
-                    field, pixel_size_nm=shown.run.pixel_size_nm, origin_px=shown.run.origin_px,
-                    levels=(-reach, reach) if is_last else levels, colormap=DIFFERENCE_COLORS if is_last else None,
-                )  # fmt: skip
+                view.set_source(shown.source(kind, k, in_noise=in_noise) if is_shown else None)
 
     def segment_of(self, view: object) -> int | None:
         """Give the segment that a view shows; None for a view that is not here."""

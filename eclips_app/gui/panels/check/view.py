@@ -7,8 +7,8 @@ from functools import partial
 
 from eclips_app.gui.flows.check import flow_of
 from eclips_app.gui.panels.check.maps_side import Chi2Maps, CycleTab
-from eclips_app.gui.panels.check.presenter import Shown, prepare, reading, scale_marks
-from eclips_app.gui.panels.check.segment_grid import DIFFERENCE_COLORS, SegmentGrid
+from eclips_app.gui.panels.check.presenter import DIVERGING, Shown, prepare, reading, scale_marks
+from eclips_app.gui.panels.check.segment_grid import SegmentGrid
 from eclips_app.gui.panels.check.verdict_list import VerdictList
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
 from eclips_app.gui.session import Session
@@ -187,7 +187,7 @@ class CheckPanel(QtWidgets.QWidget):
         chosen, in_noise = self.segments.currentData(), self.unit.currentData() == "noise"
         self.grid.show_run(self.shown, None if chosen == _ALL else chosen, in_noise=in_noise)
         reach = self.shown.reach_noise if in_noise else self.shown.reach_grey
-        self.scale.set_scale(DIFFERENCE_COLORS, scale_marks(reach, in_noise=in_noise))
+        self.scale.set_scale(DIVERGING, scale_marks(reach, in_noise=in_noise))
         self._range.apply_soon()
 
     def _show_cycle(self) -> None:
