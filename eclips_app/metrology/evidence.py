@@ -105,8 +105,8 @@ def evidence(maps: Maps) -> Evidence:
     if maps.mask is not None:
         missing = missing | ~maps.mask[thin]
     clipped = (flags & CLIPPED) > 0
-    if maps.flags is None and used is not None:
-        clipped = ~used & ~missing
+    if used is not None:
+        clipped |= ~used & ~missing
     chi2 = regional_chi2(maps)[thin].astype(np.float64)
     chi2[missing] = np.nan
     low, high = thresholds(chi2, len(maps.residual) if maps.residual is not None else 4)

@@ -19,7 +19,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "geometry": ("Geometry or emission suspect", "warning"),
     "not explained": ("Not explained", "error"),
     "strained": ("Strained", "warning"),
-    "occluded": ("Shadows", "warning"),
+    "occluded": ("Shadows", "info"),
     "clipped": ("Segment left out", "info"),
     "no data": ("No data", "warning"),
     "material": ("Material contrast", "info"),
@@ -143,7 +143,7 @@ def missing(seen: Evidence) -> list[Verdict]:
     texts: dict[str, tuple[NDArray[np.bool_], str]] = {
         "occluded": (
             seen.occluded & ~seen.missing,
-            "other parts of the surface hide much of the detector; fewer electrons tell the height, see its deviation.",
+            "other parts of the surface take much of the signal away; the model knows it, but the deviation of the height grows.",
         ),
         "clipped": (
             seen.clipped & ~seen.missing,

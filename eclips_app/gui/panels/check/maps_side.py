@@ -108,7 +108,7 @@ class CycleTab(QtWidgets.QWidget):
     def _fit_texts(self) -> None:
         margins = self.contentsMargins().left() + self.contentsMargins().right() + 8
         for label in (self.numbers, self.caveat):
-            label.setMinimumHeight(label.heightForWidth(max(60, self.width() - margins)))
+            label.setMinimumHeight(max(0, label.heightForWidth(max(60, self.width() - margins))))
 
     def refresh(self, shown: Shown | None) -> None:
         """Read the flow again."""
