@@ -20,8 +20,9 @@ _LEAST_BLOCKS = 40
 _ALIKE = 4.0  #: neighbouring blocks that count as one, since surfaces are alike over some distance
 _SIGMAS = 5.0
 _SHARE = 0.25  #: of the variance of the brightness that must follow the slope
-_LEAST = 0.005  #: standard deviation of that part; less says nothing against stated tolerances
-_LEAST_TILT = 2e-4  #: standard deviation of -log cos tilt over the blocks; some 2 degrees
+_LEAST = 0.008  #: change of the brightness that goes with it; less says nothing against stated tolerances
+_LEAST_SLOPE = 0.05  #: change of slope over the field; some 3 degrees
+_MOST = (5, 95)  #: percentiles of the blocks between which changes are taken, so that a few at edges decide nothing
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Trend:
     with_tilt, with_direction : bool
         Whether it follows the tilt, or the direction of the slope.
     tilt_change, direction_change : float
-        Relative change of the brightness over the middle 80 % of the field that goes with either.
+        Relative change of the brightness over 90 % of the field that goes with either.
     direction_deg : float
         Azimuth in degrees (0 right, 90 up) of the faces that are too bright.
     known_flat, known_steep : float
@@ -89,7 +90,7 @@ def trend(rho: Float, slopes: Float, good: NDArray[np.bool_], known: Float | Non
         return Trend()
     flat, steep = _by_quarter(means[1], means[4]) if known is not None else (np.nan, np.nan)
     features = means[1:4] - means[1:4].mean(axis=1, keepdims=True)
-    if max(features[0].std(), 0.5 * (features[1:] ** 2).sum(0).mean()) < _LEAST_TILT:
+    if max(_span(part) for part in features[1:]) < _LEAST_SLOPE:
         return Trend(is_flat=True, known_flat=flat, known_steep=steep)
     return _fitted(means[0] - means[0].mean(), features, flat, steep)
 
@@ -98,9 +99,8 @@ def _fitted(log: Float, features: Float, flat: float, steep: float) -> Trend:
     a, b, c = (float(v) for v in np.linalg.lstsq(features.T, log, rcond=None)[0])
     tilt, direction = a * features[0], b * features[1] + c * features[2]
     rest = log - tilt - direction
-    spans = [float(np.ptp(np.percentile(part, (10, 90)))) for part in (tilt, direction)]
     return Trend(
-        True, False, _is_there(tilt, rest), _is_there(direction, rest), spans[0], spans[1],
+        True, False, _is_there(tilt, rest), _is_there(direction, rest), _span(tilt), _span(direction),
         float(np.degrees(np.arctan2(-c, -b))), flat, steep, (a, b, c),
     )  # fmt: skip
 
@@ -109,7 +109,11 @@ def _is_there(part: Float, rest: Float) -> bool:
     """Whether a fitted part is too large to be chance, and large enough to matter."""
     share = float(part.var() / max(part.var() + rest.var(), 1e-30))
     independent = len(part) / _ALIKE
-    return bool(share > _SHARE and share * independent > _SIGMAS**2 and part.std() > _LEAST)
+    return bool(share > _SHARE and share * independent > _SIGMAS**2 and _span(part) > _LEAST)
+
+
+def _span(values: Float) -> float:
+    return float(np.ptp(np.percentile(values, _MOST)))
 
 
 def _features(slopes: Float) -> tuple[Float, Float, Float]:

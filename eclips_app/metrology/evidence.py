@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, maximum_filter
 
 from eclips_app.core.deviations import CLIPPED, NO_DATA, OCCLUDED
 from eclips_app.metrology.brightness import Trend, trend
@@ -24,6 +24,9 @@ Float = NDArray[np.float64]
 SMOOTH_PX = 4.0  #: standard deviation of the Gaussian by which chi-square is smoothed
 NOT_EXPLAINED = 2.0  #: chi-square above which more than noise is left over, by as much as the noise itself
 _SIGMAS = 5.0
+_SHARP = 0.25  #: change of slope from pixel to pixel
+_EDGE_PX = 2
+_REACH_PX = 8  #: as far as a misfit is spread by the smoothing
 _MOST_PX = 1 << 20  #: larger maps are judged on every second, third … pixel, which smoothed maps allow
 _MOST_STEP = int(SMOOTH_PX)
 
@@ -116,7 +119,8 @@ def evidence(maps: Maps) -> Evidence:
     slopes = _slopes(maps)[(slice(None), *thin)]
     followed = Trend()
     if rho is not None:
-        good = ~(missing | clipped | occluded | (np.nan_to_num(chi2) > low))
+        strained = maximum_filter(np.nan_to_num(chi2) > low, 2 * (_REACH_PX // step) + 1)
+        good = ~(missing | clipped | occluded | strained | _unresolved(maps)[thin])
         followed = trend(rho, slopes, good, known)
     return Evidence(maps, step, chi2, known, rho, slopes, missing, clipped, occluded, low, high, followed)
 
@@ -131,6 +135,16 @@ def regional_chi2(maps: Maps) -> NDArray[np.floating]:
     share = gaussian_filter(tested.astype(np.float32), SMOOTH_PX)
     smooth = gaussian_filter(np.where(tested, maps.chi2, 0.0).astype(np.float32), SMOOTH_PX) / np.maximum(share, 1e-6)
     return np.asarray(np.where(tested, smooth, np.nan))
+
+
+def _unresolved(maps: Maps) -> NDArray[np.bool_]:
+    """Tell where the slope changes so fast that a pixel holds several: at edges, whose brightness is a mixture."""
+    smooth = gaussian_filter(np.nan_to_num(maps.height).astype(np.float32) / np.float32(maps.pixel_size_nm), 1.0)
+    bend = np.zeros(smooth.shape, np.float32)
+    bend[1:-1] = np.abs(smooth[2:] - 2 * smooth[1:-1] + smooth[:-2])
+    across = np.abs(smooth[:, 2:] - 2 * smooth[:, 1:-1] + smooth[:, :-2])
+    np.maximum(bend[:, 1:-1], across, out=bend[:, 1:-1])
+    return np.asarray(maximum_filter(bend > _SHARP, 2 * _EDGE_PX + 1))
 
 
 def _slopes(maps: Maps) -> Float:

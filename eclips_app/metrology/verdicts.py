@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter, maximum_filter
 
 from eclips_app.metrology.evidence import Evidence
 from eclips_app.metrology.regions import Region, regions_of
@@ -29,7 +30,8 @@ _LEAST_PX = 64
 _TOLD = {"not explained": 6, "strained": 3, "material": 3}  #: regions told one by one; two of the other kinds
 _STEEP = 0.7  #: slope; 35 degrees
 _ONE_SEGMENT = 0.7  #: share of a misfit that one segment alone has
-_CONTRAST = 0.02
+_CONTRAST = 0.02  #: of the logarithm of the brightness
+_SMOOTH_PX = 2.0  #: of the brightness, whose noise would break a patch into pieces
 
 
 @dataclass(frozen=True)
@@ -105,9 +107,10 @@ def geometry(seen: Evidence) -> list[Verdict]:
             text += ": shadows, which Live does not know, or distance, radii or emission law; reconstruct with Standard to tell."
         found.append(Verdict("geometry", text, chi2=_number(trend.known_steep)))
     if trend.with_direction:
+        shadows = "" if seen.maps.is_exact else "shadows, which Live does not know, or "
         text = (
-            f"Faces towards {trend.direction_deg:.0f}° are too bright (by {100 * trend.direction_change:.2g} %): gains, offsets, "
-            "or axis offset or tilt of the detector are probably off; level the gains or calibrate."
+            f"Faces towards {trend.direction_deg:.0f}° are too bright (by {100 * trend.direction_change:.2g} %): {shadows}gains, "
+            "offsets, or the detector's axis offset or tilt are probably off; level the gains or calibrate."
         )
         found.append(Verdict("geometry", text))
     return found
@@ -130,12 +133,25 @@ def not_explained(seen: Evidence) -> list[Verdict]:
         words = f"{_place(seen, region)} (chi-square {level:.2g}): {_cause(seen, region)}"
         return f"Strained, {words}; look at the difference there."
 
-    found = _each(seen, "not explained", strong, strong_text)
-    halo = np.zeros_like(weak)
-    for region in regions_of(strong, reach=_reach(seen)).large:
-        rows, columns = (slice(max(0, s.start - _reach(seen)), s.stop + _reach(seen)) for s in region.box)
-        halo[rows, columns] = True
-    return found + _each(seen, "strained", weak & ~halo, weak_text)
+    tested = np.count_nonzero(np.isfinite(seen.chi2))
+    if np.count_nonzero(weak) > 0.5 * tested:
+        everywhere = _everywhere(seen, np.count_nonzero(weak) / weak.size)
+        return [
+            everywhere,
+            *([] if everywhere.kind == "not explained" else _each(seen, "not explained", strong, strong_text)),
+        ]
+    halo = maximum_filter(strong, 2 * _reach(seen) + 1)
+    return _each(seen, "not explained", strong, strong_text) + _each(seen, "strained", weak & ~halo, weak_text)
+
+
+def _everywhere(seen: Evidence, share: float) -> Verdict:
+    """Say that the model fails nearly everywhere."""
+    level = float(np.nanmedian(seen.chi2))
+    text = (
+        f"More than noise is left nearly everywhere (median chi-square {level:.2g}): order of the segments, gains, registration "
+        "or the detector are probably wrong, or the noise is stated too low."
+    )
+    return Verdict("not explained" if level > seen.limit else "strained", text, share, chi2=level)
 
 
 def missing(seen: Evidence) -> list[Verdict]:
@@ -167,8 +183,9 @@ def material(seen: Evidence) -> list[Verdict]:
         return []
     factor = np.log(np.where(np.isfinite(seen.rho) & (seen.rho > 0), seen.rho, 1.0)) - seen.trend.predicted(seen.slopes)
     typical = float(np.median(factor[~seen.missing])) if not seen.missing.all() else 0.0
+    off = np.abs(gaussian_filter(np.where(seen.missing, 0.0, factor - typical), _SMOOTH_PX / seen.step)) > _CONTRAST
     with np.errstate(invalid="ignore"):
-        differs = (seen.known > seen.limit) & ~(seen.chi2 > seen.limit) & ~seen.missing & ~seen.occluded
+        differs = off & (seen.known > seen.limit) & ~(seen.chi2 > seen.limit) & ~seen.missing & ~seen.occluded
 
     def even(region: Region) -> bool:
         values = np.asarray(region.of(factor), np.float64) - typical
@@ -209,11 +226,9 @@ def _each(
 
 def _cause(seen: Evidence, region: Region) -> str:
     """Guess why the model fails in a region."""
-    if region.inside.size > 0.5 * seen.chi2.size:
-        return "nearly everywhere, so order of the segments, gains, detector or registration are probably wrong"
     if float(region.of(seen.occluded).mean()) > 0.2:
         return "shadow of a steep edge, which the model sees too coarsely"
-    steepness = float(np.percentile(np.hypot(*region.of(seen.slopes)), 75))
+    steepness = float(np.percentile(np.hypot(*region.of(seen.slopes)), 90))
     if steepness > _STEEP:
         return f"steep edge or shadow (slopes of {np.degrees(np.arctan(steepness)):.0f}°); Metrology with 2 × 2 heights may help"
     lone = _lone_segment(seen, region)
