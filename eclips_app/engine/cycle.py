@@ -17,6 +17,7 @@ from eclips_app.core.emission import Emission
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.steps import Arrays, ClosedLoop, Cycle, Reconstruct, Simulate, StepResult, run_step
 from eclips_app.engine.fill import BLOCK_PX, block_means
+from eclips_app.engine.refine.field import automatic
 
 Float = NDArray[np.float64]
 
@@ -24,8 +25,7 @@ CAVEAT = (
     "A small cycle error shows that images, model and method agree with each other. It does not prove the model: a wrong "
     "distance or emission law that can be inverted passes as well. Chi-square and an independent measurement test the model."
 )
-_SUBPIXELS = {"standard": 1, "metrology": 2}
-_AZIMUTHS = 64
+_AZIMUTHS = 64  #: for the images of a linear run, whose method has none
 _RENDER_SHARE = 0.2  #: of the progress
 _FEW_DRAWS = 2  #: the second run's standard deviations are not used
 
@@ -135,13 +135,13 @@ def _second(params: Cycle) -> Reconstruct:
 def _images(height: Float, rho: Float, again: Reconstruct, params: Cycle, context: Context) -> NDArray[np.float32]:
     """Render the images [k, row, col], in units of `rho`, with noise if it is asked for."""
     exact = isinstance(again, ClosedLoop)
-    subpixels = _SUBPIXELS[params.quality] if exact else 1
+    subpixels = params.subpixels if exact else 1
     rows, columns = height.shape
     row, column = again.axis_px or ((rows - 1) / 2, (columns - 1) / 2)
     millimetres = again.pixel_size_nm * 1e-6
     center = ((columns - 1) / 2 - column) * millimetres, (row - (rows - 1) / 2) * millimetres
     simulate = Simulate(
-        again.detector, again.pixel_size_nm, azimuths=(params.azimuths if exact else None) or _AZIMUTHS, subpixels=subpixels,
+        again.detector, again.pixel_size_nm, azimuths=automatic(params).azimuths if exact else _AZIMUTHS, subpixels=subpixels,
         emission=params.emission if exact else Emission(), scan_parallax=again.scan_parallax, field_center_mm=center,
     )  # fmt: skip
     fine = _samples(height, subpixels), np.kron(rho, np.ones((subpixels, subpixels)))

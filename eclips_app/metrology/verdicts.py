@@ -230,7 +230,9 @@ def _cause(seen: Evidence, region: Region) -> str:
         return "shadow of a steep edge, which the model sees too coarsely"
     steepness = float(np.percentile(np.hypot(*region.of(seen.slopes)), 90))
     if steepness > _STEEP:
-        return f"steep edge or shadow (slopes of {np.degrees(np.arctan(steepness)):.0f}°); Metrology with 2 × 2 heights may help"
+        return (
+            f"steep edge or shadow (slopes of {np.degrees(np.arctan(steepness)):.0f}°); more heights per pixel may help"
+        )
     lone = _lone_segment(seen, region)
     if lone:
         return f"almost all of it in segment {lone}: saturation, dirt, or an image that is not registered"

@@ -13,7 +13,7 @@ from eclips_app.core.errors import EclipsError
 from eclips_app.core.steps import STEPS, Cycle, Reconstruct
 from eclips_app.metrology.evidence import Maps
 from eclips_app.model.items import Run, SegmentSet
-from eclips_app.model.runs import as_it_was, step_inputs
+from eclips_app.model.runs import as_it_was, given_again, step_inputs
 
 #: Arrays of a run that `maps_of` reads.
 MAP_NAMES = ("height", "mask", "residual", "chi2", "chi2_known", "rho", "flags")
@@ -112,7 +112,7 @@ def cycle_request(
     flat = np.nanmedian((grey[:, ::step, ::step] - signal.offsets[:, None, None]) / signal.gains[:, None, None])
     inputs = {"height": run.arrays["height"], "mask": run.arrays["mask"]}
     inputs["rho"] = run.arrays["rho"] * np.float32(flat)
-    return params, inputs | {name: run.arrays[name] for name in ("materials",) if name in run.arrays}
+    return params, inputs | {name: array for name, array in given_again(run).items() if name == "materials"}
 
 
 def _params(run: Run) -> Reconstruct:
