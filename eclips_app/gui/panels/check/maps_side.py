@@ -30,17 +30,24 @@ class Chi2Maps(QtWidgets.QWidget):
         self.nothing = QtWidgets.QLabel("Three segments leave nothing over that could test the model.")
         self.nothing.setWordWrap(True)
         self.nothing.setProperty("kind", "faint")
-        row = QtWidgets.QHBoxLayout()
+        self._row = QtWidgets.QBoxLayout(QtWidgets.QBoxLayout.Direction.LeftToRight)
         for view in self.views:
             view.setMinimumSize(60, 60)
             view.setSizePolicy(QtWidgets.QSizePolicy.Policy.Ignored, QtWidgets.QSizePolicy.Policy.Ignored)
-            row.addWidget(view, 1)
+            self._row.addWidget(view, 1)
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(4, 6, 4, 4)
         layout.setSpacing(4)
         layout.addWidget(self.nothing)
-        layout.addLayout(row, 1)
+        layout.addLayout(self._row, 1)
         layout.addWidget(self.scale)
+
+    def resizeEvent(self, event: QtGui.QResizeEvent) -> None:
+        """Put the maps one above the other where there is more height than width."""
+        directions = QtWidgets.QBoxLayout.Direction
+        is_high = event.size().height() > event.size().width()
+        self._row.setDirection(directions.TopToBottom if is_high else directions.LeftToRight)
+        super().resizeEvent(event)
 
     @property
     def views(self) -> tuple[LinkedView, LinkedView]:
