@@ -15,9 +15,8 @@ from scipy.ndimage import map_coordinates
 from eclips_app.core.context import Context
 from eclips_app.core.emission import Emission
 from eclips_app.core.errors import EclipsError
-from eclips_app.core.steps import Arrays, ClosedLoop, Cycle, Reconstruct, Simulate, StepResult, run_step
+from eclips_app.core.steps import Arrays, ClosedLoop, Cycle, Reconstruct, Simulate, StepResult, automatic, run_step
 from eclips_app.engine.fill import BLOCK_PX, block_means
-from eclips_app.engine.refine.field import automatic
 
 Float = NDArray[np.float64]
 
