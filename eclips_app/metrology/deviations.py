@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -168,9 +168,9 @@ class Budget:
         """What the standard deviation does not hold: "not stated: geometry, pixel size"; empty where all is stated."""
         return f"not stated: {', '.join(self.not_stated)}" if self.not_stated else ""
 
-    def to_json(self) -> dict[str, float]:
-        """Give the percents by part."""
-        return {share.part: share.percent for share in self.shares}
+    def to_json(self) -> list[dict[str, Any]]:
+        """Give the shares as JSON values, fields as in `Share`."""
+        return [asdict(share) for share in self.shares]
 
 
 def name_in_words(name: str) -> str:
