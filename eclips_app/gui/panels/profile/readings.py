@@ -11,7 +11,7 @@ from eclips_app.gui.flows.sampling import CursorReading
 from eclips_app.gui.qt import Qt, QtWidgets, Signal
 from eclips_app.gui.widgets.quantity_edit import QuantityEdit
 
-_ROWS = ("Distance", "Height difference", "Angle", "Fitted angle", "Fit rms")
+_ROWS = ("Distance", "Height difference", "Angle", "Fitted angle", "Fit rms", "Step height")
 
 _FINEST_DEG = 0.01  #: angles are written to two decimals; a smaller standard deviation would only look exact
 
@@ -28,7 +28,10 @@ class Readings(QtWidgets.QWidget):
         self.table = QtWidgets.QTableWidget(len(_ROWS), 0)
         self.table.setVerticalHeaderLabels(list(_ROWS))
         self.table.setAccessibleName("Readings between the cursors")
-        self.table.setToolTip("Between the cursors; the fit is a straight line through all points of the stretch")
+        self.table.setToolTip(
+            "Between the cursors; the fit is a straight line through all points of the stretch. "
+            "Step height: parallel lines fitted to what is before and beyond both cursors"
+        )
         self.table.setEditTriggers(QtWidgets.QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.verticalHeader().setDefaultSectionSize(22)
         self.table.horizontalHeader().setSectionResizeMode(QtWidgets.QHeaderView.ResizeMode.Stretch)

@@ -70,6 +70,7 @@ class ProfilePanel(QtWidgets.QWidget):
         tabs.setDocumentMode(True)
         tabs.addTab(lines, "Lines")
         tabs.addTab(self.plot.readings, "Cursors")
+        tabs.addTab(self.plot.budget, "Budget")
         tabs.addTab(self.map_form, "Height map")
         tabs.setSizePolicy(QtWidgets.QSizePolicy.Policy.Preferred, QtWidgets.QSizePolicy.Policy.Preferred)
         return tabs
