@@ -69,6 +69,7 @@ def panel(held: Session, qtbot) -> ProfilePanel:
     with qtbot.waitExposed(made):
         made.show()
     made.image.pane.fit()
+    made.tabs.setCurrentWidget(made.plot.budget)
     return made
 
 
@@ -140,7 +141,6 @@ def test_exact_noise_is_asked_of_the_engine_and_stands_beside_the_drawn(
     draw(panel, held, qtbot)
     tab, jobs = panel.plot.budget, held.jobs.jobs  # type: ignore[attr-defined]
     tab.choice.setCurrentText("Fitted angle")
-    panel.tabs.setCurrentWidget(tab)
     assert tab.exact.isEnabled()
     qtbot.mouseClick(tab.exact, LEFT)
     job = jobs[-1]

@@ -37,6 +37,7 @@ class ExactFlow(QtCore.QObject):
         super().__init__(session)
         self._session = session
         self._found: dict[Asked, float] = {}
+        self._checked: tuple[Run | None, SegmentSet | None, str] = (None, None, "")
         self.task: Task | None = None
 
     def found(self, asked: Asked) -> float | None:
@@ -51,12 +52,9 @@ class ExactFlow(QtCore.QObject):
         segment_set = self._session.project.get(SegmentSet, run.set_id)
         if segment_set is None:
             return "The images of this run are not in the project any more."
-        try:
-            changed = (*segment_set.crop, *segment_set.shifts_px) != (*run.params["crop"], *_pairs(run))
-            as_it_was(run, segment_set)
-        except EclipsError as error:
-            return f"{str(error)[:1].upper()}{str(error)[1:]}."
-        return "The crop or the registration was changed after the run was made." if changed else ""
+        if self._checked[0] is not run or self._checked[1] is not segment_set:  # comparing takes hashes of whole images
+            self._checked = (run, segment_set, _change(run, segment_set))
+        return self._checked[2]
 
     def ask(self, asked: Asked, reading: CursorReading) -> None:
         """Compute the standard deviation of a reading of a profile with deviations."""
@@ -84,6 +82,17 @@ class ExactFlow(QtCore.QObject):
     def _on_finished(self, _: str) -> None:
         self.task = None
         self.changed.emit()
+
+
+def _change(run: Run, segment_set: SegmentSet) -> str:
+    """Say what of a run's inputs is not as it was; empty where all is."""
+    try:
+        as_it_was(run, segment_set)
+    except EclipsError as error:
+        return f"{str(error)[:1].upper()}{str(error)[1:]}."
+    if (*segment_set.crop, *segment_set.shifts_px) != (*run.params["crop"], *_pairs(run)):
+        return "The crop or the registration was changed after the run was made."
+    return ""
 
 
 def _pairs(run: Run) -> tuple[tuple[float, float], ...]:

@@ -7,7 +7,7 @@ from eclips_app.core.units import Quantity
 from eclips_app.gui.flows.exact import Asked, flow_of
 from eclips_app.gui.flows.sampling import CursorReading
 from eclips_app.gui.panels.profile.readings import quantity_text
-from eclips_app.gui.qt import Qt, QtWidgets
+from eclips_app.gui.qt import Qt, QtGui, QtWidgets
 from eclips_app.gui.session import Session
 from eclips_app.gui.widgets.budget_view import ShareBar
 from eclips_app.model.items import ProfileLine
@@ -45,13 +45,17 @@ class BudgetTab(QtWidgets.QWidget):
         self.choice.currentIndexChanged.connect(self._show)
         self.exact.clicked.connect(self._ask)
         self._flow.changed.connect(self._show)
-        self._show()
 
     def set_reading(
         self, reading: CursorReading | None, line: ProfileLine | None, cursors_nm: tuple[float, float]
     ) -> None:
         """Show the budget of what the cursors read."""
         self._reading, self._place = reading, (line, cursors_nm) if line is not None else None
+        self._show()
+
+    def showEvent(self, event: QtGui.QShowEvent) -> None:
+        """Show what was not worth the time while nobody saw it."""
+        super().showEvent(event)
         self._show()
 
     def _lay_out(self) -> None:
@@ -73,6 +77,8 @@ class BudgetTab(QtWidgets.QWidget):
         return Asked(self.choice.currentText(), self._reading.sampled.source_id, *self._place)
 
     def _show(self) -> None:
+        if not self.isVisible():
+            return
         name, reading, asked = self.choice.currentText(), self._reading, self._asked
         quantity = reading.values.get(name) if reading is not None else None
         budget = reading.budget(name) if reading is not None else None
