@@ -8,6 +8,7 @@ from eclips_app.gui.flows.sampling import pixel_size_nm
 from eclips_app.gui.panels.profile.layers import HEIGHT, Layer, layers
 from eclips_app.gui.qt import Qt, QtWidgets
 from eclips_app.gui.session import Session
+from eclips_app.gui.widgets.hatch import FlagLegend
 from eclips_app.gui.widgets.image_pane import percentile_levels
 from eclips_app.gui.widgets.line_geometry import Point
 from eclips_app.gui.widgets.line_pane import LinePane
@@ -39,6 +40,8 @@ class ImageSide(QtWidgets.QWidget):
         self.zoom_fit = ThemedButton(session.theme, "fit", "Show the whole image", "0")
         self.pane = LinePane(session.theme)
         self.pane.setMinimumSize(160, 100)
+        self.flags = FlagLegend()
+        self.flags.toggled.connect(self._show_flags)
         self.status = QtWidgets.QLabel()
         self.status.setProperty("kind", "faint")
         self.status.setSizePolicy(QtWidgets.QSizePolicy.Policy.Ignored, QtWidgets.QSizePolicy.Policy.Fixed)
@@ -53,6 +56,7 @@ class ImageSide(QtWidgets.QWidget):
             self.layer.addItem(layer.name, layer.key)
         self.layer.setCurrentIndex(max(0, self.layer.findData(self._chosen)))
         self._show_layer()
+        self._show_flags()
 
     def refresh_lines(self) -> None:
         """Show the lines as they are now."""
@@ -74,6 +78,7 @@ class ImageSide(QtWidgets.QWidget):
         layout.setSpacing(6)
         layout.addLayout(bar)
         layout.addWidget(self.pane, 1)
+        layout.addWidget(self.flags)
         layout.addWidget(self.status)
 
     def _connect(self) -> None:
@@ -118,6 +123,12 @@ class ImageSide(QtWidgets.QWidget):
         if self._shape != layer.data.shape:
             self._shape = layer.data.shape
             self.pane.fit()
+
+    def _show_flags(self) -> None:
+        run = self._session.project.run
+        flags = run.arrays.get("flags") if run is not None else None
+        self.flags.show_flags(flags)
+        self.pane.set_flags(flags if self.flags.is_on else None, run.origin_px if run is not None else (0, 0))
 
     def _on_layer(self, _: int) -> None:
         self._chosen = self.layer.currentData()
