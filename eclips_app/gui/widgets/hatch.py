@@ -93,7 +93,7 @@ def _swatch(bit: int) -> str:
     painter.end()
     data = QtCore.QBuffer()
     data.open(QtCore.QIODevice.OpenModeFlag.WriteOnly)
-    image.save(data, b"PNG")
+    QtGui.QImageWriter(data, b"png").write(image)
     return base64.b64encode(data.data().data()).decode()
 
 

@@ -21,8 +21,8 @@ class Profiles(QtCore.QObject):
 
     completed = Signal()  #: deviations have come
 
-    def __init__(self, session: Session) -> None:
-        super().__init__()
+    def __init__(self, session: Session, parent: QtCore.QObject) -> None:
+        super().__init__(parent)
         self._session = session
         self._known: dict[str, tuple[_Key, ProfileLine, tuple[Sampled, ...]]] = {}
         self._background = Background(self)
@@ -48,11 +48,6 @@ class Profiles(QtCore.QObject):
         """Forget the profiles of other lines."""
         for line_id in self._known.keys() - line_ids:
             del self._known[line_id]
-
-    def stop(self) -> None:
-        """Forget what is still to come."""
-        self._rest.stop()
-        self._background.stop()
 
     def _key(self, line: ProfileLine, selected: bool) -> _Key:
         project = self._session.project

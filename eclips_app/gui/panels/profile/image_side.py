@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from eclips_app.core.units import format_length
+from eclips_app.gui.flows import uncertainty
 from eclips_app.gui.flows.measure import MeasureFlow
 from eclips_app.gui.flows.sampling import pixel_size_nm
 from eclips_app.gui.panels.profile.layers import HEIGHT, Layer, layers
@@ -89,6 +90,7 @@ class ImageSide(QtWidgets.QWidget):
         pane = self.pane
         pane.tool_changed.connect(self._on_tool)
         pane.hovered.connect(self._on_hover)
+        pane.clicked.connect(uncertainty.flow_of(self._session).choose)
         pane.line_drawn.connect(self._on_drawn)
         pane.line_moved.connect(self._on_moved)
         pane.width_dragged.connect(self._flow.set_width)

@@ -28,7 +28,7 @@ class PlotSide(QtWidgets.QWidget):
     def __init__(self, session: Session, flow: MeasureFlow) -> None:
         super().__init__()
         self._session, self._flow = session, flow
-        self.profiles = Profiles(session)
+        self.profiles = Profiles(session, self)
         self._held: Sampled | None = None
         self.readings_now: tuple[CursorReading, ...] = ()
         self.plot = ProfilePlot(session.theme)

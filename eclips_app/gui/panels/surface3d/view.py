@@ -10,6 +10,7 @@ import numpy as np
 
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.units import format_length
+from eclips_app.gui.flows import uncertainty
 from eclips_app.gui.panels.surface3d.controls import (
     ColorControls,
     HeightControls,
@@ -263,6 +264,9 @@ class Surface3DPanel(QtWidgets.QWidget):
 
     def _on_pick(self, col: float, row: float, z_nm: float) -> None:
         self.status.setText(f"Marked: {self._point_text(col, row, z_nm)}")
+        if self._shown is not None and self._shown is self._session.project.run:
+            top, left = self._shown.origin_px
+            uncertainty.flow_of(self._session).choose(col + left, row + top)
 
     def _point_text(self, col: float, row: float, z_nm: float) -> str:
         run = self._shown
