@@ -4,60 +4,29 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from panel_samples import COLUMNS, PIXEL_NM, ROWS, HeldJobs, detector, make_run, make_set, ramp
+from panel_samples import COLUMNS, PIXEL_NM, ROWS, make_set
+from uncertain_samples import STEP_NM, fill_with_standard_run, held_session, standard_run
 
 from eclips_app.commands import edits
 from eclips_app.core import schema
-from eclips_app.core.steps import ClosedLoop, FunctionalStd
+from eclips_app.core.steps import FunctionalStd
 from eclips_app.gui.flows import measure
 from eclips_app.gui.panels.profile.view import ProfilePanel
 from eclips_app.gui.qt import Qt
 from eclips_app.gui.session import Session
-from eclips_app.gui.settings import Settings
-from eclips_app.model.items import Measurement, Run, SegmentSet
-from eclips_app.model.runs import inputs_record
+from eclips_app.model.items import Measurement
 
 LEFT = Qt.MouseButton.LeftButton
-STEP_NM, PERCENT = 3.0, 4.0
-
-
-def standard_run(segment_set: SegmentSet, run_id: str = "exact", slope: float = 0.5) -> Run:
-    """A ramp: noise lifts the right half by `STEP_NM`, the distance is worth `PERCENT` of the height."""
-    height = ramp(slope)
-    noise = np.zeros((ROWS, COLUMNS))
-    noise[:, COLUMNS // 2 :] = STEP_NM / PIXEL_NM
-    maps = np.stack([noise, 0.01 * PERCENT * height / PIXEL_NM]).astype(np.float16)
-    flags = np.zeros((ROWS, COLUMNS), np.uint8)
-    flags[:20, :20], flags[40:, 60:] = 4, 1 + 8
-    chi2 = np.full((ROWS, COLUMNS), 1.1, np.float32)
-    std = np.sqrt((maps.astype(float) ** 2).sum(0)) * PIXEL_NM
-    arrays: dict[str, Any] = {
-        "height": height, "deviations": maps, "flags": flags, "chi2": chi2, "chi2_known": 3 * chi2,
-        "height_std": std.astype(np.float32),
-    }  # fmt: skip
-    info = {
-        "inputs": inputs_record(segment_set), "exclude_sha256": "", "not_stated": ["gains", "pixel size"],
-        "deviation_parts": [["noise", "draw 1"], ["geometry", "distance_mm"]],
-    }  # fmt: skip
-    params = schema.dump(ClosedLoop(detector=detector(), pixel_size_nm=PIXEL_NM, crop=segment_set.crop))
-    return Run(run_id, "Standard", segment_set.id, "reconstruct-closed-loop", 2, params, arrays, info, (), "2026", 1.0)
 
 
 @pytest.fixture
 def held(qapp: object, tmp_path: Path) -> Session:
-    made = Session(Settings(tmp_path / "settings.ini"), HeldJobs())  # type: ignore[arg-type]
-    made.theme.apply()
+    made = held_session(tmp_path)
     measure.register(made)
-    made.do(edits.set_detector(made.project, detector()))
-    scan = make_set("scan")
-    made.do(edits.add("Open", scan))
-    made.do(edits.add("Reconstruct", standard_run(scan)))
-    made.do(edits.add("Reconstruct", make_run(scan, "live")))
-    made.project.select(run_id="exact")
+    fill_with_standard_run(made)
     return made
 
 

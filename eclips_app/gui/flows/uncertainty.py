@@ -20,18 +20,13 @@ class UncertaintyFlow(QtCore.QObject):
         super().__init__(session)
         self._session = session
         self.pixel: tuple[int, int] | None = None
-        self.is_shown = False  #: somebody looks at the report, so that the pixel deserves a mark
         session.project.changed.connect(self._on_project)
         session.project.selection_changed.connect(self._on_selection)
 
     def choose(self, column: float, row: float) -> None:
-        """Ask about the pixel at a point of the image."""
-        self.pixel = round(column), round(row)
-        self.changed.emit()
-
-    def set_shown(self, shown: bool) -> None:
-        """Say whether somebody looks at the report."""
-        self.is_shown = shown
+        """Ask about the pixel at a point of the image; the same one again is let go."""
+        pixel = round(column), round(row)
+        self.pixel = pixel if pixel != self.pixel else None
         self.changed.emit()
 
     def report(self) -> PixelReport | None:

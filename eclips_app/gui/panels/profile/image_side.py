@@ -7,6 +7,7 @@ from eclips_app.gui.flows import uncertainty
 from eclips_app.gui.flows.measure import MeasureFlow
 from eclips_app.gui.flows.sampling import pixel_size_nm
 from eclips_app.gui.panels.profile.layers import HEIGHT, Layer, layers
+from eclips_app.gui.panels.profile.readings import quantity_text
 from eclips_app.gui.qt import Qt, QtWidgets
 from eclips_app.gui.session import Session
 from eclips_app.gui.widgets.hatch import FlagLegend
@@ -90,7 +91,7 @@ class ImageSide(QtWidgets.QWidget):
         pane = self.pane
         pane.tool_changed.connect(self._on_tool)
         pane.hovered.connect(self._on_hover)
-        pane.clicked.connect(uncertainty.flow_of(self._session).choose)
+        pane.clicked.connect(self._on_click)
         pane.line_drawn.connect(self._on_drawn)
         pane.line_moved.connect(self._on_moved)
         pane.width_dragged.connect(self._flow.set_width)
@@ -154,6 +155,14 @@ class ImageSide(QtWidgets.QWidget):
         size = pixel_size_nm(self._session.project)
         place = f"{format_length(col * size)}, {format_length(row * size)}" if size else ""
         self.status.setText(f"({round(col)}, {round(row)}) px   {place}   {self._shown.value_text(value)}")
+
+    def _on_click(self, col: float, row: float) -> None:
+        asked = uncertainty.flow_of(self._session)
+        asked.choose(col, row)
+        report = asked.report()
+        if report is not None:
+            budget = f"   {report.budget.text}" if report.budget is not None else ""
+            self.status.setText(f"{quantity_text(report.height_nm)}{budget}   (more in the Uncertainty panel)")
 
     def _on_drawn(self, start: Point, end: Point) -> None:
         if not self._drawn_id:

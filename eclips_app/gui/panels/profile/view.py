@@ -124,7 +124,7 @@ class ProfilePanel(QtWidgets.QWidget):
     def _show_marks(self, _: str = "") -> None:
         colors, asked = self._session.theme.colors, uncertainty.flow_of(self._session)
         marks: list[tuple[Point, str]] = []
-        if asked.is_shown and asked.pixel is not None:
+        if asked.pixel is not None:
             marks.append((asked.pixel, colors.base))
         line, readings = self._session.project.line, self.plot.readings_now
         if line is not None and readings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from eclips_app.core.deviations import PARTS
 from eclips_app.gui.flows.uncertainty import flow_of
 from eclips_app.gui.panels.profile.readings import quantity_text
-from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
+from eclips_app.gui.qt import Qt, QtCore, QtWidgets
 from eclips_app.gui.session import Session
 from eclips_app.gui.widgets.budget_view import ShareRows
 from eclips_app.metrology.pixel_report import PixelReport
@@ -37,16 +37,6 @@ class UncertaintyPanel(QtWidgets.QWidget):
     def sizeHint(self) -> QtCore.QSize:
         """Ask for a column."""
         return QtCore.QSize(330, 480)
-
-    def showEvent(self, event: QtGui.QShowEvent) -> None:
-        """Let the images mark the pixel while the panel is seen."""
-        super().showEvent(event)
-        self._flow.set_shown(True)
-
-    def hideEvent(self, event: QtGui.QHideEvent) -> None:
-        """Take the mark off."""
-        super().hideEvent(event)
-        self._flow.set_shown(False)
 
     def refresh(self) -> None:
         """Show what is known of the pixel."""
