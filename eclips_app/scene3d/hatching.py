@@ -24,7 +24,7 @@ class Stripes:
 
 STRIPES: dict[int, Stripes] = {
     NO_DATA: Stripes("no data", (255, 255, 255), True, False),
-    CLIPPED: Stripes("clipped", (255, 214, 64), False, False),
+    CLIPPED: Stripes("clipped", (110, 200, 255), False, False),
     OCCLUDED: Stripes("occluded", (255, 120, 220), True, True),
     OUT_OF_MODEL: Stripes("out of model", (255, 84, 48), False, True),
 }

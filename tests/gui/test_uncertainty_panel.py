@@ -56,7 +56,7 @@ def test_a_click_on_the_image_tells_why_the_pixel_is_uncertain(window: MainWindo
     click(profile, 60, 10, qtbot)
     assert uncertainty.flow_of(window.session).pixel == (60, 10)
     assert report.pixel.text() == "Pixel 60, 10 of Standard"
-    assert report.height_text.text().startswith("Height 60 ±")
+    assert report.height_text.text().startswith("Height 60.0 ± 3.8 nm")
     noise, distance = STEP_NM**2, (0.04 * 60) ** 2
     percent = round(100 * noise / (noise + distance))
     assert report.shares.texts == [f"Noise {percent} %", f"Geometry {100 - percent} %"]
@@ -87,9 +87,14 @@ def test_doubtful_areas_are_hatched_and_named(window: MainWindow, qtbot) -> None
     profile, _ = panels(window)
     legend, pane = profile.image.flags, profile.image.pane
     assert legend.isVisible()
-    for name in ("no data", "occluded", "out of model"):
-        assert name in legend.entries.text().replace("&nbsp;", " ")
-    assert "clipped" not in legend.entries.text()
+    named = [
+        entry.text().rpartition(">")[2].replace("&nbsp;", " ").strip()
+        for entry in legend.entries.values()
+        if entry.isVisible()
+    ]
+    assert named == ["no data", "occluded", "out of model"]
+    legend.resize(150, 100)
+    assert legend.heightForWidth(150) > legend.heightForWidth(600)
     pane.fit()
     hatched = pane.viewport().grab().toImage()
     qtbot.mouseClick(legend.box, Qt.MouseButton.LeftButton, pos=QtCore.QPoint(8, legend.box.height() // 2))

@@ -37,8 +37,10 @@ class ShareBar(QtWidgets.QWidget):
     def _draw(self) -> None:
         shares = () if self._budget is None else tuple(s for s in self._budget.shares if s.percent >= 0.5)
         self.bar.set_pieces([(share.percent, part_color(self._theme, share.part)) for share in shares])
-        entries = [f"<span style='color:{part_color(self._theme, s.part)}'>■</span>&nbsp;{s.text}" for s in shares]
-        self.legend.setText("&nbsp;&nbsp; ".join(entry.replace(" ", "&nbsp;", 1) for entry in entries))
+        texts = [(part_color(self._theme, share.part), share.text.replace(" ", "&nbsp;")) for share in shares]
+        self.legend.setText(
+            "&nbsp;&nbsp; ".join(f"<font color='{color}'>■</font>&nbsp;{text}" for color, text in texts)
+        )
         self.legend.setToolTip("\n".join(f"{share.part}: {PARTS.get(share.part, '')}" for share in shares))
         self.setAccessibleDescription(self._budget.text if self._budget is not None else "")
 

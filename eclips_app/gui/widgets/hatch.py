@@ -50,23 +50,20 @@ class HatchOverlay:
 
 
 class FlagLegend(QtWidgets.QWidget):
-    """Turns hatching on and off and says which stripes mean what; hidden where no flag is set."""
+    """Turns hatching on and off and says which stripes mean what, in as many lines as it takes; hidden without flags."""
 
     toggled = Signal(bool)
 
     def __init__(self) -> None:
         super().__init__()
-        self.box = QtWidgets.QCheckBox("Hatch doubtful areas")
+        self.box = QtWidgets.QCheckBox("Hatch doubtful areas", self)
         self.box.setToolTip("Draw stripes where the height is not to be trusted")
         self.box.setChecked(True)
         self.box.toggled.connect(self.toggled)
-        self.entries = QtWidgets.QLabel()
-        self.entries.setSizePolicy(QtWidgets.QSizePolicy.Policy.Ignored, QtWidgets.QSizePolicy.Policy.Preferred)
-        self.entries.setWordWrap(True)
-        layout = QtWidgets.QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.box)
-        layout.addWidget(self.entries, 1)
+        self.entries = {bit: self._entry(bit) for bit in STRIPES}
+        policy = QtWidgets.QSizePolicy(QtWidgets.QSizePolicy.Policy.Ignored, QtWidgets.QSizePolicy.Policy.Minimum)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
         self.hide()
 
     @property
@@ -77,15 +74,48 @@ class FlagLegend(QtWidgets.QWidget):
     def show_flags(self, flags: NDArray[np.uint8] | None) -> None:
         """Name the flags that occur in an image."""
         found = int(np.bitwise_or.reduce(flags, axis=None)) if flags is not None else 0
-        bits = [bit for bit in STRIPES if found & bit]
-        self.setVisible(bool(bits))
-        swatches = [f"<img src='data:image/png;base64,{_swatch(bit)}'>&nbsp;{STRIPES[bit].name}" for bit in bits]
-        self.entries.setText("&nbsp; ".join(swatch.replace("no data", "no&nbsp;data") for swatch in swatches))
-        self.entries.setToolTip("\n".join(FLAGS[bit] for bit in bits))
+        for bit, entry in self.entries.items():
+            entry.setVisible(bool(found & bit))
+        self.setVisible(found != 0)
+        self.updateGeometry()
+        self._flow(self.width(), True)
+
+    def sizeHint(self) -> QtCore.QSize:
+        """Ask for one line."""
+        return self.box.sizeHint()
+
+    def heightForWidth(self, width: int) -> int:
+        """Give the height of as many lines as it takes."""
+        return self._flow(width, False)
+
+    def resizeEvent(self, event: QtGui.QResizeEvent) -> None:
+        """Break the lines anew."""
+        self._flow(event.size().width(), True)
+
+    def _entry(self, bit: int) -> QtWidgets.QLabel:
+        entry = QtWidgets.QLabel(self)
+        entry.setText(
+            f"<img src='data:image/png;base64,{_swatch(bit)}'>&nbsp;{STRIPES[bit].name.replace(' ', '&nbsp;')}"
+        )
+        entry.setToolTip(FLAGS[bit])
+        return entry
+
+    def _flow(self, width: int, move: bool) -> int:
+        """Put the parts side by side in lines of this width; gives the height."""
+        x, y, line = 0, 0, 0
+        for part in (self.box, *(entry for entry in self.entries.values() if not entry.isHidden())):
+            hint = part.sizeHint()
+            if x > 0 and x + hint.width() > width:
+                x, y, line = 0, y + line + 2, 0
+            line = max(line, hint.height())
+            if move:
+                part.setGeometry(x, y, hint.width(), hint.height())
+            x += hint.width() + 10
+        return y + line
 
 
 def _swatch(bit: int) -> str:
-    pixels = hatch(np.full((_SWATCH_PX, _SWATCH_PX), bit, np.uint8), 7)
+    pixels = hatch(np.full((_SWATCH_PX, _SWATCH_PX), bit, np.uint8), 8)
     image = QtGui.QImage(_SWATCH_PX, _SWATCH_PX, QtGui.QImage.Format.Format_RGBA8888)
     image.fill(QtGui.QColor("#50687c"))
     painter = QtGui.QPainter(image)

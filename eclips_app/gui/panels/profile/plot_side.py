@@ -179,13 +179,16 @@ class PlotSide(QtWidgets.QWidget):
         bar = QtWidgets.QHBoxLayout()
         bar.addWidget(self.result)
         bar.addStretch(1)
-        for widget in (self.band, self.hold, self.equal, self.more):
+        for widget in (self.hold, self.equal, self.more):
             bar.addWidget(widget)
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(4, 8, 8, 4)
         layout.setSpacing(6)
         layout.addLayout(bar)
-        layout.addWidget(self.legend)
+        below = QtWidgets.QHBoxLayout()
+        below.addWidget(self.legend, 1)
+        below.addWidget(self.band)
+        layout.addLayout(below)
         layout.addWidget(self.no_heights, 1)
         layout.addWidget(self.no_line, 1)
         layout.addWidget(self.plot, 1)

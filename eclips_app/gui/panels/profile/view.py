@@ -125,7 +125,7 @@ class ProfilePanel(QtWidgets.QWidget):
         colors, asked = self._session.theme.colors, uncertainty.flow_of(self._session)
         marks: list[tuple[Point, str]] = []
         if asked.pixel is not None:
-            marks.append((asked.pixel, colors.base))
+            marks.append((asked.pixel, "#ffffff"))
         line, readings = self._session.project.line, self.plot.readings_now
         if line is not None and readings:
             length = float(readings[0].sampled.profile.distance_nm[-1]) or 1.0
