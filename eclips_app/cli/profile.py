@@ -52,7 +52,7 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     if len(known) < 3:
         hint = f"The map covers columns and rows {found.area_text}."
         raise EclipsError("fewer than three points of the line have a height", where=str(args.project), hint=hint)
-    ends = line.distance_nm[known[0]], line.distance_nm[known[-1]]
+    ends, length = (line.distance_nm[known[0]], line.distance_nm[known[-1]]), math.dist(start, end) * size
     reading, slope = cursors.between(line, *ends), cursors.fit_slope(line, ends)
     return {
         "project": str(args.project),
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
         "from_px": list(start),
         "to_px": list(end),
         "width_px": width,
-        "length": quantity(math.dist(start, end) * size, "nm"),
+        "length": quantity(length, "nm", deviations.std_of_length(length) if deviations is not None else None),
         "height_difference": {**reading.dz_nm.to_json(), **_budget(line, reading.dz_from)},
         "slope_angle": {**slope.angle_deg.to_json(), **_budget(line, slope.angle_from)},
         **_fit(slope, line),

@@ -83,8 +83,9 @@ def between(profile: Profile, first_nm: float, second_nm: float) -> Reading:
     if dz_std is None and profile.std_nm is not None:
         dz_std = float(np.hypot(*_at(profile, profile.std_nm, ends)))
         angle_std = math.degrees(dz_std / abs(dx) / (1 + slope * slope)) if dx else None
+    dx_std = profile.covariance.std_of_length(dx) if profile.covariance is not None else None
     return Reading(
-        Quantity(dx, "nm", _std_of_length(profile, dx)), Quantity(dz, "nm", dz_std),
+        Quantity(dx, "nm", dx_std), Quantity(dz, "nm", dz_std),
         Quantity(math.degrees(math.atan(slope)), "deg", angle_std), dz_from, angle_from,
     )  # fmt: skip
 
@@ -150,12 +151,6 @@ def _of_angle(profile: Profile, gradient: Floats, slope: float) -> Influence:
         up, down = np.arctan((slope + of_slope.effects) / more), np.arctan((slope - of_slope.effects) / less)
         effects = np.degrees(up - down) / 2
     return Influence(np.degrees(gradient / (1 + slope * slope)), effects)
-
-
-def _std_of_length(profile: Profile, length_nm: float) -> float | None:
-    """Give the standard deviation of a length along the profile; None where nothing is stated about the pixel size."""
-    relative = 0.0 if profile.covariance is None else float(np.linalg.norm(profile.covariance.lengths))
-    return abs(length_nm) * relative if relative else None
 
 
 def _weights_at(profile: Profile, distance_nm: float) -> Floats:

@@ -31,9 +31,20 @@ _WORDS = {
 
 @dataclass(frozen=True, eq=False)
 class Footprint:
-    """How each point of a profile is averaged from pixels: both [m, point], pixels of weight 0 where there are fewer."""
+    """How each point of a profile is averaged from pixels.
 
-    index: NDArray[np.intp]  #: into the flattened map
+    Attributes
+    ----------
+    pixels : array [p]
+        Indices into the flattened map of all pixels that the profile touches, each once.
+    place : array [m, point]
+        Indices into `pixels`; m is the same for all points, some with weight 0.
+    weight : array [m, point]
+        Weights; their sum is 1, or 0 where nothing was measured.
+    """
+
+    pixels: NDArray[np.intp]
+    place: NDArray[np.intp]
     weight: NDArray[np.float32]
 
     @classmethod
@@ -47,18 +58,27 @@ class Footprint:
         weight = np.stack([(1 - fr) * (1 - fc), (1 - fr) * fc, fr * (1 - fc), fr * fc])
         weight *= known / np.maximum(known.sum(axis=0), 1)
         points = columns.shape[1]
-        return cls(index.reshape(-1, points), weight.reshape(-1, points).astype(np.float32))
+        # Samples share their pixels: turning each pixel's numbers into single precision once is what counts for time.
+        first = int(index.min())
+        touched = np.zeros(int(index.max()) - first + 1, bool)
+        touched[index - first] = True
+        pixels = np.flatnonzero(touched)
+        place = np.empty(len(touched), np.intp)
+        place[pixels] = np.arange(len(pixels))
+        shared = place[index - first].reshape(-1, points)
+        return cls(pixels + first, shared, weight.reshape(-1, points).astype(np.float32))
 
     def of(self, array: NDArray[np.floating]) -> Floats:
         """Average a map [row, col] as the profile does; gives [point]."""
-        values = array.reshape(-1)[self.index].astype(np.float32)
-        found: Floats = np.einsum("ij,ij->j", values, self.weight).astype(np.float64)
+        values = array.reshape(-1)[self.pixels].astype(np.float32)
+        found: Floats = np.einsum("ij,ij->j", values[self.place], self.weight).astype(np.float64)
         return found
 
     def transposed(self, gradient: Floats, shape: tuple[int, int]) -> Floats:
         """Give the weights [row, col] of a functional of the map that weighs the profile's points by `gradient` [point]."""
-        weights = (self.weight * gradient).ravel()
-        return np.asarray(np.bincount(self.index.ravel(), weights, shape[0] * shape[1]), np.float64).reshape(shape)
+        weights = np.zeros(shape[0] * shape[1])
+        weights[self.pixels] = np.bincount(self.place.ravel(), (self.weight * gradient).ravel(), len(self.pixels))
+        return weights.reshape(shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +131,11 @@ class Deviations:
         """Give the deviations [n, point] of a profile in nm."""
         found: Floats = np.stack([footprint.of(each) for each in self.maps]) if len(self.maps) else np.zeros((0, 0))
         return found * self.pixel_size_nm
+
+    def std_of_length(self, length_nm: float) -> float | None:
+        """Give the standard deviation of a length in the image plane; None where nothing is stated about the pixel size."""
+        relative = float(np.linalg.norm(self.lengths))
+        return abs(length_nm) * relative if relative else None
 
     def at(self, row: int, column: int) -> Floats:
         """Give the effects [n] on the height of one pixel, in nm."""
