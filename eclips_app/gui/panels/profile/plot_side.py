@@ -6,10 +6,10 @@ from pathlib import Path
 
 from eclips_app.core.errors import EclipsError
 from eclips_app.gui.flows.measure import MeasureFlow
+from eclips_app.gui.flows.profiles import profiles_of
 from eclips_app.gui.flows.sampling import CursorReading, Sampled, fit_ends, read_cursors
 from eclips_app.gui.panels.profile.bands import BandChoice
 from eclips_app.gui.panels.profile.budget_tab import BudgetTab
-from eclips_app.gui.panels.profile.curves import Profiles
 from eclips_app.gui.panels.profile.plot_files import write_plot
 from eclips_app.gui.panels.profile.readings import Readings, summary_text
 from eclips_app.gui.qt import Qt, QtWidgets
@@ -28,7 +28,7 @@ class PlotSide(QtWidgets.QWidget):
     def __init__(self, session: Session, flow: MeasureFlow) -> None:
         super().__init__()
         self._session, self._flow = session, flow
-        self.profiles = Profiles(session, self)
+        self.profiles = profiles_of(session)
         self._held: Sampled | None = None
         self.readings_now: tuple[CursorReading, ...] = ()
         self.plot = ProfilePlot(session.theme)

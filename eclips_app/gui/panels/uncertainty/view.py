@@ -24,6 +24,7 @@ class UncertaintyPanel(QtWidgets.QWidget):
         self.hint = _label("faint")
         self.pixel = _label("faint")
         self.height_text = _label("heading")
+        self.height_text.setToolTip("Heights count from the mean of the field, and so does their ±")
         self.tilt = _label()
         self.shares = ShareRows(session.theme)
         self.missing = _label("faint")

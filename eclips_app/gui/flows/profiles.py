@@ -21,8 +21,8 @@ class Profiles(QtCore.QObject):
 
     completed = Signal()  #: deviations have come
 
-    def __init__(self, session: Session, parent: QtCore.QObject) -> None:
-        super().__init__(parent)
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
         self._session = session
         self._known: dict[str, tuple[_Key, ProfileLine, tuple[Sampled, ...]]] = {}
         self._background = Background(self)
@@ -43,6 +43,19 @@ class Profiles(QtCore.QObject):
     def known(self, line: ProfileLine | None) -> tuple[Sampled, ...]:
         """Give what was sampled last along a line."""
         return self._known[line.id][2] if line is not None and line.id in self._known else ()
+
+    def whole(self, line: ProfileLine) -> tuple[Sampled, ...]:
+        """Give all that is shown along the selected line with its deviations, sampled now if it has not been.
+
+        Raises
+        ------
+        EclipsError
+            If the line has no length.
+        """
+        known = self._known.get(line.id)
+        if known is not None and known[0] == self._key(line, True) and not any(each.waits for each in known[2]):
+            return known[2]
+        return sample_all(self._session.project, line)
 
     def keep_only(self, line_ids: set[str]) -> None:
         """Forget the profiles of other lines."""
@@ -83,3 +96,9 @@ class Profiles(QtCore.QObject):
         )
         self._known[line_id] = (key, known[1], whole)
         self.completed.emit()
+
+
+def profiles_of(session: Session) -> Profiles:
+    """Give the session's profiles, made at the first call."""
+    found = session.findChild(Profiles)
+    return found if isinstance(found, Profiles) else Profiles(session)
