@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 _WORDS = {
     "distance_mm": "distance", "inner_radius_mm": "inner radius", "outer_radius_mm": "outer radius",
     "center_x_mm": "axis offset x", "center_y_mm": "axis offset y", "tilt_x_deg": "tilt about x",
-    "tilt_y_deg": "tilt about y", "azimuth_deg": "azimuth",
+    "tilt_y_deg": "tilt about y", "azimuth_deg": "azimuth", "samples": "size of the pixels",
 }  # fmt: skip
 
 
@@ -147,7 +147,8 @@ class Deviations:
         squares: dict[str, dict[str, float]] = {}
         for (part, name), effect in zip(self.parts, effects, strict=True):
             inside = squares.setdefault(part, {})
-            inside[name] = inside.get(name, 0.0) + float(effect) ** 2
+            kind = "" if name.startswith("draw ") else name  # a single draw means nothing
+            inside[kind] = inside.get(kind, 0.0) + float(effect) ** 2
         total = sum(sum(inside.values()) for inside in squares.values())
         order = sorted(squares, key=lambda part: list(PARTS).index(part) if part in PARTS else len(PARTS))
         shares = tuple(_share(part, squares[part], total) for part in order)
@@ -206,6 +207,6 @@ def name_in_words(name: str) -> str:
 
 def _share(part: str, squares: dict[str, float], total: float) -> Share:
     variance = sum(squares.values())
-    divided = part != "noise" and len(squares) > 1 and variance > 0
+    divided = len(squares) > 1 and variance > 0
     largest = name_in_words(max(squares, key=lambda name: squares[name])) if divided else ""
     return Share(part, math.sqrt(variance), 100 * variance / total if total > 0 else 0.0, largest)

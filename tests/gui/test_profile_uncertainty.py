@@ -118,6 +118,7 @@ def test_exact_noise_is_asked_of_the_engine_and_stands_beside_the_drawn(
     assert job.step == "functional-std"
     assert job.params == schema.load(FunctionalStd, run.params)
     assert len(job.inputs["segments"]) == 4
+    assert job.inputs["rho"] is run.arrays["given_rho"]  # what the fit was given beside the images
     weights = job.inputs["weights"]
     assert weights.shape == (1, ROWS, COLUMNS)
     # The weights are the reading: a height more by a slope of 0.001 reads 0.001 / (1 + 0.5²) radians more.

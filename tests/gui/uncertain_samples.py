@@ -31,7 +31,7 @@ def standard_run(segment_set: SegmentSet, run_id: str = "exact", slope: float = 
     std = np.sqrt((maps.astype(float) ** 2).sum(0)) * PIXEL_NM
     arrays: dict[str, Any] = {
         "height": height, "deviations": maps, "flags": flags, "chi2": chi2, "chi2_known": 3 * chi2,
-        "height_std": std.astype(np.float32),
+        "height_std": std.astype(np.float32), "given_rho": np.ones((ROWS, COLUMNS), np.float32),
     }  # fmt: skip
     info = {
         "inputs": inputs_record(segment_set), "exclude_sha256": "", "not_stated": ["gains", "pixel size"],

@@ -140,3 +140,9 @@ def test_names_in_words() -> None:
     assert [name_in_words(name) for name in ("distance_mm", "gain:E", "offset:N", "emission")] == [
         "distance", "gain of E", "offset of N", "emission",
     ]  # fmt: skip
+
+
+def test_single_draws_are_not_named() -> None:
+    parts = [("model", "draw 1"), ("model", "draw 2"), ("model", "samples"), ("noise", "draw 1"), ("noise", "draw 2")]
+    shares = known(np.zeros((5, ROWS, COLUMNS)), *parts).budget(np.array([2.0, 2.0, 1.0, 3.0, 1.0])).shares
+    assert [(share.part, share.largest) for share in shares] == [("noise", ""), ("model", "")]

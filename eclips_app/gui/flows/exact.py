@@ -15,7 +15,7 @@ from eclips_app.gui.session import Session
 from eclips_app.gui.tasks import Task
 from eclips_app.jobs.scratch import ArrayInput
 from eclips_app.model.items import ProfileLine, Run, SegmentSet
-from eclips_app.model.runs import as_it_was, extra_inputs
+from eclips_app.model.runs import as_it_was, extra_inputs, given_again
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class ExactFlow(QtCore.QObject):
         as_made, height = as_it_was(run, segment_set), run.arrays["height"]
         weights = footprint.transposed(reading.made_of[asked.name].gradient, height.shape)
         inputs: dict[str, ArrayInput] = {
-            "segments": [image.data for image in as_made.images], **extra_inputs(as_made),
+            "segments": [image.data for image in as_made.images], **extra_inputs(as_made), **given_again(run),
             "height": height, "weights": weights[None].astype(np.float32),
         }  # fmt: skip
         params = schema.load(FunctionalStd, run.params)
