@@ -13,6 +13,7 @@ from pathlib import Path
 from eclips_app.gui.app import make_application, make_window
 from eclips_app.gui.flows import simulate, uncertainty
 from eclips_app.gui.panels import PANELS
+from eclips_app.gui.panels.check.view import CheckPanel
 from eclips_app.gui.panels.simulate.view import SimulatePanel
 from eclips_app.gui.qt import QtCore, QtWidgets
 from eclips_app.gui.session import Session
@@ -96,7 +97,9 @@ def main() -> int:
 
 def _is_settled(window: QtWidgets.QWidget) -> bool:
     """Whether what is drawn step by step is drawn."""
-    views: list[RenderView | SimulatePanel] = [*window.findChildren(RenderView), *window.findChildren(SimulatePanel)]
+    views: list[RenderView | SimulatePanel | CheckPanel] = [
+        *window.findChildren(RenderView), *window.findChildren(SimulatePanel), *window.findChildren(CheckPanel)
+    ]  # fmt: skip
     return all(view.is_settled for view in views if view.isVisible())
 
 

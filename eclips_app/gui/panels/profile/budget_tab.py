@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from eclips_app.core.deviations import PARTS
-from eclips_app.core.units import Quantity
+from eclips_app.core.units import format_length
 from eclips_app.gui.flows.exact import Asked, flow_of
 from eclips_app.gui.flows.sampling import CursorReading
 from eclips_app.gui.panels.profile.readings import quantity_text
@@ -104,7 +104,7 @@ class BudgetTab(QtWidgets.QWidget):
 
 
 def _std(std: float, unit: str) -> str:
-    return f"± {quantity_text(Quantity(std, unit))}" if unit == "nm" else f"± {std:.2g}°"
+    return f"± {format_length(std, 2)}" if unit == "nm" else f"± {std:.2g}°"
 
 
 def _label(kind: str = "") -> QtWidgets.QLabel:
