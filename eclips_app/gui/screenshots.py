@@ -88,6 +88,7 @@ def main() -> int:
                     rows, columns = session.project.run.arrays["height"].shape
                     if uncertainty.flow_of(session).pixel is None:
                         uncertainty.flow_of(session).choose(columns // 3, rows // 2)
+                        settle(200)
                 _grab(window, options.folder / f"{key}-{look}-{options.size}.png")
         session.history.mark_saved(session.history.mark())
         window.close()

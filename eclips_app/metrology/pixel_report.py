@@ -15,9 +15,11 @@ from eclips_app.core.errors import EclipsError
 from eclips_app.core.units import Quantity
 from eclips_app.metrology.deviations import Budget, Deviations, Share
 
-#: From here on chi-square, which is smoothed over some pixels, is more than its own scatter.
+#: From here on chi-square, which Standard and Metrology smooth over some pixels, is more than its own scatter.
 _MUCH = 2.0
 _LITTLE = 0.5
+#: That of a linear run belongs to one pixel, with one degree of freedom: noise goes beyond this in 0.2 % of all pixels.
+_MUCH_ALONE = 10.0
 
 #: What helps against a flag; the first one that is set is told.
 _AGAINST_FLAGS = {
@@ -79,10 +81,11 @@ def pixel_report(
     budget = deviations.budget(deviations.at(r, c)) if deviations is not None else None
     std = budget.std if budget is not None else _value(arrays, "height_std", r, c)
     flags = int(arrays["flags"][r, c]) if "flags" in arrays else 0
+    chi2, known = _value(arrays, "chi2", r, c), _value(arrays, "chi2_known", r, c)
     return PixelReport(
         column, row, Quantity(float(height[r, c]), "nm", std), _tilt_deg(arrays, r, c, float(params["pixel_size_nm"])),
         budget, tuple(text for bit, text in FLAGS.items() if flags & bit),
-        _chi2_text(_value(arrays, "chi2", r, c), _value(arrays, "chi2_known", r, c)), _advice(flags, budget),
+        _chi2_text(chi2, known, smoothed=budget is not None), _advice(flags, budget),
     )  # fmt: skip
 
 
@@ -103,9 +106,11 @@ def _tilt_deg(arrays: Mapping[str, NDArray[Any]], row: int, column: int, pixel_s
     return math.degrees(math.atan(math.hypot(*steps) / pixel_size_nm))
 
 
-def _chi2_text(chi2: float | None, known: float | None) -> str:
+def _chi2_text(chi2: float | None, known: float | None, *, smoothed: bool) -> str:
     if chi2 is None:
         return ""
+    if not smoothed and chi2 <= _MUCH_ALONE:
+        return f"χ² is {chi2:.2g}: within what noise does to a single pixel."
     if chi2 > _MUCH:
         text = f"χ² is {chi2:.2g}: the images differ from the model by more than noise."
     elif chi2 < _LITTLE:

@@ -77,6 +77,7 @@ def test_the_report_follows_the_run_and_a_second_click_lets_go(window: MainWindo
     assert "geometry" in profile.image.status.text()
     window.session.project.select(run_id="live")
     assert report.shares.texts == []
+    assert not report.source.isVisible()
     assert "Standard or Metrology" in report.advice.text()
     click(profile, 60, 10, qtbot)
     assert report.hint.isVisible()

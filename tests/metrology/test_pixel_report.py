@@ -79,3 +79,9 @@ def test_flags_and_chi_square_in_words() -> None:
     assert "taken too high" in report(chi2=0.2).chi2
     assert "passes for a brightness" in report(chi2_known=4.0).chi2
     assert report(chi2=np.nan).chi2 == ""
+
+
+def test_chi_square_of_a_linear_run_is_that_of_a_single_pixel() -> None:
+    assert "single pixel" in report(deviations=None, chi2=0.05).chi2
+    assert "single pixel" in report(deviations=None, chi2=5.0).chi2
+    assert "more than noise" in report(deviations=None, chi2=25.0).chi2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from eclips_app.core.deviations import PARTS
 from eclips_app.core.units import format_length
 from eclips_app.gui.flows.exact import Asked, flow_of
@@ -89,7 +91,7 @@ class BudgetTab(QtWidgets.QWidget):
         self.missing.setToolTip("\n".join(PARTS.get(part, part) for part in budget.not_stated) if budget else "")
         hindrance = self._flow.hindrance(asked.run_id) if asked is not None else "Draw a line first."
         self.exact.setEnabled(budget is not None and not hindrance and self._flow.task is None)
-        tip = "Compute the noise of this reading without random draws, which are 18 % off themselves; takes seconds"
+        tip = f"Compute the noise of this reading without random draws{_scatter(reading)}; takes seconds or more"
         self.exact.setToolTip(hindrance or tip)
         found = self._flow.found(asked) if asked is not None else None
         drawn = next((share.std for share in budget.shares if share.part == "noise"), 0.0) if budget else 0.0
@@ -101,6 +103,13 @@ class BudgetTab(QtWidgets.QWidget):
     def _ask(self) -> None:
         if self._asked is not None and self._reading is not None:
             self._flow.ask(self._asked, self._reading)
+
+
+def _scatter(reading: CursorReading | None) -> str:
+    """Say how far off the standard deviation from the random draws may be itself."""
+    covariance = reading.sampled.profile.covariance if reading is not None else None
+    draws = sum(part == "noise" for part, _ in covariance.parts) if covariance is not None else 0
+    return f", whose ± is itself off by some {100 / math.sqrt(2 * draws):.0f} %" if draws else ""
 
 
 def _std(std: float, unit: str) -> str:

@@ -26,6 +26,7 @@ class UncertaintyPanel(QtWidgets.QWidget):
         self.height_text = _label("heading")
         self.height_text.setToolTip("Heights count from the mean of the field, and so does their ±")
         self.tilt = _label()
+        self.source = _label("heading", "Where it comes from")
         self.shares = ShareRows(session.theme)
         self.missing = _label("faint")
         self.flags = _label("warning")
@@ -56,6 +57,8 @@ class UncertaintyPanel(QtWidgets.QWidget):
         self.height_text.setText(f"Height {quantity_text(report.height_nm)}")
         self.tilt.setText(f"Tilt of the surface {report.tilt_deg:.1f}°")
         self.shares.set_budget(budget)
+        for widget in (self.source, self.shares):
+            widget.setVisible(budget is not None)
         self.missing.setText(budget.not_stated_text.capitalize() if budget is not None else "")
         self.missing.setToolTip("\n".join(PARTS.get(part, part) for part in budget.not_stated) if budget else "")
         self.flags.setText("\n".join(f"{text[:1].upper()}{text[1:]}." for text in report.flags))
@@ -66,10 +69,9 @@ class UncertaintyPanel(QtWidgets.QWidget):
 
     def _lay_out(self) -> list[QtWidgets.QWidget]:
         """Lay out the column; gives what is shown with a report alone."""
-        heads = [_label("heading", text) for text in ("Where it comes from", "What would help most")]
         shown: list[QtWidgets.QWidget] = [
-            self.pixel, self.height_text, self.tilt, heads[0], self.shares, self.missing, self.flags, self.chi2, heads[1],
-            self.advice,
+            self.pixel, self.height_text, self.tilt, self.source, self.shares, self.missing, self.flags, self.chi2,
+            _label("heading", "What would help most"), self.advice,
         ]  # fmt: skip
         column = QtWidgets.QWidget()
         layout = QtWidgets.QVBoxLayout(column)
