@@ -69,4 +69,13 @@ PANELS = (
         "side",
         "From images to height",
     ),
+    PanelInfo(
+        "uncertainty",
+        "Uncertainty",
+        "uncertainty",
+        "",
+        f"{_P}.uncertainty.view:UncertaintyPanel",
+        "side",
+        "Why a pixel is uncertain",
+    ),
 )
