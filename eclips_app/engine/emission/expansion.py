@@ -142,10 +142,10 @@ def expand(density: Density, limits: tuple[float, float] = (0.0, np.pi / 2), tol
     bends = np.asarray(legendre.leg2poly(growth))
     if error < _EXACT:  # what is left of the other powers is rounding, and would cost as much as they
         return Expansion(orders, _cleared(bends[None])[0], _cleared(normal), theta, direction, error)
-    return Expansion(orders, bends, normal, theta, direction, error, float(np.tan(STEEPEST)))
+    return Expansion(orders, np.asarray(bends, np.float64), normal, theta, direction, error, float(np.tan(STEEPEST)))
 
 
-def _cleared(coefficients: Float) -> Float:
+def _cleared(coefficients: NDArray[np.floating]) -> Float:
     """Give rows of coefficients without those that are nothing beside the largest."""
     largest = np.maximum(np.abs(coefficients).max(axis=1, keepdims=True), 1.0)
     return np.asarray(np.where(np.abs(coefficients) > _EXACT * largest, coefficients, 0.0), np.float64)
