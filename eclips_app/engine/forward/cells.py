@@ -17,8 +17,16 @@ Combine = Callable[[Tensor, Tensor], Tensor]
 
 
 def heights(corners: Tensor) -> Tensor:
-    """Give the mean heights of cells [row, col] from heights at their corners [row + 1, col + 1]."""
+    """Give the heights in the middle of cells [row, col]: means of the heights at their corners [row + 1, col + 1]."""
     return _along(_along(corners, 0, _mean), 1, _mean)
+
+
+def means(corners: Tensor) -> Tensor:
+    """Give the mean heights of curved cells [row, col]: the mean of the corners lies ``(h_xx + h_yy) / 12`` above them."""
+    bent = torch.zeros_like(corners)
+    bent[1:-1] += corners[2:] - 2 * corners[1:-1] + corners[:-2]
+    bent[:, 1:-1] += corners[:, 2:] - 2 * corners[:, 1:-1] + corners[:, :-2]
+    return heights(corners - bent / 12.0)
 
 
 def slopes(corners: Tensor) -> Tensor:

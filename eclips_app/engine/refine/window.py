@@ -49,7 +49,7 @@ def window_of(solver: GaussNewton) -> Window:
     length = (1 + right**2 + up**2).sqrt()
     normals = avg_pool2d(torch.stack([-right, -up, torch.ones_like(right)]) / length, times)
     return Window(
-        _array(avg_pool2d(cells.heights(solver.at.height_nm)[None], times)[0]),
+        _array(avg_pool2d(cells.means(solver.at.height_nm)[None], times)[0]),
         _array(normals / normals.norm(dim=0)),
         _array(solver.at.fitted.factor),
         _array(solver.residual),
