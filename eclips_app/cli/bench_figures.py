@@ -23,7 +23,7 @@ _COMMON = 0.3  #: of the inclined pixels that must have the tilt of a face: sphe
 _LEAST_PX = 12
 _LEVEL_DEG = 3.5
 _STEP_PX = 0.5
-_GAP_PX = 3.0  #: from a face's interior to the terrace: mixed pixels, and the probe
+_GAP_PX = 4.0  #: from a face's interior to the terrace: mixed pixels, and the probe
 _LEVEL_PX = 5.0
 _REACH_PX = 8  #: from the border between materials
 
@@ -83,6 +83,8 @@ class Across:
         taken = ndimage.map_coordinates(np.asarray(height, float), self.edge, order=1)
         ends = max(1, round(_LEVEL_PX / 2 / _STEP_PX))
         low, high = taken[:ends].mean(), taken[-ends:].mean()
+        if high <= low:
+            return float("nan")
         gone = (taken - low) / (high - low)
         places = [_first_above(gone, level) for level in (0.1, 0.9)]
         return _STEP_PX * (places[1] - places[0])
@@ -211,8 +213,8 @@ def imprint_nm(error: Float, material: NDArray[np.intp]) -> float:
 def _across_border(error: Float, there: NDArray[np.bool_]) -> float:
     inside, outside = (ndimage.distance_transform_edt(part) for part in (there, ~there))
     distance = np.rint(np.where(there, inside - 0.5, 0.5 - outside)).astype(int)
-    means = ndimage.mean(error, distance, np.arange(-_REACH_PX, _REACH_PX + 1))
-    return float(np.nanmax(means) - np.nanmin(means))
+    near = np.intersect1d(distance, np.arange(-_REACH_PX, _REACH_PX + 1))
+    return float(np.ptp(ndimage.mean(error, distance, near)))
 
 
 def mean_over_faces(lines: Sequence[Across], values: Float) -> float:

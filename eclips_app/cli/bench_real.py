@@ -35,6 +35,7 @@ _SMOOTH_PX = 4.0  #: of the linear reconstruction's chi-square, as the closed lo
 _FACE_DEG = 8.0  #: what is tilted less is no face of an indent
 _FACE_WIDTH_DEG = 15.0  #: azimuths that count as one face
 _FACE_BORDER_PX = 5
+_CHI2_DECADES = (0.0, 3.0)  #: black is what noise explains
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class RealSet:
 _QUANTA = ("Annular 4 segments (typical)", (-172.0, 2.0, 91.0, -85.0))
 _RINGS = "Two rings, 8 segments"
 SETS = (
-    RealSet("fei_abs3_vickers", "*.tif", "Annular 3 segments", (30.0, -90.0, 150.0), 65.10, 7.0),
+    RealSet("fei_abs3_vickers", "*.tif", "Annular 3 segments", (-150.0, 90.0, -30.0), 65.10, 7.0),
     RealSet("quanta_4q_sphere", "*.tif", *_QUANTA, 365.0, 20.0),
     RealSet("quanta_4q_steppyramid", "*.tif", *_QUANTA, 48.8, 20.0),
     RealSet("quanta_4q_rough_V", "*.tif", *_QUANTA, 48.8, 20.0),
@@ -205,11 +206,12 @@ def _tilt_deg(height_px: Float, there: NDArray[np.bool_]) -> float:
 
 
 def write_pictures(folder: Path, name: str, arrays: dict[str, NDArray[Any]], pixel_nm: float) -> None:
-    """Write the height in colours, and in grey chi-square (0 to 5) and the residuals (of the middle 98 % of values)."""
+    """Write the height in colours, and in grey the decades of chi-square and the residuals (middle 98 % of values)."""
     folder.mkdir(parents=True, exist_ok=True)
     pictures = {"height": (without_plane(arrays["height"]), "colour")}
     if np.isfinite(arrays["chi2"]).any():
-        pictures["chi2"] = (np.clip(arrays["chi2"], 0.0, 5.0), "grey16")
+        chi2 = np.log10(np.maximum(arrays["chi2"], 1e-9))
+        pictures["log-chi2"] = (np.clip(chi2, *_CHI2_DECADES), "grey16")
     for number, residual in enumerate(arrays["residual"]):
         limits = np.nanpercentile(residual, [1, 99])
         pictures[f"residual-{number + 1}"] = (np.clip(residual, *limits), "grey16")
