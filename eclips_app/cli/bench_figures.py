@@ -207,12 +207,14 @@ def imprint_nm(error: Float, material: NDArray[np.intp]) -> float:
     `error` [row, col] in nm, `material` [row, col], 0 the commonest. For each other one the means are over all pixels at equal
     distance (in whole pixels, up to 8 on each side); given is the largest less the smallest, of the material where it is most.
     """
-    return max(_across_border(error, material == each) for each in np.unique(material[material != 0]))
+    others = np.unique(material[material != 0])
+    return max(_across_border(error, material == each, (material == each) | (material == 0)) for each in others)
 
 
-def _across_border(error: Float, there: NDArray[np.bool_]) -> float:
+def _across_border(error: Float, there: NDArray[np.bool_], used: NDArray[np.bool_]) -> float:
     inside, outside = (ndimage.distance_transform_edt(part) for part in (there, ~there))
     distance = np.rint(np.where(there, inside - 0.5, 0.5 - outside)).astype(int)
+    distance[~used] = _REACH_PX + 1
     near = np.intersect1d(distance, np.arange(-_REACH_PX, _REACH_PX + 1))
     return float(np.ptp(ndimage.mean(error, distance, near)))
 
