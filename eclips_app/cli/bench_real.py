@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.optimize import brentq
 
 from eclips_app.cli.bench_figures import without_plane
 from eclips_app.cli.tables import Table
 from eclips_app.core.context import Context, SilentContext
 from eclips_app.core.detector import Beam, Detector, presets
 from eclips_app.core.errors import EclipsError
+from eclips_app.core.specimen import VICKERS_FACE_DEG
 from eclips_app.core.steps import ClosedLoop, Export, ReadSegments, Reconstruct, Register, StepResult, run_step
 
 Float = NDArray[np.float64]
@@ -35,6 +37,8 @@ _SMOOTH_PX = 4.0  #: of the linear reconstruction's chi-square, as the closed lo
 _FACE_DEG = 8.0  #: what is tilted less is no face of an indent
 _FACE_WIDTH_DEG = 15.0  #: azimuths that count as one face
 _FACE_BORDER_PX = 5
+_AT_LEVEL = ", black level fitted"
+_BLACK_LEVELS = (-4.0, 0.3)  #: between which the black level is sought, in parts of the mean grey value
 _CHI2_DECADES = (0.0, 3.0)  #: black is what noise explains
 
 
@@ -110,7 +114,8 @@ def tables(
         for method, result in results.items():
             rows.append((each.folder, method, *_figures(result, signal)))
             if each.folder.endswith("vickers"):
-                tilts.append((each.folder, method, *face_tilts(result.arrays["height"], each.pixel_nm)))
+                level = 100 * float(np.mean(result.info["offsets"])) / signal
+                tilts.append((method, level, *face_tilts(result.arrays["height"], each.pixel_nm)))
             if pictures is not None:
                 write_pictures(pictures, f"{each.folder}-{method}", result.arrays, each.pixel_nm)
     return [
@@ -119,7 +124,7 @@ def tables(
     ]
 
 
-_TILT_COLUMNS = ("set", "method", "face_1_deg", "face_2_deg", "face_3_deg", "face_4_deg", "mean_deg")
+_TILT_COLUMNS = ("method", "black_level_percent", "face_1_deg", "face_2_deg", "face_3_deg", "face_4_deg", "mean_deg")
 _NOTES = (
     "Presets of typical dimensions, azimuths as measured on spheres, gains that make the image level, segments registered; the "
     "middle of the field. Residual: root mean square, in grey values and in percent of the mean signal.",
@@ -140,12 +145,40 @@ def _runs(folder: Path, which: RealSet, edge_px: int) -> tuple[float, dict[str, 
         tuple((float(row), float(column)) for row, column in shifts),
         read.info["clip_low"], read.info["clip_high"], balance="level", device="cpu",
     )  # fmt: skip
-    steps: dict[str, tuple[str, Reconstruct]] = {
-        "linear": ("reconstruct-linear", plain),
-        "standard": ("reconstruct-closed-loop", ClosedLoop(**vars(plain), draws=2)),
-    }
-    made = {name: run_step(step, {"segments": segments}, each, SilentContext()) for name, (step, each) in steps.items()}
+    made = {"linear": _linear(segments, plain), "standard": _standard(segments, plain)}
+    if which.folder.endswith("vickers"):
+        levelled = replace(plain, detector=at_black_level(segments, plain))
+        made |= {
+            name + _AT_LEVEL: do(segments, levelled) for name, do in (("linear", _linear), ("standard", _standard))
+        }
     return float(segments[:, top:bottom, left:right].mean()), made
+
+
+def _linear(segments: NDArray[Any], params: Reconstruct) -> StepResult:
+    return run_step("reconstruct-linear", {"segments": segments}, params, SilentContext())
+
+
+def _standard(segments: NDArray[Any], params: Reconstruct) -> StepResult:
+    closed = ClosedLoop(**vars(params), draws=2)
+    return run_step("reconstruct-closed-loop", {"segments": segments}, closed, SilentContext())
+
+
+def at_black_level(segments: NDArray[Any], params: Reconstruct) -> Detector:
+    """Give the detector with the one black level of all segments at which the faces of an indent have their angle.
+
+    Brightness and contrast set at the microscope move it; only differences over the signal above it tell slopes.
+    """
+    unit = float(segments.mean())
+
+    def moved(part: float) -> Detector:
+        quadrants = tuple(replace(each, offset=part * unit) for each in params.detector.quadrants)
+        return replace(params.detector, quadrants=quadrants)
+
+    def excess(part: float) -> float:
+        height = _linear(segments, replace(params, detector=moved(part))).arrays["height"]
+        return face_tilts(height, params.pixel_size_nm)[-1] - VICKERS_FACE_DEG
+
+    return moved(float(brentq(excess, *_BLACK_LEVELS, xtol=0.01)))
 
 
 def _middle(crop: tuple[int, int, int, int], edge_px: int) -> tuple[int, int, int, int]:
