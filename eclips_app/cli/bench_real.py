@@ -117,7 +117,12 @@ def tables(
                 level = 100 * float(np.mean(result.info["offsets"])) / signal
                 tilts.append((method, level, *face_tilts(result.arrays["height"], each.pixel_nm)))
             if pictures is not None:
-                write_pictures(pictures, f"{each.folder}-{method}", result.arrays, each.pixel_nm)
+                write_pictures(
+                    pictures,
+                    f"{each.folder}-{method}".replace(", ", "-").replace(" ", "-"),
+                    result.arrays,
+                    each.pixel_nm,
+                )
     return [
         Table("Measured images", COLUMNS, tuple(rows), _NOTES),
         Table("Faces of the Vickers indent (22.0 degrees when pressed)", _TILT_COLUMNS, tuple(tilts)),
