@@ -18,6 +18,7 @@ from scipy import ndimage
 from scipy.optimize import brentq
 
 from eclips_app.cli.bench_figures import without_plane
+from eclips_app.cli.bench_shapes import face_tilts, sphere_diameter_nm
 from eclips_app.cli.tables import Table
 from eclips_app.core.context import Context, SilentContext
 from eclips_app.core.detector import Beam, Detector, presets
@@ -34,9 +35,6 @@ COLUMNS = (
 _CROP_PX = 512
 _QUICK_PX = 96
 _SMOOTH_PX = 4.0  #: of the linear reconstruction's chi-square, as the closed loop smooths its own
-_FACE_DEG = 8.0  #: what is tilted less is no face of an indent
-_FACE_WIDTH_DEG = 15.0  #: azimuths that count as one face
-_FACE_BORDER_PX = 5
 _AT_LEVEL = ", black level fitted"
 _BLACK_LEVELS = (-4.0, 0.3)  #: between which the black level is sought, in parts of the mean grey value
 _CHI2_DECADES = (0.0, 3.0)  #: black is what noise explains
@@ -54,6 +52,8 @@ class RealSet:
         Kind of detector; `kept`: those of its segments that were recorded, all if empty.
     azimuths_deg : tuple of float
         Of the segments, as measured on a sphere.
+    diameter_um : float, optional
+        Of the sphere that the images show, from its outline.
     """
 
     folder: str
@@ -63,6 +63,7 @@ class RealSet:
     pixel_nm: float
     energy_kev: float
     kept: tuple[str, ...] = ()
+    diameter_um: float | None = None
 
     def detector(self) -> Detector:
         """Give the preset with the segments of this set."""
@@ -76,13 +77,14 @@ class RealSet:
 
 _QUANTA = ("Annular 4 segments (typical)", (-172.0, 2.0, 91.0, -85.0))
 _RINGS = "Two rings, 8 segments"
+_EIGHT = (91.0, 89.0, -83.0, -86.0, -174.0, -171.0, 0.0, 3.0)
 SETS = (
     RealSet("fei_abs3_vickers", "*.tif", "Annular 3 segments", (-150.0, 90.0, -30.0), 65.10, 7.0),
-    RealSet("quanta_4q_sphere", "*.tif", *_QUANTA, 365.0, 20.0),
+    RealSet("quanta_4q_sphere", "*.tif", *_QUANTA, 365.0, 20.0, (), 287.0),
     RealSet("quanta_4q_steppyramid", "*.tif", *_QUANTA, 48.8, 20.0),
     RealSet("quanta_4q_rough_V", "*.tif", *_QUANTA, 48.8, 20.0),
-    RealSet("zeiss_qbsd_sphere", "*.tif", "Annular 4 segments, Zeiss", (-100.0, 163.0, 82.0, -1.0), 457.02, 15.0),
-    RealSet("quanta_8seg_Ta_sphere", "*_D?.jpg", _RINGS, (91.0, 89.0, -83.0, -86.0, -174.0, -171.0, 0.0, 3.0), 324.7, 20.0),
+    RealSet("zeiss_qbsd_sphere", "*.tif", "Annular 4 segments, Zeiss", (-100.0, 163.0, 82.0, -1.0), 457.02, 15.0, (), 289.0),
+    RealSet("quanta_8seg_Ta_sphere", "*_D?.jpg", _RINGS, _EIGHT, 324.7, 20.0, (), 267.8),
     RealSet("quanta_piezoceramic", "*_D?.jpg", _RINGS, (-174.0, 3.0, 91.0, -86.0), 58.5, 20.0, ("D5", "D8", "D1", "D4")),
 )  # fmt: skip
 
@@ -108,6 +110,7 @@ def tables(
         raise EclipsError("there are no measured images", where=str(folder), hint="Give their folder by --shared.")
     rows: list[tuple[Any, ...]] = []
     tilts: list[tuple[Any, ...]] = []
+    spheres: list[tuple[Any, ...]] = []
     for number, each in enumerate(known[: 1 if quick else None]):
         context.progress(number / len(known), each.folder)
         signal, results = _runs(folder, each, _QUICK_PX if quick else _CROP_PX)
@@ -116,6 +119,9 @@ def tables(
             if each.folder.endswith("vickers"):
                 level = 100 * float(np.mean(result.info["offsets"])) / signal
                 tilts.append((method, level, *face_tilts(result.arrays["height"], each.pixel_nm)))
+            if each.diameter_um is not None:
+                fitted = sphere_diameter_nm(result.arrays["height"], each.pixel_nm) / 1000
+                spheres.append((each.folder, method, each.diameter_um, fitted))
             if pictures is not None:
                 write_pictures(
                     pictures,
@@ -126,10 +132,12 @@ def tables(
     return [
         Table("Measured images", COLUMNS, tuple(rows), _NOTES),
         Table("Faces of the Vickers indent (22.0 degrees when pressed)", _TILT_COLUMNS, tuple(tilts)),
+        Table("Spheres", _SPHERE_COLUMNS, tuple(spheres)),
     ]
 
 
 _TILT_COLUMNS = ("method", "black_level_percent", "face_1_deg", "face_2_deg", "face_3_deg", "face_4_deg", "mean_deg")
+_SPHERE_COLUMNS = ("set", "method", "outline_um", "fitted_um")
 _NOTES = (
     "Presets of typical dimensions, azimuths as measured on spheres, gains that make the image level, segments registered; the "
     "middle of the field. Residual: root mean square, in grey values and in percent of the mean signal.",
@@ -213,34 +221,6 @@ def regional(chi2: NDArray[Any]) -> Float:
     share = ndimage.gaussian_filter(there.astype(float), _SMOOTH_PX)
     smooth = ndimage.gaussian_filter(np.where(there, chi2, 0.0).astype(float), _SMOOTH_PX) / np.maximum(share, 1e-9)
     return np.asarray(np.where(there, smooth, np.nan))
-
-
-def face_tilts(height: NDArray[Any], pixel_nm: float) -> tuple[float, ...]:
-    """Give the tilts in degrees of the four faces of a square pyramid in a height map, and their mean.
-
-    The faces lie 90 degrees apart; of each the largest connected part, less a border, has a plane fitted to it.
-    """
-    height = np.asarray(height, float)
-    down, right = np.gradient(ndimage.gaussian_filter(height, 2.0), pixel_nm)
-    inclined = np.hypot(right, down) > np.tan(np.deg2rad(_FACE_DEG))
-    azimuth = np.arctan2(-down, right)
-    first = float(np.angle(np.exp(4j * azimuth[inclined]).sum())) / 4
-    found = []
-    for turn in first + np.arange(4) * np.pi / 2:
-        apart = np.abs(np.angle(np.exp(1j * (azimuth - turn))))
-        found.append(_tilt_deg(height / pixel_nm, inclined & (apart < np.deg2rad(_FACE_WIDTH_DEG))))
-    return (*found, float(np.mean(found)))
-
-
-def _tilt_deg(height_px: Float, there: NDArray[np.bool_]) -> float:
-    """Fit a plane to the largest connected part, less a border; NaN where nothing is left."""
-    labels, count = ndimage.label(ndimage.binary_erosion(there, iterations=_FACE_BORDER_PX))
-    if not count:
-        return float("nan")
-    rows, columns = np.nonzero(labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:])))
-    design = np.column_stack([rows, columns, np.ones(len(rows))])
-    slopes = np.linalg.lstsq(design, height_px[rows, columns], rcond=None)[0][:2]
-    return float(np.rad2deg(np.arctan(np.hypot(*slopes))))
 
 
 def write_pictures(folder: Path, name: str, arrays: dict[str, NDArray[Any]], pixel_nm: float) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from eclips_app.cli import bench_solver
-from eclips_app.cli.bench_real import SETS, face_tilts, regional
+from eclips_app.cli.bench_real import SETS, regional
+from eclips_app.cli.bench_shapes import face_tilts, sphere_diameter_nm
 
 
 def test_every_set_has_a_detector_with_its_azimuths() -> None:
@@ -26,6 +27,12 @@ def test_tilts_of_a_pyramid() -> None:
     assert np.isnan(face_tilts(np.zeros((40, 40)), 1.0)).all()
 
 
+def test_diameter_of_a_sphere() -> None:
+    rows, columns = np.indices((60, 60)) - 20.0
+    height = 5.0 * np.sqrt(90.0**2 - rows**2 - columns**2)
+    assert abs(sphere_diameter_nm(height, 5.0) - 900.0) < 1e-3
+
+
 def test_regional_chi2_is_a_mean_that_leaves_holes() -> None:
     chi2 = np.full((40, 40), 3.0)
     chi2[:10] = np.nan
@@ -42,10 +49,11 @@ def test_absent_images_are_told_in_a_sentence(eclips: Callable[..., Any], tmp_pa
 
 def test_quick_real_benchmark_writes_pictures(eclips: Callable[..., Any], shared_data: Path, tmp_path: Path) -> None:
     argv = ("bench", "real", "--quick", "--case", "zeiss_qbsd_sphere", "--shared", shared_data, "--json")
-    measured, tilts = eclips(*argv, "--pictures", tmp_path / "pictures").json["tables"]
+    measured, tilts, spheres = eclips(*argv, "--pictures", tmp_path / "pictures").json["tables"]
     assert [row["method"] for row in measured["rows"]][:2] == ["linear", "standard"]
     assert all(row["chi2_median"] > 0 for row in measured["rows"])
     assert tilts["rows"] == []
+    assert all(row["outline_um"] == 289.0 and row["fitted_um"] > 0 for row in spheres["rows"])
     names = {path.name for path in (tmp_path / "pictures").iterdir()}
     assert {"zeiss_qbsd_sphere-linear-height.png", "zeiss_qbsd_sphere-standard-log-chi2.png"} <= names
 
