@@ -1,8 +1,8 @@
 """How often the intervals that a reconstruction states hold the truth, over random surfaces and doses.
 
-Intervals hold 95 %: ``value ± t sd`` with the deviations' own variance of the functional. Its noise part comes from K draws, so
-it has K degrees of freedom; parts known without draws have none to lose. t is Student's with ``K (variance / noise part)^2``
-degrees (Welch and Satterthwaite).
+Intervals hold 95 %: ``value ± t sd`` with the deviations' own variance v of the functional. A part v_p that K_p draws tell has
+K_p degrees of freedom, what is known without draws has none to lose: t is Student's with ``v^2 / Sum (v_p^2 / K_p)`` degrees
+(Welch and Satterthwaite).
 """
 
 from __future__ import annotations
@@ -146,29 +146,29 @@ def functionals(case: Case, seed: int) -> Iterator[tuple[str, Functional]]:
 
 @dataclass(frozen=True)
 class Deviations:
-    """Maps of deviations in nm [n, row, col], and which of them are draws of the noise."""
+    """Maps of deviations in nm [n, row, col]; `draws`: for each part that is known by draws, which maps are those."""
 
     maps: Float
-    noise: NDArray[np.bool_]
+    draws: tuple[NDArray[np.intp], ...]
 
     @classmethod
     def of(cls, result: StepResult, pixel_size_nm: float) -> Deviations:
         """Take them from a result."""
-        noise = np.array([part == "noise" for part, _ in result.info["deviation_parts"]])
-        return cls(result.arrays["deviations"].astype(float) * pixel_size_nm, noise)
+        drawn = np.array([part if name.startswith("draw") else "" for part, name in result.info["deviation_parts"]])
+        draws = tuple(np.flatnonzero(drawn == part) for part in np.unique(drawn[drawn != ""]))
+        return cls(result.arrays["deviations"].astype(float) * pixel_size_nm, draws)
 
     def interval(self, functional: Functional) -> tuple[float, float]:
         """Give the standard deviation of a functional, and by how many of them a 95 % interval extends."""
         squares = np.array([functional.of(each) ** 2 for each in self.maps])
-        return float(np.sqrt(squares.sum())), factor(
-            float(squares[self.noise].sum()), float(squares.sum()), self.noise.sum()
-        )
+        parts = [(float(squares[which].sum()), len(which)) for which in self.draws]
+        return float(np.sqrt(squares.sum())), factor(parts, float(squares.sum()))
 
 
-def factor(noise: float, total: float, draws: int) -> float:
-    """Give Student's t of 95 % for a variance of which a part comes from so many draws."""
-    freedom = draws * (total / noise) ** 2 if noise > 0 else np.inf
-    return float(student.ppf(0.975, freedom))
+def factor(parts: Sequence[tuple[float, int]], total: float) -> float:
+    """Give Student's t of 95 % for a variance `total` of which `parts` come each from so many draws."""
+    lost = sum(variance**2 / draws for variance, draws in parts)
+    return float(student.ppf(0.975, total**2 / lost if lost > 0 else np.inf))
 
 
 def _counted(intervals: Sequence[Interval]) -> Iterator[tuple[Any, ...]]:

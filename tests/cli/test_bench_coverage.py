@@ -11,6 +11,7 @@ from eclips_app.cli import bench_coverage
 from eclips_app.cli.bench_coverage import Deviations, Interval, counted, factor
 from eclips_app.cli.bench_figures import Functional
 from eclips_app.cli.bench_known import annulus
+from eclips_app.core.steps import StepResult
 from eclips_app.core.tolerance import Tolerances
 
 
@@ -31,19 +32,22 @@ def test_one_case_has_no_spread_between_cases() -> None:
     assert counted([interval(0.0), interval(3.0)])[4] is None
 
 
-def test_factor_is_students_t_of_the_draws_and_normal_without_noise() -> None:
-    assert factor(1.0, 1.0, 16) == pytest.approx(student.ppf(0.975, 16))
-    assert factor(0.5, 1.0, 16) == pytest.approx(student.ppf(0.975, 64))
-    assert factor(0.0, 1.0, 16) == pytest.approx(1.959964, rel=1e-6)
+def test_factor_is_students_t_of_the_draws_and_normal_without_any() -> None:
+    assert factor([(1.0, 16)], 1.0) == pytest.approx(student.ppf(0.975, 16))
+    assert factor([(0.5, 16)], 1.0) == pytest.approx(student.ppf(0.975, 64))
+    assert factor([(0.5, 16), (0.5, 4)], 1.0) == pytest.approx(student.ppf(0.975, 4 / (1 / 16 + 1 / 4)))
+    assert factor([], 1.0) == pytest.approx(1.959964, rel=1e-6)
 
 
 def test_interval_of_a_functional_is_that_of_the_maps() -> None:
-    maps = np.zeros((3, 4, 4))
-    maps[:, 1, 1] = 3.0, 4.0, 12.0
+    maps = np.zeros((3, 4, 4), np.float16)
+    maps[:, 1, 1] = 1.5, 2.0, 6.0
+    parts = [["noise", "draw 1"], ["noise", "draw 2"], ["geometry", "distance_mm"]]
+    deviations = Deviations.of(StepResult({"deviations": maps}, {"deviation_parts": parts}), 2.0)
     pair = Functional(np.array([1.0, 0.0]), np.array([1.0, 0.0]), np.array([1.0, -1.0]))
-    sd, wide = Deviations(maps, np.array([True, True, False])).interval(pair)
+    sd, wide = deviations.interval(pair)
     assert sd == pytest.approx(13.0)
-    assert wide == pytest.approx(factor(25.0, 169.0, 2))
+    assert wide == pytest.approx(factor([(25.0, 2)], 169.0))
 
 
 def test_true_detector_is_drawn_within_the_tolerances() -> None:
