@@ -28,7 +28,7 @@ SUBPIXELS = 4
 AZIMUTHS = 64
 PIXEL_NM = 2.0
 DOSE = 10000.0
-_GREY_PER_ELECTRON = 2.0
+_FLAT_GREY = 20000.0  #: grey value of a flat, whatever the dose
 _PATCH_PX = 24
 _BRIGHTNESS = (1.0, 0.7)  #: of the two materials of a fresh case
 _CONTRAST = 0.03  #: by which another material differs from the commonest
@@ -122,7 +122,7 @@ class Recipe:
         spacing = self.specimen.pixel_size_nm
         height = run_step("specimen", {}, self.specimen, SilentContext()).arrays["height"]
         params = Simulate(
-            self.true_detector or self.detector, spacing * SUBPIXELS, self.dose, _GREY_PER_ELECTRON,
+            self.true_detector or self.detector, spacing * SUBPIXELS, self.dose, _FLAT_GREY / self.dose,
             azimuths=AZIMUTHS, subpixels=SUBPIXELS, seed=self.specimen.seed,
         )  # fmt: skip
         second = _chequered(height.shape) if self.patches else np.zeros(height.shape, bool)
