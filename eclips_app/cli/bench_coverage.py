@@ -7,8 +7,10 @@ K_p degrees of freedom, what is known without draws has none to lose: t is Stude
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -27,7 +29,7 @@ from eclips_app.core.tolerance import Tolerances
 Float = NDArray[np.float64]
 
 COLUMNS = (
-    "quality", "interval_of", "electrons", "cases", "intervals", "covered_percent", "binomial_percent", "by_case_percent",
+    "quality", "interval_of", "among", "cases", "intervals", "covered_percent", "binomial_percent", "by_case_percent",
     "error_over_sd", "median_sd_nm",
 )  # fmt: skip
 QUANTITIES = ("height difference", "step height", "facet angle")
@@ -56,6 +58,7 @@ class Interval:
 
     quality: str
     quantity: str
+    kind: str
     dose: float
     case: int
     error: float
@@ -71,7 +74,7 @@ class Interval:
 def tables(context: Context, cases: int, *, seed: int = 1, quick: bool = False) -> list[Table]:
     """Count with exactly known detectors, then with gains and then distances that differ from those told."""
     pixels = 48 if quick else _PIXELS
-    fewer = max(2, cases // 4)
+    fewer = max(2, cases // 2)
     kinds: tuple[tuple[str, int, Tolerances], ...] = (
         ("detector known", cases, Tolerances()), ("gains differ by 0.5 %", fewer, _GAINS),
         ("distance differs by 0.1 mm", fewer, _DISTANCE),
@@ -126,7 +129,7 @@ def intervals_of(made: Recipe, number: int, tolerances: Tolerances) -> Iterator[
         for quantity, functional in wanted:
             sd, factor = deviations.interval(functional)
             error = functional.of(result.arrays["height"] - case.height)
-            yield Interval(quality, quantity, made.dose, number, error, sd, factor)
+            yield Interval(quality, quantity, made.specimen.kind, made.dose, number, error, sd, factor)
 
 
 def functionals(case: Case, seed: int) -> Iterator[tuple[str, Functional]]:
@@ -172,17 +175,25 @@ def factor(parts: Sequence[tuple[float, int]], total: float) -> float:
 
 
 def _counted(intervals: Sequence[Interval]) -> Iterator[tuple[Any, ...]]:
-    """Give the rows: by quality and quantity, overall and per decade of the dose."""
-    ranges = [(_DECADES[0][0], _DECADES[-1][1]), *_DECADES]
-    for quality in ("standard", "metrology"):
-        for quantity in QUANTITIES:
-            for low, high in ranges:
-                chosen = [
-                    each for each in intervals
-                    if each.quality == quality and each.quantity == quantity and low <= each.dose < high
-                ]  # fmt: skip
-                if chosen:
-                    yield quality, quantity, f"{low:.0e} to {high:.0e}", *counted(chosen)
+    """Give the rows: by quality and quantity, of all cases, of those of a decade of the dose and of a kind of surface."""
+    among: dict[str, Callable[[Interval], bool]] = {"all": lambda each: True}
+    for low, high in _DECADES:
+        among[f"{low:.0e} to {high:.0e} electrons"] = partial(_in_decade, low, high)
+    for kind in _SURFACES:
+        among[kind] = partial(_of_kind, kind)
+    for quality, quantity in product(("standard", "metrology"), QUANTITIES):
+        same = [each for each in intervals if (each.quality, each.quantity) == (quality, quantity)]
+        for name, belongs in among.items():
+            if chosen := [each for each in same if belongs(each)]:
+                yield quality, quantity, name, *counted(chosen)
+
+
+def _in_decade(low: float, high: float, each: Interval) -> bool:
+    return low <= each.dose < high
+
+
+def _of_kind(kind: str, each: Interval) -> bool:
+    return each.kind == kind
 
 
 def counted(chosen: Sequence[Interval]) -> tuple[Any, ...]:

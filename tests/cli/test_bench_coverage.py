@@ -16,7 +16,7 @@ from eclips_app.core.tolerance import Tolerances
 
 
 def interval(error: float, case: int = 0, sd: float = 1.0) -> Interval:
-    return Interval("standard", bench_coverage.QUANTITIES[0], 1e4, case, error, sd, 2.0)
+    return Interval("standard", bench_coverage.QUANTITIES[0], "steps", 1e4, case, error, sd, 2.0)
 
 
 def test_counting() -> None:
@@ -26,6 +26,12 @@ def test_counting() -> None:
     assert binomial == pytest.approx(100 * np.sqrt(0.75 * 0.25 / 4))
     assert by_case == pytest.approx(25.0)  # the cases have 100 and 50 %
     assert ratio == pytest.approx(np.sqrt((1.9**2 + 2.1**2 + 2.0**2) / 4))
+
+
+def test_rows_are_of_all_of_a_decade_and_of_a_kind() -> None:
+    rows = list(bench_coverage._counted([interval(0.0), interval(3.0, 1)]))
+    assert [row[2] for row in rows] == ["all", "1e+04 to 1e+05 electrons", "steps"]
+    assert all(row[5] == 50.0 for row in rows)
 
 
 def test_one_case_has_no_spread_between_cases() -> None:
