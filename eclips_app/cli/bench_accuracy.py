@@ -39,7 +39,7 @@ COLUMNS = (
     "imprint_percent", "chi2",
 )  # fmt: skip
 METHODS = ("linear", "sem2surface", "standard", "metrology")
-_BOUNDS = 6  #: lines whose bound is computed
+_BOUNDS = 20  #: lines whose bound is computed
 _WEAK = 0.01
 _FEWEST_LINES = 5
 _QUICK = ("standard", 96, ("fresh steps46",))  #: method beside the linear one, pixels, cases
@@ -69,7 +69,8 @@ def tables(
         "Height error: root mean square less a plane, also in percent of the truth's standard deviation, and over that of "
         "linear here and in LINEAR.txt.",
         "Facets: of the steepest common tilt, on lines one pixel wide. Bias: mean over facets; scatter: standard deviation of "
-        "single lines. Bound: Cramer-Rao bound of the same, one height for each pixel.",
+        "single lines. Bound: Cramer-Rao bound of the same, one height for each pixel, almost no prior: what is below it is "
+        "what the prior knows.",
         "Step: mean level above less below, against truth. Edge: 10 to 90 % of a step over that of the truth. Imprint: change "
         "of the mean error across the border between materials, in percent of the step.",
         f"sem2surface {bench_rival.version()} has no scale of its own: it gets the best one, and the better sign.",
