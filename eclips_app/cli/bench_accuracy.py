@@ -39,7 +39,7 @@ COLUMNS = (
     "imprint_percent", "chi2",
 )  # fmt: skip
 METHODS = ("linear", "sem2surface", "standard", "metrology")
-_BOUNDS = 20  #: lines whose bound is computed
+_BOUNDS = 12  #: lines whose bound is computed
 _WEAK = 0.01
 _FEWEST_LINES = 5
 _QUICK = ("standard", 96, ("fresh steps46",))  #: method beside the linear one, pixels, cases
