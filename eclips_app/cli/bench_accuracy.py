@@ -40,6 +40,7 @@ COLUMNS = (
 )  # fmt: skip
 METHODS = ("linear", "sem2surface", "standard", "metrology")
 _BOUNDS = 12  #: lines whose bound is computed
+_QUICK_BOUNDS = 2
 _WEAK = 0.01
 _FEWEST_LINES = 5
 _QUICK = ("standard", 96, ("fresh steps46",))  #: method beside the linear one, pixels, cases
@@ -64,7 +65,7 @@ def tables(
     rows: list[dict[str, Any]] = []
     for number, (name, made) in enumerate(chosen):
         context.progress(number / len(chosen), name)
-        rows += _rows(made(), methods, context, number / len(chosen))
+        rows += _rows(made(), methods, _QUICK_BOUNDS if quick else _BOUNDS, context, number / len(chosen))
     notes = (
         "Height error: root mean square less a plane, also in percent of the truth's standard deviation, and over that of "
         "linear here and in LINEAR.txt.",
@@ -98,9 +99,9 @@ def _as_it_is(case: Case) -> Case:
     return case
 
 
-def _rows(case: Case, methods: Sequence[str], context: Context, done: float) -> Iterator[dict[str, Any]]:
+def _rows(case: Case, methods: Sequence[str], bounds: int, context: Context, done: float) -> Iterator[dict[str, Any]]:
     lines = lines_across(case.normals)
-    known = Known(case, lines, bound_deg(case, lines))
+    known = Known(case, lines, bound_deg(case, lines[:bounds]))
     for method in methods:
         context.progress(done, f"{case.name}: {method}")
         arrays, chi2 = reconstructed(case, method)
@@ -139,15 +140,14 @@ def height_error_nm(case: Case) -> float:
 
 
 def bound_deg(case: Case, lines: Sequence[Across]) -> float | None:
-    """Give the Cramer-Rao bound of the angle of a face on a single line: root mean square over some of the lines."""
+    """Give the Cramer-Rao bound of the angle of a face on a single line: root mean square over the lines."""
     if not lines:
         return None
-    some = lines[:_BOUNDS]
-    weights = np.stack([line.slope.weights(case.height.shape) for line in some])
+    weights = np.stack([line.slope.weights(case.height.shape) for line in lines])
     params = FunctionalStd(**vars(settings(case, "standard", smoothing=_WEAK)))
     inputs = {"segments": case.segments, "height": case.height, "weights": weights}
     slopes = np.array(run_step("functional-std", inputs, params, SilentContext()).info["std_nm"]) / case.pixel_size_nm
-    angles = np.deg2rad([line.angle_deg(case.height, case.pixel_size_nm) for line in some])
+    angles = np.deg2rad([line.angle_deg(case.height, case.pixel_size_nm) for line in lines])
     return float(np.sqrt(np.mean(np.rad2deg(slopes * np.cos(angles) ** 2) ** 2)))
 
 

@@ -73,8 +73,8 @@ class Interval:
 
 def tables(context: Context, cases: int, *, seed: int = 1, quick: bool = False) -> list[Table]:
     """Count with exactly known detectors, then with gains and then distances that differ from those told."""
-    pixels = 48 if quick else _PIXELS
-    fewer = max(2, cases // 2)
+    pixels, qualities = (48, ("standard",)) if quick else (_PIXELS, ("standard", "metrology"))
+    fewer = max(1, cases // 2)
     kinds: tuple[tuple[str, int, Tolerances], ...] = (
         ("detector known", cases, Tolerances()), ("gains differ by 0.5 %", fewer, _GAINS),
         ("distance differs by 0.1 mm", fewer, _DISTANCE),
@@ -85,7 +85,7 @@ def tables(context: Context, cases: int, *, seed: int = 1, quick: bool = False) 
         for number, made in enumerate(_recipes(count, pixels, seed, tolerances)):
             context.progress(done / total, f"{title}: {made.specimen.kind} {number + 1} of {count}")
             done += 1
-            intervals += intervals_of(made, number, tolerances)
+            intervals += intervals_of(made, number, tolerances, qualities)
         found.append(Table(f"95 % intervals, {title}", COLUMNS, tuple(_counted(intervals)), _NOTES))
     return found
 
@@ -118,11 +118,11 @@ def _drawn(detector: Detector, tolerances: Tolerances, rng: np.random.Generator)
     return replace(detector, quadrants=segments, distance_mm=distance)
 
 
-def intervals_of(made: Recipe, number: int, tolerances: Tolerances) -> Iterator[Interval]:
+def intervals_of(made: Recipe, number: int, tolerances: Tolerances, qualities: Sequence[str]) -> Iterator[Interval]:
     """Reconstruct a case and give its intervals."""
     case = made.made()
     wanted = list(functionals(case, number))
-    for quality in ("standard", *(("metrology",) if number % _METROLOGY_SHARE == 0 else ())):
+    for quality in qualities if number % _METROLOGY_SHARE == 0 else qualities[:1]:
         params = settings(case, quality, draws=16, seed=number, tolerances=tolerances)
         result = run_step("reconstruct-closed-loop", {"segments": case.segments}, params, SilentContext())
         deviations = Deviations.of(result, case.pixel_size_nm)
