@@ -9,7 +9,7 @@ from eclips_app.core.emission import COEFFICIENTS, Emission
 from eclips_app.core.errors import EclipsError
 
 
-def add_emission(parser: argparse.ArgumentParser, words: str) -> None:
+def add_emission(parser: argparse._ActionsContainer, words: str) -> None:
     """Declare ``--emission``, ``--material`` and ``--coefficients``; `words` end the help of the first."""
     parser.add_argument("--emission", choices=["lambert", "tabulated", "parametric"], default="lambert", help=words)
     parser.add_argument(

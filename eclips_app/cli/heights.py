@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eclips_app.cli.common import warn
 from eclips_app.core.context import Context
@@ -33,3 +34,9 @@ def read_heights(path: Path, pixel_size_nm: float | None, context: Context) -> S
     if pixel_size_nm and abs(pixel_size_nm / x - 1) > 1e-3:
         warn(f"the file says a pixel size of {format_length(x)}; the given {format_length(pixel_size_nm)} is used")
     return StepResult(read.arrays, {**read.info, "pixel_size_nm": [pixel_size_nm or x] * 2})
+
+
+def read_factors(path: Path, context: Context) -> NDArray[np.float64]:
+    """Read a map of plain numbers, such as material factors; its file needs no unit and no pixel size."""
+    read = run_step("read-height-map", {}, ReadHeightMap(str(path), unit="nm", pixel_size_nm=(1.0, 1.0)), context)
+    return read.arrays["height"]

@@ -17,20 +17,21 @@ from typing import Any
 import numpy as np
 
 from eclips_app.cli.common import check_output, four_whole_numbers, length_nm, warn
-from eclips_app.cli.emission_choice import add_emission, emission_of
+from eclips_app.cli.fit_options import add_fit, fit_of, given_by_files, given_files
 from eclips_app.core.context import Context
 from eclips_app.core.detector import Detector, read_detector
-from eclips_app.core.emission import Emission
 from eclips_app.core.errors import EclipsError
-from eclips_app.core.steps import STEPS, ReadSegments, Register, SaveProject, run_step
+from eclips_app.core.steps import STEPS, ClosedLoop, ReadSegments, Register, SaveProject, run_step
 from eclips_app.core.units import format_length
 from eclips_app.model.items import DetectorItem, Item, Run, SegmentSet, new_id
-from eclips_app.model.runs import Options, make_run, parameters, step_inputs
+from eclips_app.model.runs import Options, make_run, outer_steps, parameters, step_inputs
 
 _PREFIX = "reconstruct-"
 #: Azimuths that the images tell and that differ by more than this from the detector file's are told to the user.
 _MISPLACED_DEG = 40.0
 _SURE = 0.4
+#: What a fit reports beside what every run does.
+_FIT_FACTS = ("chi2", "chi2_steps", "stopping", "not_stated")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -41,11 +42,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pixel-size", type=length_nm, help="such as 2nm; default: what the images say")
     parser.add_argument("-o", "--output", type=Path, required=True, help="project file to write (.eclips)")
     parser.add_argument("--method", choices=methods, default="linear", help="default: linear")
-    parser.add_argument(
-        "--quality", choices=["standard", "metrology"], default="standard",
-        help="with --method closed-loop: one height for each pixel, or 2 x 2, which sharp edges need",
-    )  # fmt: skip
-    add_emission(parser, "with --method closed-loop; default: lambert")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--register", action="store_true", help="align segments that were scanned one after another")
     parser.add_argument("--drift", action="store_true", help="with --register: also undo the drift within each scan")
@@ -62,15 +58,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="first row and column, end row and column (excluded)",
     )
     parser.add_argument("--no-scan-parallax", action="store_true", help="leave the scan parallax in the height")
+    add_fit(parser)
 
 
 def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     """Do it; gives what was written and the range of each height map."""
     output = args.output if args.output.suffix else args.output.with_suffix(".eclips")
-    check_output(output, [*args.images, args.detector])
+    fit = fit_of(args)
+    check_output(output, [*args.images, args.detector, *given_files(args)])
     detector = read_detector(args.detector)
     sets = [_prepare(each, args, context) for each in _read(args.images, detector, context)]
-    runs = [_reconstruct(each, detector, args, context) for each in sets]
+    runs = [_reconstruct(each, detector, fit, args, context) for each in sets]
     from eclips_app.model.snapshot import state_of  # late: only now needed
 
     items: list[Item] = [DetectorItem(new_id(), detector, str(args.detector)), *sets, *runs]
@@ -88,6 +86,9 @@ def describe(result: dict[str, Any]) -> str:
         lines.append(
             f"{each['set']}: {columns} x {rows} pixels of {size}, heights over {span}, device {each['device']}"
         )
+        lines += [each["stopping"]] if "stopping" in each else []
+        if missing := each.get("not_stated"):
+            lines.append(f"not in the standard deviation, because nothing is stated of it: {', '.join(missing)}")
     return "\n".join([*lines, f"written: {result['output']}"])
 
 
@@ -157,19 +158,20 @@ def _prepare(segment_set: SegmentSet, args: argparse.Namespace, context: Context
     return replace(changed, shifts_px=shifts, registration_quality=quality, drift_px=result.arrays.get("drift_px"))
 
 
-def _reconstruct(segment_set: SegmentSet, detector: Detector, args: argparse.Namespace, context: Context) -> Run:
+def _reconstruct(
+    segment_set: SegmentSet, detector: Detector, fit: ClosedLoop, args: argparse.Namespace, context: Context
+) -> Run:
     assert segment_set.pixel_size_nm is not None  # settled by _prepare
-    emission = emission_of(args)
-    if args.method == "linear" and (args.quality != "standard" or emission != Emission()):
-        raise EclipsError("--quality and --emission belong to the method closed-loop", hint="Add --method closed-loop.")
-    options = Options(args.balance, not args.no_scan_parallax, args.device, args.method, args.quality, emission)
+    options = Options(args.balance, not args.no_scan_parallax, args.device, args.method, fit)
     params = parameters(segment_set, detector, options)
+    given = given_by_files(args, segment_set, context)
+    inputs = {**step_inputs(segment_set), **{name: each.array for name, each in given.items()}}
     start = time.perf_counter()
-    result = run_step(options.step, step_inputs(segment_set), params, context)
+    result = run_step(options.step, inputs, params, context)
     for warning in result.info.get("warnings", ()):
         warn(f"{segment_set.name}: {warning}")
     name = args.method.replace("-", " ").capitalize()
-    return make_run(segment_set, options.step, params, result, time.perf_counter() - start, name)
+    return make_run(segment_set, options.step, params, result, time.perf_counter() - start, name, given)
 
 
 def _summary(made: Run, segment_set: SegmentSet) -> dict[str, Any]:
@@ -190,4 +192,6 @@ def _summary(made: Run, segment_set: SegmentSet) -> dict[str, Any]:
         "covered": float(made.arrays["mask"].mean()),
         "duration_s": made.duration_s,
         "warnings": list(made.info.get("warnings", ())),
+        **({"steps": outer_steps(made.info)} if "inner_steps" in made.info else {}),
+        **{name: made.info[name] for name in _FIT_FACTS if name in made.info},
     }

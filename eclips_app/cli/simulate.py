@@ -7,16 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from eclips_app.cli.common import check_output, length_nm, lengths_nm
 from eclips_app.cli.emission_choice import add_emission, emission_of
-from eclips_app.cli.heights import read_heights
+from eclips_app.cli.heights import read_factors, read_heights
 from eclips_app.core.context import Context
 from eclips_app.core.detector import read_detector
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.schema import check
-from eclips_app.core.steps import ReadHeightMap, Simulate, run_step
+from eclips_app.core.steps import Simulate, run_step
 
 _NM_PER_MM = 1e6
 
@@ -75,7 +74,7 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     check(params, "simulate")
     inputs = {"height": surface.arrays["height"]}
     if args.rho is not None:
-        inputs["rho"] = _rho(args, context)
+        inputs["rho"] = read_factors(args.rho, context)
     segments = run_step("simulate", inputs, params, context).arrays["segments"]
     from eclips_app.io.export.stack import write_segments
 
@@ -100,9 +99,3 @@ def _check_together(args: argparse.Namespace) -> None:
         raise EclipsError("--pivot and --field-center belong to the scan parallax", hint="Add --scan-parallax.")
     if args.read_noise and args.dose is None:
         raise EclipsError("--read-noise counts electrons, which only a dose makes", hint="Add --dose.")
-
-
-def _rho(args: argparse.Namespace, context: Context) -> NDArray[Any]:
-    """Read the material factor; its file needs no unit of length."""
-    read = run_step("read-height-map", {}, ReadHeightMap(str(args.rho), unit="nm", pixel_size_nm=(1.0, 1.0)), context)
-    return read.arrays["height"]

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eclips_app.core import schema
-from eclips_app.core.context import Context
-from eclips_app.core.errors import EclipsError
+from eclips_app.core.context import Context, SilentContext
+from eclips_app.core.errors import Cancelled, EclipsError
 from eclips_app.core.steps import STEPS, run_step
 from eclips_app.model.items import Run, SegmentSet
-from eclips_app.model.runs import as_it_was, step_inputs
+from eclips_app.model.runs import as_it_was, given_again, step_inputs
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -69,4 +70,33 @@ def _again(made: Run, segment_set: SegmentSet | None, context: Context) -> Any:
     device = made.info.get("device")
     if device in ("cpu", "cuda") and hasattr(params, "device"):
         params = replace(params, device=device)  # other hardware rounds differently
-    return run_step(step.name, step_inputs(as_it_was(made, segment_set)), params, context).arrays["height"]
+    inputs = {**step_inputs(as_it_was(made, segment_set)), **given_again(made)}
+    return run_step(step.name, inputs, params, _same_end(made, context)).arrays["height"]
+
+
+def _same_end(made: Run, context: Context) -> Context:
+    """Give a context that stops where the user stopped the run."""
+    return StopAfter(context, len(made.info["chi2_steps"])) if made.info.get("stopped") else context
+
+
+class StopAfter(SilentContext):
+    """Asks to stop once a fit has shown `steps` values of chi-square."""
+
+    def __init__(self, context: Context, steps: int) -> None:
+        self._context, self._steps = context, steps
+        self._stop = False
+
+    def progress(self, fraction: float, text: str = "") -> None:
+        """Report as the context within, and stop at the end."""
+        self.check()
+        self._context.progress(fraction, text)
+
+    def check(self) -> None:
+        """Raise `Cancelled` at the end."""
+        if self._stop:
+            raise Cancelled
+        self._context.check()
+
+    def preview(self, name: str, array: NDArray[Any], **info: float) -> None:
+        """Count the steps."""
+        self._stop = self._stop or (name == "chi2" and len(array) >= self._steps)

@@ -106,7 +106,7 @@ def stated(detector: Detector, typed: Tolerances | None = None, *, levelled: boo
     variances: dict[str, float] = {}
     for field in fields(Tolerances):
         value = getattr(typed, field.name)
-        known = _parameters(field.name, detector)
+        known = parameters_of(field.name, detector)
         if value is None and detector.is_typical:
             value = _typical(field.name, detector)
         if value is None and levelled and field.name == "gain_percent" and not set(known) & set(names):
@@ -135,7 +135,7 @@ def offset_names(detector: Detector) -> tuple[str, ...]:
     return tuple(f"offset:{segment.name}" for segment in detector.quadrants)
 
 
-def _parameters(field: str, detector: Detector) -> tuple[str, ...]:
+def parameters_of(field: str, detector: Detector) -> tuple[str, ...]:
     """Give the parameters that a field of `Tolerances` speaks of."""
     several: dict[str, tuple[str, ...]] = {
         "center_mm": ("center_x_mm", "center_y_mm"), "tilt_deg": ("tilt_x_deg", "tilt_y_deg"),

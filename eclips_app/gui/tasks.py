@@ -24,8 +24,9 @@ class Task(QtCore.QObject):
     finished = Signal(str)  #: "done", "failed", "cancelled" or "lost"
 
     def __init__(
-        self, text: str, on_done: OnDone, on_preview: OnPreview | None, data: Any, parent: QtCore.QObject
-    ) -> None:
+        self, text: str, on_done: OnDone, on_preview: OnPreview | None, on_stopped: OnDone | None, data: Any,
+        parent: QtCore.QObject,
+    ) -> None:  # fmt: skip
         super().__init__(parent)
         self.text = text
         self.data = data
@@ -34,6 +35,7 @@ class Task(QtCore.QObject):
         self.seconds_left: float | None = None
         self.on_done = on_done
         self.on_preview = on_preview
+        self.on_stopped = on_stopped
         self.job: Job | None = None
 
     def cancel(self) -> None:
@@ -64,6 +66,7 @@ class Tasks(QtCore.QObject):
         on_done: OnDone,
         *,
         on_preview: OnPreview | None = None,
+        on_stopped: OnDone | None = None,
         data: Any = None,
         key: str = "",
         priority: Priority = "foreground",
@@ -80,6 +83,8 @@ class Tasks(QtCore.QObject):
             Called with the task and the `StepResult` in the GUI thread, if the step succeeds.
         on_preview : callable, optional
             Called with the preview's name, its array and its facts.
+        on_stopped : callable, optional
+            Called as `on_done` with what a step gives in spite of being told to stop, its best so far; without it that is lost.
         data : Any
             Kept in the task.
         key : str
@@ -87,7 +92,7 @@ class Tasks(QtCore.QObject):
         priority : str
             "preview", "foreground" or "batch".
         """
-        task = Task(text, on_done, on_preview, data, self)
+        task = Task(text, on_done, on_preview, on_stopped, data, self)
         self.running.append(task)
         task.job = self._jobs.submit(step, params, inputs, hear=_Listener(self, task), key=key, priority=priority)
         self.changed.emit()
@@ -127,25 +132,27 @@ class _Listener:
                 if task.on_preview is not None:
                     task.on_preview(name, array, info)
             case Done(result=result, duration_s=duration_s):
-                result.info.setdefault("duration_s", duration_s)
-                self._take(result)
+                self._take(task.on_done, result, duration_s, "done")
             case Failed(error=error, details=details):
                 tasks.end(task, "failed", Message(f"{task.text}: {error}", "error", details))
             case Lost(error=error, details=details):
                 tasks.end(task, "lost", Message(f"{task.text}: {error}", "error", details))
+            case Cancelled(result=StepResult() as result, duration_s=duration_s) if task.on_stopped is not None:
+                self._take(task.on_stopped, result, duration_s, "cancelled")
             case Cancelled():
                 quiet = event.job.key != ""  # replaced by a newer one; nobody asked for it to stop
                 tasks.end(task, "cancelled", None if quiet else Message(f"{task.text}: stopped.", "info"))
 
-    def _take(self, result: StepResult) -> None:
+    def _take(self, take: OnDone, result: StepResult, duration_s: float, outcome: str) -> None:
         """Hand the result to who waits for it; the task ends even if that fails."""
         task, tasks = self._task, self._tasks
+        result.info.setdefault("duration_s", duration_s)
         try:
-            task.on_done(task, result)
+            take(task, result)
         except EclipsError as error:
             tasks.end(task, "failed", Message(f"{task.text}: {error}", "error"))
         except Exception:
             tasks.end(task, "failed")
             raise
         else:
-            tasks.end(task, "done")
+            tasks.end(task, outcome)

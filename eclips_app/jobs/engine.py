@@ -30,8 +30,8 @@ from eclips_app.jobs.scratch import ArrayInput, Scratch, allow_many_files, descr
 
 Status = Literal["stopped", "starting", "ready", "busy"]
 
-#: How long a cancelled step may go on, in seconds, before its process is ended.
-PATIENCE_S = 2.0
+#: How long a cancelled step may go on at most, in seconds, while the program ends.
+_HURRIED_S = 2.0
 
 _log = logging.getLogger(__name__)
 
@@ -234,7 +234,8 @@ class Engine:
         for process in self._pool:
             if process.job is job and job.state in (State.STARTING, State.RUNNING):
                 job.move(State.CANCELLING)
-                process.kill_at = time.monotonic() + PATIENCE_S
+                patience_s = job.step.patience_s if self._ending_at is None else _HURRIED_S
+                process.kill_at = time.monotonic() + patience_s
                 process.send(protocol.Cancel(job.id))
 
     def _end_stubborn(self) -> None:
@@ -311,7 +312,7 @@ class Engine:
             case protocol.Done(arrays=shared, info=info, duration_s=duration_s):
                 result = StepResult(self._scratch.open(shared, adopt=True), info)
                 if cancelling:
-                    self._finish(job, State.CANCELLED, Cancelled(job, result), process)
+                    self._finish(job, State.CANCELLED, Cancelled(job, result, duration_s), process)
                 else:
                     self._finish(job, State.DONE, Done(job, result, duration_s), process)
             case protocol.Failed(what=what, where=where, hint=hint, traceback=details) if not cancelling:

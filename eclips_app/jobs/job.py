@@ -101,6 +101,7 @@ class Cancelled:
     is_last: ClassVar = True
     job: Job
     result: StepResult | None = None
+    duration_s: float = 0.0  #: that the result took
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ class Job:
     _ended: threading.Event = field(default_factory=threading.Event)
 
     def cancel(self) -> None:
-        """Ask the job to stop; it ends as cancelled within moments, or its process is ended after two seconds."""
+        """Ask the job to stop; it ends as cancelled within moments, or its process is ended after the step's `patience_s`."""
         self.ask_to_cancel(self)
 
     def wait(self, timeout_s: float | None = None) -> State:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -12,11 +13,13 @@ from numpy.typing import NDArray
 
 from eclips_app.core import schema
 from eclips_app.core.detector import Detector
-from eclips_app.core.emission import Emission
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.steps import STEPS, ClosedLoop, Reconstruct, StepResult
 from eclips_app.model.items import Run, SegmentImage, SegmentSet, new_id
 from eclips_app.version import VERSION
+
+#: Arrays of a run that hold what its fit was given beside the images begin with this, so that it can be made again.
+_GIVEN = "given_"
 
 
 @dataclass(frozen=True)
@@ -27,19 +30,36 @@ class Options:
     scan_parallax: bool = True
     device: str = "auto"
     method: str = "linear"  #: "linear" or "closed-loop"
-    quality: str = "standard"  #: of closed-loop, as in `ClosedLoop`
-    emission: Emission = field(default_factory=Emission)  #: of closed-loop
+    #: What closed-loop adds to the linear reconstruction. What both share comes from the images, the detector and above.
+    fit: ClosedLoop = field(default_factory=ClosedLoop)
+    start_run_id: str = ""  #: run whose heights closed-loop starts from; empty: the linear reconstruction
+    rho_run_id: str = ""  #: run whose material factor is taken for the brightness "known"
 
     @property
     def step(self) -> str:
         """The step that reconstructs."""
         return f"reconstruct-{self.method}"
 
+    def balance_for(self, detector: Detector) -> str:
+        """Give where the gains come from, "file" or "level"."""
+        return self.balance if self.balance != "auto" else "level" if detector.is_typical else "file"
+
+
+#: Fields of `ClosedLoop` that the linear reconstruction does not have.
+FIT_FIELDS = tuple(f.name for f in fields(ClosedLoop) if f.name not in {g.name for g in fields(Reconstruct)})
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """A map that a fit is given beside the images, of the crop's size, and in words where it comes from."""
+
+    array: NDArray[Any]
+    source: str
+
 
 def parameters(segment_set: SegmentSet, detector: Detector, options: Options) -> Reconstruct:
     """Give the parameters of the options' step; the pixel size must be known."""
     assert segment_set.pixel_size_nm is not None
-    balance = options.balance if options.balance != "auto" else "level" if detector.is_typical else "file"
     common = Reconstruct(
         detector=detector,
         pixel_size_nm=segment_set.pixel_size_nm,
@@ -47,14 +67,70 @@ def parameters(segment_set: SegmentSet, detector: Detector, options: Options) ->
         shifts_px=segment_set.shifts_px,
         clip_low=segment_set.clip_low,
         clip_high=segment_set.clip_high,
-        balance=balance,
+        balance=options.balance_for(detector),
         scan_parallax=options.scan_parallax,
         device=options.device,
     )
     if options.method == "linear":
         return common
-    shared = {f.name: getattr(common, f.name) for f in fields(common)}
-    return ClosedLoop(**shared, quality=options.quality, emission=options.emission)
+    return replace(options.fit, **{f.name: getattr(common, f.name) for f in fields(common)})
+
+
+def given_by_runs(options: Options, segment_set: SegmentSet, run_of: Callable[[str], Run | None]) -> dict[str, Given]:
+    """Give what a fit takes from earlier runs: ``start`` and ``rho``, those that are asked for.
+
+    Parameters
+    ----------
+    run_of : callable
+        Gives the run of an id, None if there is none.
+
+    Raises
+    ------
+    EclipsError
+        If such a run is not there any more, lacks the map, or shows another part of the image.
+    """
+    if options.method == "linear":
+        return {}
+    asked = [("start", "height", options.start_run_id)] if options.start_run_id else []
+    if options.fit.brightness == "known":
+        asked.append(("rho", "rho", options.rho_run_id))
+    given = {}
+    for name, array, run_id in asked:
+        run = run_of(run_id)
+        if run is None or array not in run.arrays:
+            word = "start from" if name == "start" else "take the brightness from"
+            raise EclipsError(f"The run to {word} is not in the project", hint="Choose another one.")
+        if run.origin_px != segment_set.crop[:2]:
+            raise EclipsError(
+                f"{run.name} shows another part of the image", hint="Crop as for it, or choose another run."
+            )
+        given[name] = Given(check_size(run.arrays[array], segment_set, run.name), f"{run.name} (run {run.id})")
+    return given
+
+
+def without_gaps(given: Mapping[str, Given]) -> dict[str, Given]:
+    """Give the same with the neutral factor 1 where a run has found none; no data are there for it to matter."""
+    return {
+        name: replace(each, array=np.nan_to_num(each.array, nan=1.0)) if name == "rho" else each
+        for name, each in given.items()
+    }
+
+
+def check_size(array: NDArray[Any], segment_set: SegmentSet, where: str) -> NDArray[Any]:
+    """Give a map as it is if it has the size of the set's crop; raises `EclipsError`."""
+    if array.shape != crop_shape(segment_set):
+        rows, columns = crop_shape(segment_set)
+        size = " × ".join(map(str, reversed(array.shape)))
+        raise EclipsError(
+            f"{where} has {size} px, but the images have {columns} × {rows} px", hint="Choose another map."
+        )
+    return array
+
+
+def crop_shape(segment_set: SegmentSet) -> tuple[int, int]:
+    """Give rows and columns of the height map of a set."""
+    first_row, first_column, end_row, end_column = segment_set.crop
+    return (end_row - first_row, end_column - first_column) if any(segment_set.crop) else segment_set.shape
 
 
 def step_inputs(segment_set: SegmentSet) -> dict[str, NDArray[Any]]:
@@ -68,9 +144,27 @@ def extra_inputs(segment_set: SegmentSet) -> dict[str, NDArray[Any]]:
     return {name: array for name, array in extra.items() if array is not None}
 
 
-def make_run(segment_set: SegmentSet, step: str, params: Any, result: StepResult, duration_s: float, name: str) -> Run:
-    """Make the item of a finished reconstruction of `segment_set`; its arrays become read-only."""
-    for array in result.arrays.values():
+def outer_steps(info: Mapping[str, Any]) -> int:
+    """Give how many outer steps a fit took, by what it reported."""
+    return len(info.get("inner_steps", ()))
+
+
+def given_again(run: Run) -> dict[str, NDArray[Any]]:
+    """Give the inputs beside the images and their `extra_inputs` that a run was made with."""
+    return {name.removeprefix(_GIVEN): array for name, array in run.arrays.items() if name.startswith(_GIVEN)}
+
+
+def make_run(
+    segment_set: SegmentSet, step: str, params: Any, result: StepResult, duration_s: float, name: str,
+    given: Mapping[str, Given] | None = None,
+) -> Run:  # fmt: skip
+    """Make the item of a finished reconstruction of `segment_set`; its arrays become read-only.
+
+    What the fit was `given` is kept with it: it can be made again when the run that it came from is gone.
+    """
+    given = given or {}
+    arrays = {**result.arrays, **{_GIVEN + key: each.array for key, each in given.items()}}
+    for array in arrays.values():
         array.setflags(write=False)
     info = {
         "software": f"ECLIPS {VERSION}",
@@ -78,6 +172,7 @@ def make_run(segment_set: SegmentSet, step: str, params: Any, result: StepResult
         "inputs": inputs_record(segment_set),
         "exclude_sha256": exclude_hash(segment_set),
         "drift_sha256": drift_hash(segment_set),
+        **({"given": {key: each.source for key, each in given.items()}} if given else {}),
     }
     return Run(
         id=new_id(),
@@ -86,7 +181,7 @@ def make_run(segment_set: SegmentSet, step: str, params: Any, result: StepResult
         step=step,
         step_version=STEPS[step].version,
         params=schema.dump(params),
-        arrays=result.arrays,
+        arrays=arrays,
         info=info,
         input_sha256=tuple(image.sha256 for image in segment_set.images),
         created=datetime.now(UTC).isoformat(timespec="seconds"),

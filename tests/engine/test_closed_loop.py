@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from eclips_app.core.context import SilentContext
 from eclips_app.core.detector import Beam, Detector, Segment
 from eclips_app.core.emission import Emission
-from eclips_app.core.steps import ClosedLoop, Reconstruct, Simulate, run_step
+from eclips_app.core.errors import Cancelled
+from eclips_app.core.steps import ClosedLoop, Reconstruct, Simulate, StepResult, run_step
+from eclips_app.core.tolerance import Tolerances
 from eclips_app.engine.surfaces import rough, steps
 
 FOUR = Detector(
@@ -53,7 +55,11 @@ def test_steps_are_better_than_linear_and_the_result_is_whole() -> None:
     ).arrays
     found = solved(segments, quality="metrology", scan_parallax=False)
     assert off_nm(found["height"], truth).std() < off_nm(linear["height"], truth).std() / 2
-    assert {name: array.shape for name, array in found.items()} == {name: a.shape for name, a in linear.items()}
+    shapes = {name: array.shape for name, array in found.items()}
+    assert {name: shapes[name] for name in linear} == {name: array.shape for name, array in linear.items()}
+    assert shapes["chi2_known"] == shapes["flags"] == shapes["deviations"][1:] == truth.shape
+    total = np.sqrt((found["deviations"].astype(float) ** 2).sum(axis=0)) * PIXEL_NM
+    np.testing.assert_allclose(total, found["height_std"], rtol=1e-2)
     np.testing.assert_allclose(np.linalg.norm(found["normals"], axis=0), 1.0, rtol=1e-5)
     assert abs(np.nanmedian(found["chi2"]) - 1.0) < 0.25
     assert np.nanmedian(found["rho"]) == pytest.approx(1.0, abs=0.01)
@@ -66,11 +72,18 @@ def test_the_standard_deviation_is_that_of_repeated_images() -> None:
         run_step("simulate", {"height": height}, replace(params, seed=seed), SilentContext()).arrays["segments"]
         for seed in range(6)
     ]
-    found = [solved(each, scan_parallax=False, draws=16) for each in seen]
-    heights = np.stack([each["height"] - each["height"].mean() for each in found])
+    params = ClosedLoop(FOUR, PIXEL_NM, device="cpu", scan_parallax=False)
+    found = [run_step("reconstruct-closed-loop", {"segments": each}, params, SilentContext()) for each in seen]
+    heights = np.stack([each.arrays["height"] - each.arrays["height"].mean() for each in found])
     scatter = np.sqrt(heights.var(axis=0, ddof=1).mean())
-    stated = np.sqrt(np.mean([(each["height_std"] ** 2).mean() for each in found]))
+    stated = np.sqrt(np.mean([noise_variance(each) for each in found]))
     assert stated == pytest.approx(scatter, rel=0.35)  # six maps, whose long waves are few
+
+
+def noise_variance(found: StepResult) -> float:
+    """Mean variance of the heights from noise alone, in nm^2."""
+    noise = [part == "noise" for part, _ in found.info["deviation_parts"]]
+    return float((found.arrays["deviations"][noise].astype(float) ** 2).sum(axis=0).mean()) * PIXEL_NM**2
 
 
 def test_scan_parallax_is_taken_away() -> None:
@@ -94,6 +107,26 @@ def test_clipped_and_excluded_pixels_do_not_count() -> None:
     )
 
 
+def test_wrong_gains_are_found_within_what_is_stated() -> None:
+    fine = steps((192, 256), PIXEL_NM / 2, 1)
+    segments, truth = images(fine), pixels(fine)
+    wrong = (0.01, -0.01, 0.006, -0.006)
+    quadrants = tuple(replace(q, gain=q.gain / (1 + error)) for q, error in zip(FOUR.quadrants, wrong, strict=True))
+    given = replace(FOUR, quadrants=quadrants)
+
+    def found(**more: Any) -> StepResult:
+        params = ClosedLoop(given, PIXEL_NM, scan_parallax=False, device="cpu", **more)
+        return run_step("reconstruct-closed-loop", {"segments": segments}, params, SilentContext())
+
+    plain, fitted = found(), found(tolerances=Tolerances(gain_percent=1.0))
+    values = np.array([fitted.info["channels"][f"gain:{q.name}"] for q in FOUR.quadrants])
+    np.testing.assert_allclose(values - values.mean(), wrong, atol=0.002)
+    assert fitted.info["chi2"] < 0.95 * plain.info["chi2"]
+    assert off_nm(fitted.arrays["height"], truth).std() < 0.7 * off_nm(plain.arrays["height"], truth).std()
+    assert {part for part, _ in fitted.info["deviation_parts"]} >= {"noise", "gains"}
+    assert "gains" not in fitted.info["not_stated"]
+
+
 def test_the_wrong_emission_reads_other_angles() -> None:
     # A plane of 20 degrees of copper, read as Lambert's, comes out too steep; with copper's table it does not.
     height = np.broadcast_to(np.arange(96) * np.tan(np.deg2rad(20.0)) * PIXEL_NM / 2, (96, 96))
@@ -107,15 +140,36 @@ def test_the_wrong_emission_reads_other_angles() -> None:
     assert angle(Emission("tabulated", "Cu")) == pytest.approx(20.0, abs=0.4)
 
 
-def test_stopping_stops() -> None:
-    class Stopped(Exception):
-        pass
+class Impatient(SilentContext):
+    """Asks to stop once a part is done."""
 
-    class Impatient(SilentContext):
-        def progress(self, fraction: float, text: str = "") -> None:
-            if fraction > 0.3:
-                raise Stopped
+    def __init__(self, part: float) -> None:
+        self.part, self.done = part, 0.0
 
+    def progress(self, fraction: float, text: str = "") -> None:
+        self.done = max(self.done, fraction)
+        self.check()
+
+    def check(self) -> None:
+        if self.done > self.part:
+            raise Cancelled
+
+
+def test_stopping_before_the_first_step_gives_nothing() -> None:
     segments = images(steps((96, 128), PIXEL_NM / 2, 1))
-    with pytest.raises(Stopped):
-        run_step("reconstruct-closed-loop", {"segments": segments}, ClosedLoop(FOUR, PIXEL_NM), Impatient())
+    with pytest.raises(Cancelled):
+        run_step("reconstruct-closed-loop", {"segments": segments}, ClosedLoop(FOUR, PIXEL_NM), Impatient(0.05))
+
+
+def test_stopping_gives_the_best_so_far() -> None:
+    fine = steps((192, 256), PIXEL_NM / 2, 1)
+    segments, truth = images(fine), pixels(fine)
+    params = ClosedLoop(FOUR, PIXEL_NM, scan_parallax=False, device="cpu", least_fall=1e-6)
+    found = run_step("reconstruct-closed-loop", {"segments": segments}, params, Impatient(0.35))
+    linear = run_step(
+        "reconstruct-linear", {"segments": segments}, Reconstruct(FOUR, PIXEL_NM, scan_parallax=False), SilentContext()
+    )
+    assert found.info["stopped"]
+    assert "user" in found.info["stopping"]
+    assert "deviations" not in found.arrays
+    assert off_nm(found.arrays["height"], truth).std() < off_nm(linear.arrays["height"], truth).std()

@@ -15,7 +15,7 @@ from eclips_app.core.detector import Beam, Detector, Segment
 from eclips_app.core.emission import Emission
 from eclips_app.core.errors import Cancelled, EclipsError
 from eclips_app.engine.acceptance import GEOMETRY, coverage, geometry_vector, vectors
-from eclips_app.engine.forward import image, torch_horizon
+from eclips_app.engine.forward import cells, image, torch_horizon
 from eclips_app.engine.forward.image import PixelResponse, probe_sigma
 from eclips_app.engine.forward.linearised import Linearised
 from eclips_app.engine.forward.model import Parallax, detector_tables, forward_model, slopes
@@ -275,19 +275,40 @@ def test_a_flat_has_the_signal_one() -> None:
     assert forward_model(FOUR, 2.0).flat == pytest.approx(vectors(FOUR)[:, 2].mean(), rel=1e-4)
 
 
+def test_cells_of_a_plane_have_its_slopes_and_heights() -> None:
+    rows, columns = torch.meshgrid(*(torch.arange(n, dtype=torch.float64) for n in (7, 9)), indexing="ij")
+    corners = 0.3 * columns - 0.2 * (6 - rows)  # falls upward
+    right, up = cells.slopes(corners)
+    torch.testing.assert_close(right, torch.full((6, 8), 0.3, dtype=torch.float64))
+    torch.testing.assert_close(up, torch.full((6, 8), -0.2, dtype=torch.float64))
+    torch.testing.assert_close(cells.corners_of(cells.heights(corners)), corners)
+
+
+def test_corners_keep_the_heights_that_they_are_made_from() -> None:
+    step = torch.zeros((12, 16), dtype=torch.float64)
+    step[:, 8:] = 5.0
+    missed = cells.heights(cells.corners_of(step)) - step
+    assert float(missed.abs().max()) < 5.0 / 6  # a cliff between two columns
+    assert float(missed[:, :3].abs().max()) < 0.01
+
+
 @pytest.mark.parametrize("emission", [LAMBERT, LOBES])
 def test_linearised_images_change_as_the_model_does(emission: Emission) -> None:
     model = forward_model(
         dataclasses.replace(FOUR, beam=Beam(10.0, 2.0)), 2.0, emission=emission, azimuths=16, subpixels=2,
         parallax=Parallax((0.03, -0.02)),
     )  # fmt: skip
-    height = deep(24).contiguous()
-    about = Linearised(model, height)
-    torch.testing.assert_close(about.images, model.images(height))
-    change = torch.from_numpy(np.random.default_rng(1).standard_normal((24, 24)))
+    corners = deep(25).contiguous()
+
+    def images(at: torch.Tensor) -> torch.Tensor:
+        return model.images(cells.heights(at), normal_slopes=cells.slopes(at / model.spacing_nm))
+
+    about = Linearised(model, corners)
+    torch.testing.assert_close(about.images, images(corners))
+    change = torch.from_numpy(np.random.default_rng(1).standard_normal((25, 25)))
     graded = torch.from_numpy(np.random.default_rng(2).standard_normal((4, 12, 12)))
     moved = about.tangent(change)
-    torch.testing.assert_close(moved, along(model.images, (height,), (change,)), rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(moved, along(images, (corners,), (change,)), rtol=1e-9, atol=1e-12)
     assert float((moved * graded).sum()) == pytest.approx(float((about.adjoint(graded) * change).sum()), rel=1e-10)
 
 

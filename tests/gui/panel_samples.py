@@ -77,16 +77,17 @@ class Submitted:
     hear: Any
     key: str = ""
     cancelled: bool = False
+    best: StepResult | None = None  #: what it gives when it is told to stop
 
     def cancel(self) -> None:
         self.cancelled = True
-        self.hear(Cancelled(self))
+        self.hear(Cancelled(self, self.best, 2.0))
 
     def progress(self, fraction: float, text: str, left: float) -> None:
         self.hear(Progress(self, fraction, text, left))
 
-    def preview(self, array: np.ndarray, **info: float) -> None:
-        self.hear(Preview(self, "height", array, info))
+    def preview(self, array: np.ndarray, name: str = "height", **info: float) -> None:
+        self.hear(Preview(self, name, array, info))
 
     def done(self, arrays: dict[str, np.ndarray], **info: Any) -> None:
         self.hear(Done(self, StepResult(arrays, info), 2.0))

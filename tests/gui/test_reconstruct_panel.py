@@ -223,7 +223,7 @@ def test_method_and_emission_go_with_the_run(panel: ReconstructPanel, held: Sess
     for name, quality in (("Standard", "standard"), ("Metrology", "metrology")):
         qtbot.mouseClick(choice.button(name), LEFT)
         assert choice.emission.isVisible()
-        assert reconstruct.flow_of(held).options.quality == quality
+        assert reconstruct.flow_of(held).options.fit.quality == quality
     assert not choice.material.isVisible()
     assert "2 × 2 heights" in choice.text.text()
     assert "Exact forward model" in panel.method.text()
@@ -342,10 +342,9 @@ def test_runs_of_all_methods_are_saved_loaded_and_made_again(tmp_path: Path) -> 
     ring = detector(beam=Beam(10.0, 1.0))
     made = []
     for method in METHODS:
-        options = replace(method.chosen(Options(device="cpu")), emission=Emission("tabulated", "Cu"))
+        fit = ClosedLoop(emission=Emission("tabulated", "Cu"), azimuths=8, draws=2)
+        options = method.chosen(Options(device="cpu", fit=fit))
         params = replace(parameters(images, ring, options), scan_parallax=False)
-        if isinstance(params, ClosedLoop):
-            params = replace(params, azimuths=8, draws=2)
         result = run_step(options.step, inputs, params, SilentContext())
         made.append(make_finished(images, options.step, params, result, 1.0, method.name))
     state, saved = state_of([images, *made])

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,6 @@ from job_steps import Params, step
 from recorder import Recorder
 
 from eclips_app.core.steps import StepResult
-from eclips_app.jobs import engine as engine_module
 from eclips_app.jobs.engine import Engine
 from eclips_app.jobs.job import Cancelled, Done, Failed, Job, Lost, Preview, Progress, Started, State
 from eclips_app.jobs.scratch import is_shared, sweep
@@ -103,11 +103,8 @@ def test_what_a_cancelled_step_gives_in_spite_is_kept(engine: Engine, recorder: 
     np.testing.assert_array_equal(last.result.arrays["best"], np.ones(3))
 
 
-def test_a_deaf_step_is_ended_and_the_spare_takes_over(
-    engine: Engine, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(engine_module, "PATIENCE_S", 0.2)
-    job = engine.submit(step("deaf"), Params(), on_event=recorder)
+def test_a_deaf_step_is_ended_and_the_spare_takes_over(engine: Engine, recorder: Recorder) -> None:
+    job = engine.submit(replace(step("deaf"), patience_s=0.2), Params(), on_event=recorder)
     recorder.wait_for(job, Progress)
     job.cancel()
     assert job.wait(30) is State.CANCELLED

@@ -10,47 +10,56 @@ from collections.abc import Callable
 import torch
 from torch.autograd import forward_ad
 
+from eclips_app.engine.forward import cells
 from eclips_app.engine.forward.model import ForwardModel, slopes
 from eclips_app.engine.forward.quadrature import loops_for
 from eclips_app.engine.forward.scene import Plan, Scene
 
 
 class Linearised:
-    """Images [k, row, col] of a model at `height_nm` [row * subpixels, col * subpixels], in units of a flat."""
+    """Images [k, row, col] of a model about heights in nm at the corners of its samples, in units of a flat."""
 
-    def __init__(self, model: ForwardModel, height_nm: torch.Tensor) -> None:
+    def __init__(self, model: ForwardModel, corners_nm: torch.Tensor) -> None:
         self.model = model
         tables = model.sectors
-        height = model.local(height_nm)
-        tangents = slopes(height)
-        self._scene = Scene(height, tangents, model.expansion.weights(tangents))
+        middle = cells.heights(corners_nm)
+        height = model.local(middle)
+        tangents = cells.slopes(corners_nm / model.spacing_nm) + slopes(height - middle / model.spacing_nm)
+        self.scene = Scene(height, tangents, model.expansion.weights(tangents))
         self._plan = Plan(tables.taken, *tables.plan)
         self._loops = loops_for(height.device)
         # How the functions of the normal change with the two slopes, [2, j, row, col].
         along = torch.eye(2, dtype=height.dtype, device=height.device)[:, :, None, None].expand(2, *tangents.shape)
         self._bends = torch.stack([tangent_of(model.expansion.weights, tangents, one) for one in along])
         self._winner = torch.empty((tables.directions.shape[1], *height.shape), dtype=torch.int16, device=height.device)
-        out = self._total(self._scene.weights)
-        self._loops.signal(self._scene, self._plan, self._winner, out)
-        self.images = self._pixels(out)
+        self.images = self._pixels(self._rendered(self.scene, self._winner))
+
+    def samples(self, scene: Scene[torch.Tensor]) -> torch.Tensor:
+        """Give the signal [k, row, col] of a scene on samples, without the response of the pixels."""
+        return self.model.placed(self._rendered(scene, torch.empty_like(self._winner)))
+
+    def _rendered(self, scene: Scene[torch.Tensor], winner: torch.Tensor) -> torch.Tensor:
+        out = self._total(scene.weights)
+        self._loops.signal(scene, self._plan, winner, out)
+        return out
 
     def tangent(self, change_nm: torch.Tensor) -> torch.Tensor:
         """Give the first-order change of the images [k, row, col] for a change of the heights."""
         change = change_nm / self.model.spacing_nm
-        leaning = slopes(change)
-        moved = Scene(change, leaning, (self._bends * leaning[:, None]).sum(0))
+        leaning = cells.slopes(change)
+        moved = Scene(cells.heights(change), leaning, (self._bends * leaning[:, None]).sum(0))
         out = self._total(moved.weights)
-        self._loops.tangent(self._scene, self._plan, self._winner, moved, out.new_empty((0, 0, 0, 0)), out)
+        self._loops.tangent(self.scene, self._plan, self._winner, moved, out.new_empty((0, 0, 0, 0)), out)
         return self._pixels(out)
 
     def adjoint(self, graded: torch.Tensor) -> torch.Tensor:
         """Give the derivatives of ``Sum graded * images`` by the heights, per nm."""
         gradient = self._from_pixels(graded)
-        to_height, to_slopes = (x.new_zeros(x.shape) for x in self._scene[:2])
+        to_height, to_slopes = (x.new_zeros(x.shape) for x in self.scene[:2])
         to_weights = torch.einsum("kj,krc->jrc", self.model.sectors.total, gradient).contiguous()
-        self._loops.adjoint(self._scene, self._plan, self._winner, gradient, to_height, to_slopes, to_weights)
+        self._loops.adjoint(self.scene, self._plan, self._winner, gradient, to_height, to_slopes, to_weights)
         to_slopes += (self._bends * to_weights).sum(1)
-        return (to_height + slopes_adjoint(to_slopes)) / self.model.spacing_nm
+        return (cells.heights_adjoint(to_height) + cells.slopes_adjoint(to_slopes)) / self.model.spacing_nm
 
     def by_slopes(self) -> torch.Tensor:
         """Give the change of the images [2, k, row, col] with the slopes (right, up) alone, with nothing in the way."""
@@ -66,23 +75,6 @@ class Linearised:
     def _from_pixels(self, graded: torch.Tensor) -> torch.Tensor:
         """Go back from pixels to samples: the adjoint of `_pixels`."""
         return self.model.placed_adjoint(self.model.response.adjoint(graded / self.model.flat))
-
-
-def slopes_adjoint(gradient: torch.Tensor) -> torch.Tensor:
-    """Give the adjoint of `model.slopes`: from [2, row, col] (right, up) to heights [row, col]."""
-    return _difference_adjoint(gradient[0].T).T - _difference_adjoint(gradient[1])
-
-
-def _difference_adjoint(gradient: torch.Tensor) -> torch.Tensor:
-    """Give the adjoint of differences down the rows, central but for the ends."""
-    found = torch.zeros_like(gradient)
-    found[2:] += 0.5 * gradient[1:-1]
-    found[:-2] -= 0.5 * gradient[1:-1]
-    found[1] += gradient[0]
-    found[0] -= gradient[0]
-    found[-1] += gradient[-1]
-    found[-2] -= gradient[-1]
-    return found
 
 
 def tangent_of(

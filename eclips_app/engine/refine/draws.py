@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -18,35 +17,41 @@ from eclips_app.engine.refine.solver import GaussNewton
 
 _TOLERANCE = 0.1
 
+Solve = Callable[[Tensor], Tensor]  #: from a right-hand side to a change of the heights at the corners, both in samples
+
 
 @dataclass(frozen=True)
 class Draws:
-    """Deviations of the heights in nm [draw, row, col], and heights that the data determine, per pixel."""
+    """Deviations of the heights at the corners in samples [draw, row, col], and heights that the data determine, per pixel."""
 
     heights: Tensor
     fitted_per_pixel: float
 
 
-def draws(solver: GaussNewton, count: int, seed: int, report: Callable[[float, str], None]) -> Draws:
+def solve_with(solver: GaussNewton, check: Callable[[], None], tolerance: float = _TOLERANCE) -> Solve:
+    """Give the inverse of the solver's Gauss-Newton matrix at its place."""
+    spectrum = solver.preconditioner()
+
+    def solve(right: Tensor) -> Tensor:
+        return solver.solved(right, spectrum, tolerance, lambda part: check())[0]
+
+    return solve
+
+
+def draws(solver: GaussNewton, solve: Solve, count: int, seed: int, report: Callable[[float, str], None]) -> Draws:
     """Draw `count` times; `report` may raise to stop."""
     generator = torch.Generator().manual_seed(seed)  # on the CPU, so that a device does not change the draws
-    spacing, like = solver.model.spacing_nm, solver.height_nm
-    spectrum, found, determined = solver.preconditioner(), [], 0.0
+    found, determined = [], 0.0
     for number in range(count):
-        noise = _normal(solver.data.signal, generator) * solver.weight.sqrt()
-        open_to = _normal(second_differences(like), generator) * solver.stiffness.sqrt()
-        data = solver.about.adjoint(solver.fitted.graded(noise / solver.weight.clamp(min=1e-30))) * spacing
-        right = data + second_differences_adjoint(open_to)
-        change, _ = solver.solved(right, spectrum, _TOLERANCE, partial(_reported, report, number, count))
-        found.append(change * spacing)
-        determined += float((data * change).double().sum())
-    pixels = solver.data.signal[0].numel()
-    return Draws(torch.stack(found), determined / (count * pixels))
+        report(number / count, f"draw {number + 1} of {count}")
+        noise = normal(solver.signal, generator) * solver.weight.sqrt()
+        data = solver.coupled(noise / solver.weight.clamp(min=1e-30))
+        open_to = normal(second_differences(solver.at.height_nm), generator) * solver.at.stiffness.sqrt()
+        found.append(solve(data + second_differences_adjoint(open_to)))
+        determined += float((data * found[-1]).double().sum())
+    return Draws(torch.stack(found), determined / (count * solver.signal[0].numel()))
 
 
-def _reported(report: Callable[[float, str], None], number: int, count: int, part: float) -> None:
-    report((number + part) / count, f"draw {number + 1} of {count}")
-
-
-def _normal(like: Tensor, generator: torch.Generator) -> Tensor:
+def normal(like: Tensor, generator: torch.Generator) -> Tensor:
+    """Draw standard normal numbers of the same shape."""
     return torch.randn(like.shape, generator=generator, dtype=like.dtype).to(like.device)

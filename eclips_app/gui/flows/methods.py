@@ -27,7 +27,7 @@ class Method:
 
     def chosen(self, options: Options) -> Options:
         """Give the options with this method."""
-        return replace(options, method=self.method, quality=self.quality)
+        return replace(options, method=self.method, fit=replace(options.fit, quality=self.quality))
 
 
 LIVE = Method(
@@ -46,7 +46,7 @@ METHODS = (LIVE, STANDARD, METROLOGY)
 
 def method_of(options: Options) -> Method:
     """Give the method that is chosen."""
-    return next((m for m in METHODS[1:] if (m.method, m.quality) == (options.method, options.quality)), LIVE)
+    return next((m for m in METHODS[1:] if (m.method, m.quality) == (options.method, options.fit.quality)), LIVE)
 
 
 def method_of_run(run: Run) -> Method:
@@ -66,7 +66,7 @@ def emission_text(emission: Mapping[str, Any]) -> str:
 
 def needs_beam(options: Options) -> bool:
     """Whether the emission that is chosen is one of a material, which depends on the beam energy."""
-    return method_of(options).is_exact and options.emission.needs_table
+    return method_of(options).is_exact and options.fit.emission.needs_table
 
 
 def lacks_beam(options: Options, detector: Detector | None) -> bool:

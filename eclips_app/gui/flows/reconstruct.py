@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
 
 from eclips_app.commands import edits
+from eclips_app.core.errors import EclipsError
 from eclips_app.core.steps import Reconstruct, StepResult
 from eclips_app.gui.actions import ActionInfo
 from eclips_app.gui.flows.methods import lacks_beam, method_of
@@ -18,7 +20,16 @@ from eclips_app.gui.tasks import Task
 from eclips_app.jobs.scratch import ArrayInput
 from eclips_app.model.items import ProfileLine, Run, SegmentSet
 from eclips_app.model.project import Selection
-from eclips_app.model.runs import Options, extra_inputs, make_run, parameters
+from eclips_app.model.runs import (
+    Given,
+    Options,
+    extra_inputs,
+    given_by_runs,
+    make_run,
+    outer_steps,
+    parameters,
+    without_gaps,
+)
 
 
 @dataclass(frozen=True)
@@ -28,6 +39,7 @@ class Request:
     segment_set: SegmentSet  #: as it was at the start
     options: Options
     params: Reconstruct
+    given: Mapping[str, Given]  #: what comes from earlier runs
 
 
 class ReconstructFlow(QtCore.QObject):
@@ -35,6 +47,7 @@ class ReconstructFlow(QtCore.QObject):
 
     changed = Signal()  #: readiness, options, queue, progress or the running task
     previewed = Signal(object, dict)  #: unfinished heights [row, col] in nm, and facts
+    stepped = Signal(object)  #: chi-square so far, [n, 2]: outer step and chi-square per degree of freedom
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
@@ -106,9 +119,17 @@ class ReconstructFlow(QtCore.QObject):
         project = self._session.project
         checks = checklist(project, segment_set)
         if lacks_beam(options, project.detector):
-            text = f"Emission of {options.emission.material} needs the beam energy"
+            text = f"Emission of {options.fit.emission.material} needs the beam energy"
             checks += (Check("emission", "error", text, "detector", "Enter energy"),)
+        if segment_set is not None:
+            try:
+                self._given(segment_set, options)
+            except EclipsError as error:
+                checks += (Check("given", "error", error.what, "reconstruct", "Choose another"),)
         return checks
+
+    def _given(self, segment_set: SegmentSet, options: Options) -> dict[str, Given]:
+        return given_by_runs(options, segment_set, lambda run_id: self._session.project.get(Run, run_id))
 
     def _missing(self, segment_set: SegmentSet | None, options: Options) -> Check | None:
         """Give the first thing that stands against a reconstruction."""
@@ -118,12 +139,13 @@ class ReconstructFlow(QtCore.QObject):
         detector = self._session.project.detector
         assert detector is not None  # a set without one is not ready
         params = parameters(segment_set, detector, options)
+        given = without_gaps(self._given(segment_set, options))
         text = f"Reconstructing {segment_set.name}"
         if self._batch_size:
             text += f" ({self._batch_size - len(self.queue)} of {self._batch_size})"
         task = self._session.tasks.run(
-            options.step, params, _arrays(segment_set), text, self._keep, on_preview=self._show_preview,
-            data=Request(segment_set, options, params),
+            options.step, params, _arrays(segment_set, given), text, self._keep,
+            on_preview=self._show_preview, on_stopped=self._keep, data=Request(segment_set, options, params, given),
             priority="batch" if self._batch_size else "foreground",
         )  # fmt: skip
         self.task = task
@@ -135,21 +157,36 @@ class ReconstructFlow(QtCore.QObject):
     def _show_preview(self, name: str, array: NDArray[Any], info: dict[str, Any]) -> None:
         if name == "height":
             self.previewed.emit(array, info)
+        elif name == "chi2":
+            self.stepped.emit(array)
 
     def _keep(self, task: Task, result: StepResult) -> None:
         request: Request = task.data
         project = self._session.project
         segment_set = project.get(SegmentSet, request.segment_set.id)
+        was_stopped = bool(result.info.get("stopped"))
         if segment_set is None:
-            self._session.notify("The images were removed meanwhile; the reconstruction was dropped.", "warning")
+            if not was_stopped:  # else another project was opened, which stops all work
+                self._session.notify("The images were removed meanwhile; the reconstruction was dropped.", "warning")
             return
-        name = _free_name(method_of(request.options).name, project.runs_of(segment_set.id))
+        ending = " (stopped)" if was_stopped else ""
+        name = _free_name(method_of(request.options).name, ending, project.runs_of(segment_set.id))
         seconds = result.info["duration_s"]
-        run = make_run(request.segment_set, request.options.step, request.params, result, seconds, name)
+        run = make_run(request.segment_set, request.options.step, request.params, result, seconds, name, request.given)
         self._session.do(edits.add(f"Reconstruct {segment_set.name}", run))
         if project.selection.set_id == segment_set.id:
             project.select(run_id=run.id)
-        self._session.notify(f"{segment_set.name}: {run.name} is ready.", "good")
+        self._tell(segment_set, run)
+
+    def _tell(self, segment_set: SegmentSet, run: Run) -> None:
+        """Say that a run is there, and what it warns of."""
+        if run.info.get("stopped"):
+            count = outer_steps(run.info)
+            after = f"after {count} step" if count == 1 else f"after {count} steps"
+            text = f"{segment_set.name}: {run.name} {after}; its best heights are kept, without standard deviations of their own."
+            self._session.notify(text)
+        else:
+            self._session.notify(f"{segment_set.name}: {run.name} is ready.", "good")
         for warning in run.info.get("warnings", ()):
             self._session.notify(f"{segment_set.name}, {run.name}: {warning}", "warning")
 
@@ -186,19 +223,21 @@ def register(session: Session) -> None:
         ),
         ActionInfo(
             "reconstruct.stop", "Stop reconstruction", "Reconstruct", flow.stop, "", "stop",
-            lambda: flow.task is not None, "Stop the reconstruction that runs.",
+            lambda: flow.task is not None,
+            "Stop the reconstruction that runs; the best heights so far are kept (not with Live).",
         ),
     ):  # fmt: skip
         session.actions.add(info)
 
 
-def _arrays(segment_set: SegmentSet) -> dict[str, ArrayInput]:
-    """Give the images; they are stacked while they are copied for the engine process, so only once."""
-    return {"segments": [image.data for image in segment_set.images], **extra_inputs(segment_set)}
+def _arrays(segment_set: SegmentSet, given: Mapping[str, Given]) -> dict[str, ArrayInput]:
+    """Give the inputs; the images are stacked while they are copied for the engine process, so only once."""
+    images = {"segments": [image.data for image in segment_set.images]}
+    return {**images, **extra_inputs(segment_set), **{name: each.array for name, each in given.items()}}
 
 
-def _free_name(method: str, runs: tuple[Run, ...]) -> str:
+def _free_name(method: str, ending: str, runs: tuple[Run, ...]) -> str:
     """Give the method's name, with a number from the second run of that name on."""
     taken = {run.name for run in runs}
-    names = (method, *(f"{method} {i}" for i in range(2, len(runs) + 2)))
+    names = (method + ending, *(f"{method} {i}{ending}" for i in range(2, len(runs) + 2)))
     return next(name for name in names if name not in taken)

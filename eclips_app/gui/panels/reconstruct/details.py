@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import html
+
 from eclips_app.gui.flows.readiness import changed_since
 from eclips_app.gui.panels.reconstruct import presenter
+from eclips_app.gui.panels.reconstruct.chi2_plot import Chi2Plot
 from eclips_app.gui.qt import QtGui, QtWidgets
 from eclips_app.gui.session import Session
+from eclips_app.model.items import Run
 
 
 class RunDetails(QtWidgets.QWidget):
@@ -21,7 +25,9 @@ class RunDetails(QtWidgets.QWidget):
         self.stale = _wrapped("warning")
         self.facts = QtWidgets.QLabel()
         self.facts.setTextInteractionFlags(QtGui.Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.facts.setWordWrap(True)
         self.facts.setAccessibleName("Facts of the selected run")
+        self.curve = Chi2Plot(session.theme)
         self.warnings = _wrapped("warning")
         self.how = QtWidgets.QPushButton("How was this made?")
         self.how.setProperty("kind", "link")
@@ -29,7 +35,7 @@ class RunDetails(QtWidgets.QWidget):
         self.how.clicked.connect(self.show_provenance)
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        for widget in (self.heading, self.stale, self.facts, self.warnings, self.how):
+        for widget in (self.heading, self.stale, self.facts, self.curve, self.warnings, self.how):
             layout.addWidget(widget)
 
     def refresh(self) -> None:
@@ -46,11 +52,19 @@ class RunDetails(QtWidgets.QWidget):
         self.heading.setText(run.name)
         self.stale.setText(f"Inputs changed since: {', '.join(changed)}. Reconstruct again to follow.")
         self.stale.setVisible(bool(changed))
-        cells = (f"<tr><td>{word}&nbsp;&nbsp;</td><td>{value}</td></tr>" for word, value in presenter.facts(run))
-        self.facts.setText(f"<table cellspacing='1'>{''.join(cells)}</table>")
+        self._show_facts(run)
         warnings = [str(text) for text in run.info.get("warnings", ())]
         self.warnings.setText("\n".join(warnings))
         self.warnings.setVisible(bool(warnings))
+
+    def _show_facts(self, run: Run) -> None:
+        told = [(word.replace(" ", "&nbsp;"), html.escape(value)) for word, value in presenter.facts(run)]
+        cells = (f"<tr><td>{word}&nbsp;&nbsp;</td><td>{value}</td></tr>" for word, value in told)
+        self.facts.setText(f"<table cellspacing='1'>{''.join(cells)}</table>")
+        curve = presenter.chi2_curve(run)
+        self.curve.setVisible(curve is not None)
+        if curve is not None:
+            self.curve.show_curve(*curve)
 
     def show_provenance(self) -> None:
         """Open the window that tells how the run was made."""

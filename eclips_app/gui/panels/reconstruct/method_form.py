@@ -65,8 +65,8 @@ class MethodForm(QtWidgets.QWidget):
         method = method_of(options)
         self.group.button(METHODS.index(method)).setChecked(True)
         self.text.setText(method.text)
-        self.emission.show_data(options.emission.model)
-        self.material.show_data(options.emission.material)
+        self.emission.show_data(options.fit.emission.model)
+        self.material.show_data(options.fit.emission.material)
         self._form.setRowVisible(self.emission, method.is_exact)
         self._form.setRowVisible(self.material, needs_beam(options))
         self._form.setRowVisible(self.beam, needs_beam(options))
@@ -81,9 +81,9 @@ class MethodForm(QtWidgets.QWidget):
 
     def _choose_emission(self, _: object) -> None:
         options = self._flow.options
-        material = self.material.currentData() or options.emission.material
-        emission = replace(options.emission, model=self.emission.currentData(), material=material)
-        self._flow.set_options(replace(options, emission=emission))
+        material = self.material.currentData() or options.fit.emission.material
+        emission = replace(options.fit.emission, model=self.emission.currentData(), material=material)
+        self._flow.set_options(replace(options, fit=replace(options.fit, emission=emission)))
 
 
 def _faint() -> QtWidgets.QLabel:

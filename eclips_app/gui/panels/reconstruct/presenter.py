@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 
 from eclips_app.core.detector import Detector
+from eclips_app.core.schema import rule_of
 from eclips_app.core.steps import STEPS, ClosedLoop, Reconstruct
 from eclips_app.core.units import format_length
 from eclips_app.gui.flows.methods import LIVE, Method, emission_text, method_of_run
 from eclips_app.gui.flows.readiness import changed_since, slope_limit_deg
 from eclips_app.model.items import Run
 from eclips_app.model.project import Project
+from eclips_app.model.runs import outer_steps
 
 _WORDS = {
     "detector": "detector",
@@ -29,13 +31,13 @@ _WORDS = {
     "scan_parallax": "scan parallax",
     "device": "device",
     "axis_px": "beam axis",
-    "azimuths": "azimuths",
-    "smoothing": "smoothing",
+    "tolerances": "uncertainties",
+    "coarse_to_fine": "coarse to fine",
     "draws": "random draws",
-    "seed": "seed",
 }
 _EXACT_ONLY = {f.name for f in fields(ClosedLoop)} - {f.name for f in fields(Reconstruct)}  #: no choice in a linear run
 _TOLD = {"quality", "emission"}  #: in words of their own
+_GIVEN = {"start": "Started from", "rho": "Brightness from", "materials": "Materials from"}
 _DEVICES = {"cuda": "graphics card", "cuda:0": "graphics card", "cpu": "processor"}
 
 
@@ -102,11 +104,19 @@ def differences(before: Run, run: Run) -> list[str]:
     for key in (key for key in dict.fromkeys([*before.params, *run.params]) if key not in told):
         old, new = before.params.get(key), run.params.get(key)
         if old != new:
-            word = _WORDS.get(key, key)
+            word = _word(key)
             found.append(f"{word}: {_short(new)}" if _short(new) else word)
+    if before.info.get("given") != run.info.get("given"):
+        found.append("start or brightness")
     if before.input_sha256 != run.input_sha256:
         found.append("images")
     return found or ["nothing"]
+
+
+def _word(key: str) -> str:
+    """Name a parameter: in words of its own, else by the label that the forms give it."""
+    label = rule_of(ClosedLoop, key).label if key in ClosedLoop.__dataclass_fields__ else ""
+    return _WORDS.get(key) or label.lower() or key
 
 
 def _method_differences(before: Run, run: Run) -> list[str]:
@@ -158,17 +168,30 @@ def _linear_facts(run: Run) -> list[tuple[str, str]]:
 
 def _exact_facts(run: Run) -> list[tuple[str, str]]:
     """Give the facts of a fit."""
-    found = []
+    found = [(_GIVEN.get(name, name), str(source)) for name, source in run.info.get("given", {}).items()]
     if _is_number(chi2 := run.info.get("chi2")):
         found.append(("χ²", f"{chi2:.3g}"))
-    if steps := run.info.get("inner_steps"):
-        found.append(("Steps", str(len(steps))))
+    if steps := outer_steps(run.info):
+        found.append(("Steps", str(steps)))
+    if stopping := run.info.get("stopping"):
+        found.append(("Ended", str(stopping)))
     if _is_number(smoothing := run.info.get("smoothing")):
         found.append(("Smoothing", f"{smoothing:.3g}"))
     std, mask = run.arrays.get("height_std"), run.arrays.get("mask")
     if std is not None and (known := _sample(std, mask)).size:
-        found.append(("Height noise, median", format_length(float(np.median(known)), 2)))
+        word = "Height noise, median" if not run.info.get("deviation_parts") else "Height std, median"
+        found.append((word, format_length(float(np.median(known)), 2)))
+    if missing := run.info.get("not_stated"):
+        found.append(("Not stated", ", ".join(missing)))
     return found
+
+
+def chi2_curve(run: Run) -> tuple[np.ndarray, list[float]] | None:
+    """Give chi-square [n, 2] over the outer steps of a fit, and the cost at the same steps; None where it is not told."""
+    chi2 = run.info.get("chi2_steps")
+    if not chi2:
+        return None
+    return np.column_stack([np.arange(len(chi2)), chi2]), list(run.info.get("cost", ()))
 
 
 def height_range_nm(height: np.ndarray) -> tuple[float, float]:

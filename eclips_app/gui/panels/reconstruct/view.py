@@ -8,12 +8,16 @@ from numpy.typing import NDArray
 
 from eclips_app.gui.flows.methods import method_of
 from eclips_app.gui.flows.reconstruct import flow_of
+from eclips_app.gui.panels.reconstruct import fit_texts
 from eclips_app.gui.panels.reconstruct.checklist import Checklist
+from eclips_app.gui.panels.reconstruct.chi2_plot import Chi2Plot
 from eclips_app.gui.panels.reconstruct.details import RunDetails
+from eclips_app.gui.panels.reconstruct.fit_form import FitForm
 from eclips_app.gui.panels.reconstruct.method_form import MethodForm
 from eclips_app.gui.panels.reconstruct.options import OptionsForm
 from eclips_app.gui.panels.reconstruct.presenter import method_text
 from eclips_app.gui.panels.reconstruct.runs_table import RunsTable
+from eclips_app.gui.panels.reconstruct.tolerance_form import ToleranceForm
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
 from eclips_app.gui.session import Session
 from eclips_app.gui.widgets.collapsible import Collapsible
@@ -37,12 +41,18 @@ class ReconstructPanel(QtWidgets.QWidget):
         self.method.setProperty("kind", "faint")
         self.choice = MethodForm(session, self._flow)
         self.options = OptionsForm(session, self._flow)
+        self.fit = FitForm(session, self._flow)
+        self.tolerances = ToleranceForm(session, self._flow)
+        self.fit_section = Collapsible("Fit", self.fit)
+        self.tolerance_section = Collapsible("Uncertainties", self.tolerances)
         self.button = _Primary(session, self._flow.run)
         self.progress = _Progress(session, self._flow.stop)
         self.preview = ImagePane(session.theme, "Preview")
         self.preview.setFixedHeight(190)
         self.preview.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.preview.hide()
+        self.curve = Chi2Plot(session.theme)
+        self.curve.hide()
         self.runs_heading = _heading("Runs")
         self.runs = RunsTable(session)
         self.runs.setSizePolicy(QtWidgets.QSizePolicy.Policy.Expanding, QtWidgets.QSizePolicy.Policy.Fixed)
@@ -50,6 +60,7 @@ class ReconstructPanel(QtWidgets.QWidget):
         self._lay_out()
         self._flow.changed.connect(self.refresh)
         self._flow.previewed.connect(self._show_preview)
+        self._flow.stepped.connect(self._show_curve)
         session.project.changed.connect(self._on_project)
         session.project.selection_changed.connect(self._on_selection)
         self.refresh()
@@ -60,11 +71,12 @@ class ReconstructPanel(QtWidgets.QWidget):
 
     def refresh(self) -> None:
         """Show the state of the project and of what runs."""
-        project, task = self._session.project, self._flow.task
+        project, task, method = self._session.project, self._flow.task, method_of(self._flow.options)
         self.checklist.set_checks(self._flow.checks)
         self.choice.refresh()
-        self.method.setText(method_text(project.detector, method_of(self._flow.options)))
+        self.method.setText(method_text(project.detector, method))
         self.options.refresh()
+        self._refresh_fit(method.is_exact)
         self.button.setVisible(task is None)
         self.button.setEnabled(self._flow.can_run())
         self.progress.setVisible(task is not None)
@@ -73,10 +85,23 @@ class ReconstructPanel(QtWidgets.QWidget):
         else:
             self._drawn = ()
             self.preview.hide()
+            self.curve.hide()
         has_runs = bool(project.runs_of(project.selection.set_id))
         self.runs_heading.setVisible(has_runs)
         self.runs.setVisible(has_runs)
         self.details.refresh()
+
+    def _refresh_fit(self, is_exact: bool) -> None:
+        """Show the forms that concern a fit, with the number of choices that are not automatic."""
+        options = self._flow.options
+        for section, form, title, count in (
+            (self.fit_section, self.fit, "Fit", fit_texts.count_fit_changes(options)),
+            (self.tolerance_section, self.tolerances, "Uncertainties", fit_texts.count_tolerances(options)),
+        ):
+            section.setVisible(is_exact)
+            section.head.setText(f"{title} ({count} chosen)" if count else title)
+            if is_exact:
+                form.refresh()
 
     def _lay_out(self) -> None:
         column = QtWidgets.QWidget()
@@ -85,10 +110,13 @@ class ReconstructPanel(QtWidgets.QWidget):
         layout.setSpacing(10)
         layout.addWidget(self.checklist)
         layout.addWidget(self.choice)
+        layout.addWidget(self.fit_section)
+        layout.addWidget(self.tolerance_section)
         layout.addWidget(Collapsible("Options", self.options))
         layout.addWidget(self.button)
         layout.addWidget(self.progress)
         layout.addWidget(self.preview)
+        layout.addWidget(self.curve)
         layout.addWidget(self.method)
         layout.addWidget(self.runs_heading)
         layout.addWidget(self.runs)
@@ -113,6 +141,11 @@ class ReconstructPanel(QtWidgets.QWidget):
         if self._drawn != heights.shape:  # the fine heights of Metrology come after those of its linear start
             self._drawn = heights.shape
             self.preview.fit()
+
+    def _show_curve(self, points: NDArray[Any]) -> None:
+        if self._flow.task is not None:
+            self.curve.show_curve(points)
+            self.curve.show()
 
     def _on_project(self, ids: frozenset[str]) -> None:
         if any(self._session.project.get(ProfileLine, item_id) is None for item_id in ids):
@@ -152,7 +185,9 @@ class _Progress(QtWidgets.QWidget):
         self.bar.setRange(0, 1000)
         self.bar.setAccessibleName("Progress of the reconstruction")
         self.stop = QtWidgets.QPushButton("Stop")
-        self.stop.setToolTip("Stop; nothing of this run is kept (Esc)")
+        self.stop.setToolTip(
+            "Stop and keep the best heights so far (Esc); before the first step there are none, nor with Live"
+        )
         self.stop.setShortcut(QtGui.QKeySequence("Esc"))
         self.stop.clicked.connect(stop)
         session.theme.changed.connect(self._draw)
