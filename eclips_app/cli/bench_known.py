@@ -19,6 +19,7 @@ from scipy.ndimage import median_filter
 
 from eclips_app.core.context import SilentContext
 from eclips_app.core.detector import Beam, Detector, Segment, read_detector
+from eclips_app.core.emission import Emission
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.steps import ReadSegments, Simulate, Specimen, run_step
 
@@ -45,9 +46,8 @@ class Case:
     height: Float  #: truth in nm
     normals: Float  #: truth [3, row, col]
     linear_nm: float | None = None  #: error of the reference linear method, where there is one
-    material: NDArray[np.intp] | None = (
-        None  #: number of the material [row, col], 0 the commonest; None: one everywhere
-    )
+    material: NDArray[np.intp] | None = None  #: number of the material, 0 the commonest; None: one everywhere
+    emission: Emission | None = None  #: what the images were rendered with, where it is a material's of the program
 
 
 # The reference cases
@@ -66,7 +66,10 @@ def shared_cases(shared: Path | None) -> Iterator[Case]:
         segments = np.stack([images[f"image/{k}"] for k in range(len(detector.quadrants))])
         truth = np.load(case / "truth.npz")
         height, normals = truth["height"].astype(float), truth["normals"].astype(float)
-        found = Case(case.name, segments, detector, float(facts["pixel_nm"]), height, normals, reference.get(case.name))
+        found = Case(
+            case.name, segments, detector, float(facts["pixel_nm"]), height, normals, reference.get(case.name),
+            emission=Emission("tabulated", "Cu") if "copper" in facts.get("emission", "") else None,
+        )  # fmt: skip
         yield replace(found, material=_material(found)) if case.name == "composition" else found
 
 
