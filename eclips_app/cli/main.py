@@ -27,6 +27,8 @@ COMMANDS = {
     "emission": "how a material backscatters electrons, by Monte Carlo",
     "vision-field": "how far away a surface can still cast a shadow",
     "profile": "heights along a line",
+    "check": "what a reconstruction explains of its images, and where not",
+    "cycle": "cycle consistency: render a reconstruction and reconstruct it again",
     "export": "height map to TIFF, CSV, STL, PLY, VTP, GWY, PNG, …",
     "info": "what is in project files, images, height maps and detector files",
     "verify": "replay reconstructions and compare them bit for bit",

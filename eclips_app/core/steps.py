@@ -160,6 +160,23 @@ class ClosedLoop(Reconstruct):
 
 
 @dataclass(frozen=True)
+class Automatic:
+    """What a closed loop leaves to the program, as it is chosen."""
+
+    azimuths: int
+    least_fall: float
+    draws: int
+
+
+def automatic(params: ClosedLoop) -> Automatic:
+    """Choose by the quality what the parameters leave open."""
+    chosen = Automatic(32, 1e-3, 32) if params.quality == "metrology" else Automatic(16, 1e-2, 16)
+    return Automatic(
+        params.azimuths or chosen.azimuths, params.least_fall or chosen.least_fall, params.draws or chosen.draws
+    )
+
+
+@dataclass(frozen=True)
 class FunctionalStd(ClosedLoop):
     """Exact standard deviations of functionals of the height (Fisher information) about a finished closed-loop run.
 

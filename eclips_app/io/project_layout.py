@@ -27,7 +27,10 @@ SCHEMA = "eclips-project"
 LAYOUT_VERSION = 1
 
 _KEY = re.compile(r"(sets/[\w-]+/quadrants/\d{1,3}|(sets|runs|maps)/[\w-]+/[\w-]+)\Z")
-_UNITS = {"height": "nm", "height_std": "nm", "residual": "grey value", "normals": "1", "rho": "1", "chi2": "1"}
+_UNITS = {
+    "height": "nm", "height_std": "nm", "residual": "grey value", "normals": "1", "rho": "1", "chi2": "1", "chi2_known": "1",
+    "deviations": "pixel size",
+}  # fmt: skip
 _LABELS = {
     "quadrants": "segment images as read [segment, row, column]",
     "exclude": "not used [row, column]",
@@ -38,6 +41,10 @@ _LABELS = {
     "rho": "material factor [row, column]",
     "residual": "measured minus model [segment, row, column]",
     "mask": "height rests on data [row, column]",
+    "chi2": "chi-square over what noise leaves on average [row, column]",
+    "chi2_known": "chi-square with the brightness of the material [row, column]",
+    "deviations": "covariance of the height: sum of the products of these maps [map, row, column]",
+    "flags": "not to be trusted: sum of 1 no data, 2 clipped, 4 occluded, 8 out of model [row, column]",
 }
 
 

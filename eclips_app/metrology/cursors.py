@@ -1,4 +1,8 @@
-"""Readings from a profile: between two cursors, the slope of a stretch, the height of a step between two stretches."""
+"""Readings from a profile: between two cursors, the slope of a stretch, the height of a step between two stretches.
+
+Where the profile has deviations, standard deviations are those of the whole budget, with all that goes together along the
+profile: noise that is integrated, and errors common to the whole map. Noise of random draws: see `metrology.deviations`.
+"""
 
 from __future__ import annotations
 
@@ -16,16 +20,31 @@ Floats = NDArray[np.float64]
 Stretch = tuple[float, float]  #: two distances from the profile's start in nm, in any order
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class Influence:
+    """What a reading is made of."""
+
+    gradient: Floats  #: [point], change of the reading with the height of each point, per nm
+    effects: Floats | None  #: [map], change of the reading with each map of deviations; None where the profile has none
+
+    @property
+    def std(self) -> float | None:
+        """Standard deviation of the reading; None where the profile has no deviations."""
+        return None if self.effects is None else float(np.sqrt(self.effects @ self.effects))
+
+
+@dataclass(frozen=True, eq=False)
 class Reading:
     """What two cursors on a profile show."""
 
     dx_nm: Quantity  #: second cursor minus first
     dz_nm: Quantity
     angle_deg: Quantity  #: of the straight line through both points; positive where the profile rises to the right
+    dz_from: Influence
+    angle_from: Influence
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Slope:
     """A straight line fitted to a stretch of a profile."""
 
@@ -34,49 +53,62 @@ class Slope:
     level_nm: float  #: height of the line at the middle of the stretch
     middle_nm: float  #: distance of that middle from the profile's start
     points: int
+    angle_from: Influence
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Step:
     """Two parallel lines fitted to two stretches of a profile."""
 
     height_nm: Quantity  #: level of the second line above the first
     angle_deg: Quantity  #: common slope of both lines
     rms_nm: Quantity
+    height_from: Influence
 
 
 def between(profile: Profile, first_nm: float, second_nm: float) -> Reading:
     """Read the height difference and angle between two distances (nm) from the profile's start.
 
-    A cursor beyond the profile or on a hole gives NaN. The standard deviations combine `profile.std_nm` at both
-    cursors as independent errors; they are None where it is not known.
+    A cursor beyond the profile or on a hole gives NaN. Without deviations the standard deviations combine `profile.std_nm`
+    at both cursors as independent errors; they are None where it is not known.
     """
     ends = np.array([first_nm, second_nm])
     z = _at(profile, profile.height_nm, ends)
     dx, dz = second_nm - first_nm, float(z[1] - z[0])
-    std = None if profile.std_nm is None else float(np.hypot(*_at(profile, profile.std_nm, ends)))
     slope = dz / dx if dx else math.nan
-    angle_std = None if std is None or not dx else math.degrees(std / abs(dx) / (1 + slope * slope))
+    gradient = _weights_at(profile, second_nm) - _weights_at(profile, first_nm)
+    dz_from = _influence(profile, gradient)
+    angle_from = _of_angle(profile, gradient / dx if dx else gradient, slope)
+    dz_std, angle_std = dz_from.std, angle_from.std
+    if dz_std is None and profile.std_nm is not None:
+        dz_std = float(np.hypot(*_at(profile, profile.std_nm, ends)))
+        angle_std = math.degrees(dz_std / abs(dx) / (1 + slope * slope)) if dx else None
+    dx_std = profile.covariance.std_of_length(dx) if profile.covariance is not None else None
     return Reading(
-        Quantity(dx, "nm"), Quantity(dz, "nm", std), Quantity(math.degrees(math.atan(slope)), "deg", angle_std)
-    )
+        Quantity(dx, "nm", dx_std), Quantity(dz, "nm", dz_std),
+        Quantity(math.degrees(math.atan(slope)), "deg", angle_std), dz_from, angle_from,
+    )  # fmt: skip
 
 
 def fit_slope(profile: Profile, stretch: Stretch) -> Slope:
     """Fit a straight line by least squares to the points of a stretch.
 
-    The standard deviation comes from the residuals, and takes into account that those of neighbouring points
-    go together (see `_solve`); it does not hold what shifts or tilts the whole profile, such as a wrong calibration.
+    Without deviations the standard deviation comes from the residuals, and takes into account that those of neighbouring
+    points go together (see `_solve`); it does not hold what shifts or tilts the whole profile, such as a wrong calibration.
 
     Raises
     ------
     EclipsError
         If fewer than three points of the stretch hold data.
     """
-    x, z = _points(profile, stretch)
+    inside = _points(profile, stretch)
+    x, z = profile.distance_nm[inside], profile.height_nm[inside]
     middle = (min(stretch) + max(stretch)) / 2
-    coefficients, covariance, rms = _solve(np.stack([np.ones_like(x), x - middle], axis=1), [z])
-    return Slope(_angle(coefficients[1], covariance[1, 1]), Quantity(rms, "nm"), coefficients[0], middle, len(x))
+    design = np.stack([np.ones_like(x), x - middle], axis=1)
+    coefficients, covariance, rms = _solve(design, [z])
+    angle_from = _of_angle(profile, _gradient(profile, inside, design)[1], coefficients[1])
+    angle = _angle(coefficients[1], covariance[1, 1], angle_from)
+    return Slope(angle, Quantity(rms, "nm"), coefficients[0], middle, len(x), angle_from)
 
 
 def step_height(profile: Profile, first: Stretch, second: Stretch) -> Step:
@@ -89,13 +121,54 @@ def step_height(profile: Profile, first: Stretch, second: Stretch) -> Step:
     EclipsError
         If fewer than three points of a stretch hold data.
     """
-    (xa, za), (xb, zb) = _points(profile, first), _points(profile, second)
-    x = np.concatenate([xa, xb])
-    ones, second_only = np.ones_like(x), np.arange(len(x)) >= len(xa)
-    design = np.stack([ones, second_only.astype(float), x - x.mean()], axis=1)
-    coefficients, covariance, rms = _solve(design, [za, zb])
-    height = Quantity(coefficients[1], "nm", math.sqrt(covariance[1, 1]))
-    return Step(height, _angle(coefficients[2], covariance[2, 2]), Quantity(rms, "nm"))
+    a, b = _points(profile, first), _points(profile, second)
+    both = np.concatenate([a, b])
+    x, z = profile.distance_nm[both], profile.height_nm
+    second_only = np.arange(len(x)) >= len(a)
+    design = np.stack([np.ones_like(x), second_only.astype(float), x - x.mean()], axis=1)
+    coefficients, covariance, rms = _solve(design, [z[a], z[b]])
+    gradient = _gradient(profile, both, design)
+    height_from, angle_from = _influence(profile, gradient[1]), _of_angle(profile, gradient[2], coefficients[2])
+    std = height_from.std if height_from.std is not None else math.sqrt(covariance[1, 1])
+    angle = _angle(coefficients[2], covariance[2, 2], angle_from)
+    return Step(Quantity(coefficients[1], "nm", std), angle, Quantity(rms, "nm"), height_from)
+
+
+def _influence(profile: Profile, gradient: Floats) -> Influence:
+    along = profile.deviations_nm
+    return Influence(gradient, None if along is None else along @ gradient)
+
+
+def _of_angle(profile: Profile, gradient: Floats, slope: float) -> Influence:
+    """Give the influence on an angle in degrees from the `gradient` of its slope.
+
+    The effects are difference quotients, (f(h + d) - f(h - d)) / 2, with the lengths that change along with the heights.
+    """
+    of_slope = _influence(profile, gradient)
+    effects = None
+    if of_slope.effects is not None and profile.covariance is not None:
+        more, less = 1 + profile.covariance.lengths, 1 - profile.covariance.lengths
+        up, down = np.arctan((slope + of_slope.effects) / more), np.arctan((slope - of_slope.effects) / less)
+        effects = np.degrees(up - down) / 2
+    return Influence(np.degrees(gradient / (1 + slope * slope)), effects)
+
+
+def _weights_at(profile: Profile, distance_nm: float) -> Floats:
+    """Give the weights [point] of linear interpolation at a distance; zeros outside the profile."""
+    x = profile.distance_nm
+    weights = np.zeros(len(x))
+    if x[0] <= distance_nm <= x[-1]:
+        right = min(max(int(np.searchsorted(x, distance_nm)), 1), len(x) - 1)
+        part = (distance_nm - x[right - 1]) / (x[right] - x[right - 1])
+        weights[right - 1 : right + 1] = 1 - part, part
+    return weights
+
+
+def _gradient(profile: Profile, inside: NDArray[np.intp], design: Floats) -> Floats:
+    """Give how the coefficients of a linear fit follow the heights: [coefficient, point]."""
+    gradient = np.zeros((design.shape[1], len(profile)))
+    gradient[:, inside] = np.linalg.pinv(design)
+    return gradient
 
 
 def _at(profile: Profile, values: Floats, distance_nm: Floats) -> Floats:
@@ -103,7 +176,8 @@ def _at(profile: Profile, values: Floats, distance_nm: Floats) -> Floats:
     return found
 
 
-def _points(profile: Profile, stretch: Stretch) -> tuple[Floats, Floats]:
+def _points(profile: Profile, stretch: Stretch) -> NDArray[np.intp]:
+    """Give the indices of the measured points of a stretch."""
     low, high = min(stretch), max(stretch)
     x, z = profile.distance_nm, profile.height_nm
     # The tolerance keeps a point that a cursor stands on, whatever the rounding.
@@ -114,11 +188,15 @@ def _points(profile: Profile, stretch: Stretch) -> tuple[Floats, Floats]:
             f"the stretch from {low:.6g} to {high:.6g} nm holds fewer than three measured points",
             hint="Make it longer or move it off the hole.",
         )
-    return x[inside], z[inside]
+    return np.flatnonzero(inside)
 
 
-def _angle(slope: float, variance: float) -> Quantity:
-    return Quantity(math.degrees(math.atan(slope)), "deg", math.degrees(math.sqrt(variance) / (1 + slope * slope)))
+def _angle(slope: float, variance: float, angle_from: Influence) -> Quantity:
+    """Give the angle of a slope; `variance` is that of the fit, for where there are no deviations."""
+    std = angle_from.std
+    if std is None:
+        std = math.degrees(math.sqrt(variance) / (1 + slope * slope))
+    return Quantity(math.degrees(math.atan(slope)), "deg", std)
 
 
 def _solve(design: Floats, parts: list[Floats]) -> tuple[list[float], Floats, float]:

@@ -6,13 +6,14 @@ Points are (col, row) in pixels of the uncropped image, counted from the centre 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eclips_app.core.errors import EclipsError
+from eclips_app.metrology.deviations import Deviations, Footprint
 
 Floats = NDArray[np.float64]
 Point = tuple[float, float]
@@ -23,9 +24,13 @@ MAX_POINTS = 20_000
 MAX_ACROSS = 512
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Profile:
-    """Heights along a line; all arrays have one value per point, NaN where nothing was measured."""
+    """Heights along a line; all arrays have one value per point, NaN where nothing was measured.
+
+    Where the height map has `metrology.deviations`, `deviations_nm` [map, point] holds those of the averaged height, and
+    `std_nm` is the root of the sum of their squares: averaging over a width lowers it as far as the errors are independent.
+    """
 
     distance_nm: Floats  #: from the line's start, in equal steps
     height_nm: Floats  #: mean over the width
@@ -34,6 +39,9 @@ class Profile:
     count: NDArray[np.intp]  #: samples across the width that hold data
     x_px: Floats  #: column of the uncropped image
     y_px: Floats  #: row of the uncropped image
+    deviations_nm: Floats | None = None  #: [map, point]; 0 where nothing was measured
+    covariance: Deviations | None = None  #: the maps that `deviations_nm` was sampled from
+    footprint: Footprint | None = None  #: how; None without `covariance`
 
     def __len__(self) -> int:
         return len(self.distance_nm)
@@ -74,6 +82,7 @@ def sample(
     origin_px: tuple[float, float] = (0, 0),
     mask: NDArray[np.bool_] | None = None,
     std: NDArray[np.floating] | None = None,
+    deviations: Deviations | None = None,
     method: Method = "linear",
 ) -> Profile:
     """Sample a height map along a line.
@@ -97,7 +106,9 @@ def sample(
     mask : bool array [row, col], optional
         True where the height may be used.
     std : array [row, col], optional
-        Standard deviation of the height in nm.
+        Standard deviation of the height in nm; not looked at where there are `deviations`.
+    deviations : Deviations, optional
+        Covariance of the height; its maps have the height's shape and are interpolated linearly.
     method : "linear" or "cubic"
         Bilinear, or cubic convolution (Keys, IEEE Trans. ASSP 29 (1981) 1153, a = -1/2), which is exact for parabolas;
         next to a border or hole the cubic is replaced by the bilinear.
@@ -105,9 +116,9 @@ def sample(
     Returns
     -------
     Profile
-        A sample whose neighbouring pixels do not all hold data counts as missing. `std_nm` is the mean of `std` over the
-        width: the errors of neighbouring pixels of an integrated surface go together, so averaging is not
-        taken to lower them (an upper bound).
+        A sample whose neighbouring pixels do not all hold data counts as missing. Without `deviations`, `std_nm` is the mean
+        of `std` over the width: the errors of neighbouring pixels of an integrated surface go together, so averaging is
+        not taken to lower them (an upper bound).
 
     Raises
     ------
@@ -116,8 +127,13 @@ def sample(
     """
     along, columns, rows = _grid(start_px, end_px, step_px, width_px, finest_px=1.0)
     _check_arrays(height, mask, std, pixel_size_nm)
+    if deviations is not None and deviations.maps.shape[1:] != height.shape:
+        raise EclipsError(f"the deviations have the shape {deviations.maps.shape[1:]}, the height map {height.shape}")
     local = columns - origin_px[1], rows - origin_px[0]
     values = interpolate(height, *local, mask=mask, method=method)
+    if deviations is not None:
+        profile = _profile(along * pixel_size_nm, values, None, columns, rows)
+        return _with_deviations(profile, deviations, Footprint.bilinear(height.shape, *local, ~np.isnan(values)))
     sigma = None if std is None else _mean(np.where(np.isnan(values), np.nan, interpolate(std, *local)))[0]
     return _profile(along * pixel_size_nm, values, sigma, columns, rows)
 
@@ -243,6 +259,12 @@ def _check_arrays(
 def _profile(distance_nm: Floats, values: Floats, sigma: Floats | None, columns: Floats, rows: Floats) -> Profile:
     mean, count, spread = _mean(values)
     return Profile(distance_nm, mean, spread, sigma, count, columns.mean(axis=0), rows.mean(axis=0))
+
+
+def _with_deviations(profile: Profile, deviations: Deviations, footprint: Footprint) -> Profile:
+    along = deviations.along(footprint)
+    sigma = np.where(profile.count > 0, np.sqrt((along * along).sum(axis=0)), np.nan)
+    return replace(profile, std_nm=sigma, deviations_nm=along, covariance=deviations, footprint=footprint)
 
 
 def _mean(values: Floats) -> tuple[Floats, NDArray[np.intp], Floats]:

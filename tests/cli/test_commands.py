@@ -60,6 +60,8 @@ def test_help_and_version(eclips: Eclips) -> None:
         "emission",
         "vision-field",
         "profile",
+        "check",
+        "cycle",
         "export",
         "info",
         "verify",

@@ -55,7 +55,7 @@ def test_numbers_and_tolerances_reach_the_run(eclips: Eclips, case: Case) -> Non
     assert params["tolerances"] == {"distance_mm": 0.05, "gain_percent": 1.0}
     (told,) = outcome.json["runs"]
     assert told["chi2"] > 0
-    assert 1 <= told["steps"] <= 2
+    assert 1 <= told["steps"] <= 4  # twice two: with stated gains the heights settle again after them
     assert eclips("verify", case.folder / "out.eclips").status == 0
 
 

@@ -157,7 +157,7 @@ def test_heights_and_gains_together_are_the_block_inverse() -> None:
     rng = np.random.default_rng(4)
     heights, count = 5, 3
     jacobian, mixed = rng.standard_normal((24, heights)), rng.standard_normal((24, count))
-    prior = np.diag([0.005, 0.01, 0.02])
+    prior = np.diag([0.0005, 0.001, 0.002])
     joint = np.linalg.inv(
         np.block([[jacobian.T @ jacobian, jacobian.T @ mixed], [mixed.T @ jacobian, mixed.T @ mixed + prior]])
     )

@@ -225,7 +225,7 @@ def test_method_and_emission_go_with_the_run(panel: ReconstructPanel, held: Sess
         assert choice.emission.isVisible()
         assert reconstruct.flow_of(held).options.fit.quality == quality
     assert not choice.material.isVisible()
-    assert "2 × 2 heights" in choice.text.text()
+    assert "twice the azimuths" in choice.text.text()
     assert "Exact forward model" in panel.method.text()
     pick(choice.emission, "tabulated")
     pick(choice.material, "Si")

@@ -10,6 +10,7 @@ from pytestqt.qtbot import QtBot
 
 from eclips_app.commands import edits
 from eclips_app.core.errors import EclipsError
+from eclips_app.gui.flows import uncertainty
 from eclips_app.gui.panels.surface3d import view as panel_module
 from eclips_app.gui.panels.surface3d.textures import textures_of
 from eclips_app.gui.panels.surface3d.view import Surface3DPanel, write_png
@@ -195,3 +196,28 @@ def test_a_computer_that_cannot_draw_gets_the_reason(
     qtbot.addWidget(panel)
     qtbot.waitUntil(lambda: "no OpenGL driver" in panel.message.text())
     assert panel.view is None
+
+
+def test_doubtful_areas_are_hatched_on_the_surface(qtbot: QtBot, session: Session, panel: Surface3DPanel) -> None:
+    run = _run("a")
+    flags = np.zeros(run.arrays["height"].shape, np.uint8)
+    flags[5:20, 10:30] = 4
+    session.do(edits.add("Reconstruct", _set(), replace(run, arrays={**run.arrays, "flags": flags})))
+    _settle(qtbot, panel)
+    assert panel.view is not None
+    assert panel.flags.isVisible()
+    hatched = panel.view.scene.surface._colors._values
+    panel.flags.box.click()
+    _settle(qtbot, panel)
+    plain = panel.view.scene.surface._colors._values
+    differs = (hatched != plain).any(axis=2)
+    assert differs[flags > 0].any()
+    assert not differs[flags == 0].any()
+
+
+def test_a_marked_point_is_asked_about(qtbot: QtBot, session: Session, panel: Surface3DPanel) -> None:
+    session.do(edits.add("Reconstruct", _set(), _run("a")))
+    _settle(qtbot, panel)
+    assert panel.view is not None
+    panel.view.picked.emit(20.2, 9.8, 3.0)
+    assert uncertainty.flow_of(session).pixel == (30, 15)  # the crop begins at column 10, row 5

@@ -18,7 +18,7 @@ from eclips_app.engine.refine.brightness import Brightness
 
 Float = NDArray[np.float64]
 
-_SURER = 100.0  #: how many times less variance than stated makes the images trusted
+_OWN_PART = 0.1  #: of what images say of a gain at fixed heights, that the heights must not be able to explain as well
 
 
 @dataclass
@@ -107,8 +107,8 @@ def marginal(
 
     With ``H = [[A, B], [B', C + P]]`` (heights, channels, P what is stated): maps ``D = -A^-1 B``, covariance
     ``(C + B' D + P)^-1``. What a tilt explains nearly cancels in ``C + B' D``: `solve` has to be close, and all has to be of one
-    model. Of combinations on which the images are not much surer than what is stated, smallest errors of the model would make
-    large ones of the gains: they are left as stated.
+    model. Where little is left of C, smallest errors of the model would make large ones of the gains: such combinations are left
+    as stated.
 
     Parameters
     ----------
@@ -120,12 +120,13 @@ def marginal(
     coupled = [couple(channels.change(i, fitted.model)) for i in range(len(channels.names))]
     maps = torch.stack([-solve(each) for each in coupled])
     follow = [[float((each.double() * one.double()).sum()) for one in maps] for each in coupled]
-    known = channels.information(fitted) + np.array(follow)
+    fixed = channels.information(fitted)
+    known = fixed + np.array(follow)
     values, vectors = np.linalg.eigh(channels.covariance)
     root = vectors * np.sqrt(np.clip(values, 0.0, None))
     sure, turn = np.linalg.eigh(root.T @ (0.5 * (known + known.T)) @ root)
-    trusted = sure > _SURER
     scaled = root @ turn
+    trusted = (sure > 1.0) & (sure > _OWN_PART * np.einsum("im,ij,jm->m", scaled, fixed, scaled))
     covariance = (scaled / np.where(trusted, 1.0 + sure, 1.0)) @ scaled.T
     told = (np.linalg.pinv(root).T @ turn * trusted) @ scaled.T
     return Marginal(maps, np.asarray(covariance, np.float64), np.asarray(told, np.float64))

@@ -39,6 +39,11 @@ class Deviations:
     maps: NDArray[np.float16]
     parts: list[tuple[str, str]]
 
+    def with_map(self, part: str, name: str, pixels: NDArray[np.floating]) -> Deviations:
+        """Give the same with one more map [row, col], in pixels."""
+        one = (pixels - pixels.mean()).astype(np.float16)
+        return Deviations(np.concatenate([self.maps, one[None]]), [*self.parts, (part, name)])
+
     def std(self) -> NDArray[np.float32]:
         """Give the standard deviation [row, col] in pixels."""
         total = np.zeros(self.maps.shape[1:], np.float32)

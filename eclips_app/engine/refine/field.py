@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch.nn.functional import avg_pool2d
 
-from eclips_app.core.steps import ClosedLoop
+from eclips_app.core.steps import ClosedLoop, automatic
 from eclips_app.engine.forward.model import ForwardModel, Parallax, forward_model
 from eclips_app.engine.refine.brightness import Material
 from eclips_app.engine.refine.solver import Data
@@ -63,23 +63,3 @@ class Field:
         )
         coarse = Data(signal, data.scale / 4, data.floor / 4, (count >= 0.5).to(signal.dtype))
         return replace(self, data=coarse, material=material, pixel_size_nm=2 * self.pixel_size_nm)
-
-
-@dataclass(frozen=True)
-class Automatic:
-    """What of the parameters was left open, as it is chosen."""
-
-    azimuths: int
-    least_fall: float
-    draws: int
-
-
-def automatic(params: ClosedLoop) -> Automatic:
-    """Choose what the parameters leave open."""
-    chosen = _QUALITIES[params.quality]
-    return Automatic(
-        params.azimuths or chosen.azimuths, params.least_fall or chosen.least_fall, params.draws or chosen.draws
-    )
-
-
-_QUALITIES = {"standard": Automatic(16, 1e-2, 16), "metrology": Automatic(32, 1e-3, 32)}

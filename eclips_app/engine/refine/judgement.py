@@ -23,11 +23,14 @@ Bools = NDArray[np.bool_]
 def known_left(solver: GaussNewton) -> Tensor:
     """Give the squared residuals over their variance, summed over segments [row, col], with one brightness for all pixels.
 
-    The brightness is its best. Wrong geometry and gains show here, and materials.
+    It is the median of the pixels' own, which a patch of another material does not move. Wrong geometry and gains show here, and
+    materials.
     """
     images, weight = solver.at.fitted.images, solver.weight
-    factor = (weight * images * solver.signal).double().sum() / (weight * images**2).double().sum().clamp(min=1e-30)
-    return (weight * (solver.signal - float(factor) * images) ** 2).sum(0)
+    norm = (weight * images**2).sum(0)
+    own = (weight * images * solver.signal).sum(0) / norm.clamp(min=1e-30)
+    factor = own[norm > 0].median() if bool((norm > 0).any()) else own.new_zeros(())
+    return (weight * (solver.signal - factor * images) ** 2).sum(0)
 
 
 def shadowed(solver: GaussNewton) -> Tensor:

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from eclips_app.core.steps import ClosedLoop
+from eclips_app.core.steps import ClosedLoop, automatic
 from eclips_app.engine.refine.channels import Channels
 from eclips_app.engine.refine.curvature import Curvature
-from eclips_app.engine.refine.field import Field, automatic
+from eclips_app.engine.refine.field import Field
 from eclips_app.engine.refine.solver import GaussNewton, Rules
 
 _FIRST_SMOOTHING = 10.0

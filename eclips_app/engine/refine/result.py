@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eclips_app.core.steps import StepResult
-from eclips_app.engine.refine.field import automatic
+from eclips_app.core.steps import StepResult, automatic
 from eclips_app.engine.refine.judgement import flags, regional
 from eclips_app.engine.refine.measured import Measured
 from eclips_app.engine.refine.solver import GaussNewton
@@ -22,9 +22,28 @@ _OF_THE_START = ("chi2_median", "slope_std", "integration", "integration_iterati
 _USUAL_FITTED = 0.5
 
 
-def step_result(
-    measured: Measured, found: Window, solver: GaussNewton, spread: Spread | None, chi2: list[float]
-) -> StepResult:
+@dataclass(frozen=True)
+class Course:
+    """How a fit went, as it is told; see `step_result`."""
+
+    smoothing: float
+    cost: list[float]
+    inner_steps: list[int]
+    chi2: float
+    chi2_steps: list[float]
+    stopping: str
+    tiles: int = 1
+
+
+def course_of(solver: GaussNewton, chi2_steps: list[float], *, stopped: bool) -> Course:
+    """Tell how one solver went."""
+    progress = solver.progress
+    return Course(
+        solver.prior.weight, progress.cost, progress.inner, solver.chi2, list(chi2_steps), _stopping(solver, stopped)
+    )
+
+
+def step_result(measured: Measured, found: Window, spread: Spread | None, course: Course) -> StepResult:
     """Put a solution together; without a spread it was stopped before its end."""
     mask = measured.mask
     tested = np.isfinite(measured.start.arrays["chi2"]) & mask
@@ -44,7 +63,7 @@ def step_result(
         "mask": mask,
         **({"deviations": spread.deviations.maps} if spread else {}),
     }
-    return StepResult(arrays, _facts(measured, solver, spread, chi2, arrays["residual"]))
+    return StepResult(arrays, _facts(measured, spread, course, arrays["residual"]))
 
 
 def _std(measured: Measured, spread: Spread | None) -> Float:
@@ -54,12 +73,9 @@ def _std(measured: Measured, spread: Spread | None) -> Float:
     return spread.deviations.std() * np.float32(measured.params.pixel_size_nm)
 
 
-def _facts(
-    measured: Measured, solver: GaussNewton, spread: Spread | None, chi2: list[float], residual: Float
-) -> dict[str, Any]:
-    params, progress, emission = measured.params, solver.progress, measured.params.emission
+def _facts(measured: Measured, spread: Spread | None, course: Course, residual: Float) -> dict[str, Any]:
+    params, emission, channels = measured.params, measured.params.emission, measured.channels
     kept = {name: value for name, value in measured.start.info.items() if name not in _OF_THE_START}
-    channels = solver.channels
     return {
         **kept,
         "method": "closed-loop",
@@ -67,12 +83,7 @@ def _facts(
         "grey_per_electron": measured.grey_per_electron,
         "azimuths": automatic(params).azimuths,
         "subpixels": params.subpixels,
-        "smoothing": solver.prior.weight,
-        "cost": progress.cost,
-        "inner_steps": progress.inner,
-        "chi2": solver.chi2,
-        "chi2_steps": list(chi2),
-        "stopping": _stopping(solver, stopped=spread is None),
+        **asdict(course),
         "stopped": spread is None,
         "channels": dict(zip(channels.names, channels.values.tolist(), strict=True)),
         "fitted_heights_per_pixel": spread.fitted_per_pixel if spread else None,
@@ -83,7 +94,7 @@ def _facts(
     }
 
 
-def _stopping(solver: GaussNewton, *, stopped: bool) -> str:
+def _stopping(solver: GaussNewton, stopped: bool) -> str:
     steps = len(solver.progress.inner)
     if solver.progress.settled:
         return f"Step {steps} lowered the cost by less than {100 * solver.rules.fall:.2g} %."

@@ -222,6 +222,8 @@ class GaussNewton:
         better = _filtered(left, spectrum)
         along, size = better.clone(), float((left * better).double().sum())
         start = size
+        if start == 0.0:
+            return found, 0
         for step in range(1, self.rules.inner + 1):
             report(step / self.rules.inner)
             applied = self.information(along)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from eclips_app.core.context import Context
 from eclips_app.core.tolerance import Stated
@@ -15,7 +17,7 @@ from eclips_app.engine.refine.channels import Marginal, marginal
 from eclips_app.engine.refine.curvature import Curvature
 from eclips_app.engine.refine.deviations import Collector, Deviations
 from eclips_app.engine.refine.draws import draws, solve_with
-from eclips_app.engine.refine.field import Field, automatic
+from eclips_app.engine.refine.field import Field
 from eclips_app.engine.refine.judgement import regional, shadowed
 from eclips_app.engine.refine.levels import finer
 from eclips_app.engine.refine.solver import GaussNewton, Rules
@@ -52,12 +54,24 @@ def settle_channels(field: Field, solver: GaussNewton, context: Context) -> None
     solver.run(lambda step, part: context.check())
 
 
-def spread_of(field: Field, solver: GaussNewton, stated: Stated, context: Context) -> Spread:
-    """Give the deviations of a solution, which takes its last small step: to infinitely many samples.
+def spread_of(
+    field: Field, base: GaussNewton, left: NDArray[np.floating], stated: Stated, count: int, context: Context
+) -> Spread:
+    """Give the deviations about a solution.
 
-    `context.check` and `context.progress` may raise to stop.
+    Parameters
+    ----------
+    base : GaussNewton
+        About the solution, with one sample per pixel (`on_pixels`).
+    left : array [row, col]
+        Its squared residuals over their variance, summed over the segments.
+    stated : Stated
+        What is known of the detector.
+    count : int
+        Random draws.
+    context : Context
+        `check` and `progress` may raise to stop.
     """
-    base, count = on_pixels(field, solver), automatic(field.params).draws
     solve = solve_with(base, context.check)
     collector = Collector(field, base, solve)
     if base.channels.names:
@@ -69,8 +83,7 @@ def spread_of(field: Field, solver: GaussNewton, stated: Stated, context: Contex
     collector.add_geometry(stated)
     collector.add_emission(stated.emission)
     collector.add_pixel_size(stated.pixel_size)
-    collector.add_discrepancy(_excess(solver, drawn.fitted_per_pixel), field.params.seed + 1, context.check)
-    _extrapolate(field, solver, base, collector)
+    collector.add_discrepancy(_excess(base, left, drawn.fitted_per_pixel), field.params.seed + 1, context.check)
     return Spread(collector.result(), drawn.fitted_per_pixel, shadowed(base).cpu().numpy())
 
 
@@ -90,8 +103,8 @@ def _marginal(base: GaussNewton, context: Context) -> Marginal:
     return marginal(base.channels, base.at.fitted, base.coupled, solve)
 
 
-def _extrapolate(field: Field, solver: GaussNewton, base: GaussNewton, collector: Collector) -> None:
-    """Move a solution to where infinitely many samples would have it; the whole step counts as a deviation.
+def extrapolate(field: Field, solver: GaussNewton, base: GaussNewton, check: Callable[[], None]) -> Tensor:
+    """Move a solution to where infinitely many samples would have it; gives the step at the corners of pixels, in pixels.
 
     An edge within a sample is seen as one slope. What the images lack for that falls with the square of the spacing, so that
     with t times more samples along an edge it is 1 / (t^2 - 1) of what they have changed by (Richardson's extrapolation).
@@ -102,14 +115,13 @@ def _extrapolate(field: Field, solver: GaussNewton, base: GaussNewton, collector
     else:
         beyond = (Linearised(field.model(2), finer(base.at.height_nm, 2)).images - images) * (4.0 / 3.0)
     change = base.at.fitted.factor * base.material.scaled(beyond)
-    moved = collector.solve(base.coupled(change))
-    collector.add("model", "samples", moved)
+    moved = solve_with(base, check)(base.coupled(change))
     solver.go_to(solver.at.height_nm - finer(moved * field.pixel_size_nm, times), beyond)
+    return moved
 
 
-def _excess(solver: GaussNewton, fitted: float) -> torch.Tensor:
+def _excess(solver: GaussNewton, left: NDArray[np.floating], fitted: float) -> Tensor:
     """Give what regional chi-square is above 1 by, [row, col]; 0 where there is no test."""
     tested = (solver.weight > 0).all(dim=0).cpu().numpy()
-    left = (solver.weight * solver.residual**2).sum(0).cpu().numpy() / max(len(solver.signal) - 1.0 - fitted, 0.1)
-    found = torch.from_numpy(regional(left, tested)).to(solver.signal)
-    return (found.nan_to_num(nan=1.0) - 1.0).clamp(min=0.0)
+    regions = regional(left / max(len(solver.signal) - 1.0 - fitted, 0.1), tested)
+    return (torch.from_numpy(regions).to(solver.signal).nan_to_num(nan=1.0) - 1.0).clamp(min=0.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,16 +11,17 @@ from numpy.typing import NDArray
 
 from eclips_app.core.context import Context
 from eclips_app.core.errors import Cancelled
-from eclips_app.core.steps import Arrays, ClosedLoop, StepResult
+from eclips_app.core.steps import Arrays, ClosedLoop, StepResult, automatic
 from eclips_app.engine import linear
 from eclips_app.engine.device import one_thread
 from eclips_app.engine.forward import cells
 from eclips_app.engine.optics.watch import watched
 from eclips_app.engine.refine.levels import Level, plan, refined
 from eclips_app.engine.refine.measured import Measured
-from eclips_app.engine.refine.result import step_result
+from eclips_app.engine.refine.result import course_of, step_result
 from eclips_app.engine.refine.solver import GaussNewton
-from eclips_app.engine.refine.spread import Spread, settle_channels, spread_of
+from eclips_app.engine.refine.spread import Spread, extrapolate, on_pixels, settle_channels, spread_of
+from eclips_app.engine.refine.tiles import is_tiled, solve_tiled
 from eclips_app.engine.refine.window import window_of
 
 _LINEAR_SHARE, _SOLVER_SHARE = 0.05, 0.6  #: of the progress
@@ -54,43 +55,50 @@ def reconstruct_step(inputs: Arrays, params: ClosedLoop, context: Context) -> St
         If the images do not fit the detector or the parameters, no pixel can be solved, or the emission has no table.
     """
     with one_thread():
-        run = _Run(inputs, params, context)
-        try:
-            with watched(context.check):
-                run.solve()
-        except Cancelled:
-            if run.solver is None or not run.solver.progress.inner:
-                raise
-        return run.result()
+        with watched(context.check):
+            start = linear.reconstruct_step(inputs, params, _Part(context, 0.0, _LINEAR_SHARE))
+            measured = Measured(inputs, params, start)
+            if is_tiled(measured):
+                return step_result(measured, *solve_tiled(measured, _Part(context, _LINEAR_SHARE, 1.0 - _LINEAR_SHARE)))
+        return _Run(measured, context).result()
 
 
 class _Run:
-    """One reconstruction; `solver` is that of the last level once it has begun."""
+    """One reconstruction at once; `solver` is that of the last level once it has begun."""
 
-    def __init__(self, inputs: Arrays, params: ClosedLoop, context: Context) -> None:
-        self.inputs, self.params, self.context = inputs, params, context
+    def __init__(self, measured: Measured, context: Context) -> None:
+        self.measured, self.context = measured, context
         self.solver: GaussNewton | None = None
         self.spread: Spread | None = None
         self.chi2: list[float] = []
-
-    def solve(self) -> None:
-        """Iterate; heights and chi-square after each outer step are shown."""
-        start = linear.reconstruct_step(self.inputs, self.params, _Part(self.context, 0.0, _LINEAR_SHARE))
-        self.measured = Measured(self.inputs, self.params, start)
-        rows, columns = self.measured.shape
-        field = self.measured.field(0, rows, 0, columns)
-        self.levels = plan(self.params, field.shape, warm="start" in self.inputs)
-        corners = cells.corners_of(torch.from_numpy(self.measured.heights()).to(self.measured.device))
-        solver = refined(field, corners, self.levels, self.measured.channels, self._report)
-        settle_channels(field, solver, self.context)
-        self._show(solver)
-        done = _LINEAR_SHARE + _SOLVER_SHARE
-        self.spread = spread_of(field, solver, self.measured.stated, _Part(self.context, done, 1.0 - done))
+        self.levels = plan(measured.params, measured.shape, warm="start" in measured.inputs)
 
     def result(self) -> StepResult:
-        """Give what was found."""
+        """Solve, and give what was found; what there is by then if it is stopped after the first step of the last level."""
+        try:
+            with watched(self.context.check):
+                self._solve()
+        except Cancelled:
+            if self.solver is None or not self.solver.progress.inner:
+                raise
         assert self.solver is not None
-        return step_result(self.measured, window_of(self.solver), self.solver, self.spread, self.chi2)
+        course = course_of(self.solver, self.chi2, stopped=self.spread is None)
+        return step_result(self.measured, window_of(self.solver), self.spread, course)
+
+    def _solve(self) -> None:
+        """Iterate; heights and chi-square after each outer step are shown."""
+        measured = self.measured
+        field = measured.field(0, measured.shape[0], 0, measured.shape[1])
+        corners = cells.corners_of(torch.from_numpy(measured.heights()).to(measured.device))
+        solver = refined(field, corners, self.levels, measured.channels, self._report)
+        settle_channels(field, solver, self.context)
+        self._show(solver)
+        base = on_pixels(field, solver)
+        moved = cells.heights(extrapolate(field, solver, base, self.context.check)).cpu().numpy()
+        part = _Part(self.context, _LINEAR_SHARE + _SOLVER_SHARE, 1.0 - _LINEAR_SHARE - _SOLVER_SHARE)
+        count, left = automatic(measured.params).draws, window_of(solver).left
+        spread = spread_of(field, base, left, measured.stated, count, part)
+        self.spread = replace(spread, deviations=spread.deviations.with_map("model", "samples", moved))
 
     def _report(self, level: Level, number: int, part: float, solver: GaussNewton | None) -> None:
         """Tell how far it is; a new outer step has something to show."""

@@ -9,6 +9,7 @@ from eclips_app.commands.history import Edit
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.steps import ReadHeightMap, StepResult
 from eclips_app.gui.actions import ActionInfo
+from eclips_app.gui.flows.profiles import profiles_of
 from eclips_app.gui.flows.sampling import (
     Sampled,
     as_csv,
@@ -117,7 +118,7 @@ class MeasureFlow(QtCore.QObject):
     def sampled(self) -> tuple[Sampled, ...]:
         """Give all profiles along the selected line; empty without one."""
         line = self._session.project.line
-        return sample_all(self._session.project, line) if line is not None else ()
+        return profiles_of(self._session).whole(line) if line is not None else ()
 
     def add_result(self) -> None:
         """Put what the cursors show on every curve of the selected line into the results table."""

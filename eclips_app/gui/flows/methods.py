@@ -35,11 +35,11 @@ LIVE = Method(
 )
 STANDARD = Method(
     "Standard", "closed-loop", "standard",
-    "Fits one height per pixel to the images, with shadows and probe size: some 6 s for 512 × 512 px on the processor.",
+    "Fits 2 × 2 heights in each pixel to the images, with shadows and probe size: some 7 s for 512 × 512 px on the processor.",
 )  # fmt: skip
 METROLOGY = Method(
     "Metrology", "closed-loop", "metrology",
-    "As Standard, with 2 × 2 heights in each pixel for sharp edges: some 15 s for 512 × 512 px on the processor.",
+    "As Standard, ten times closer to the minimum, with twice the azimuths and random draws: some 15 s for 512 × 512 px.",
 )  # fmt: skip
 METHODS = (LIVE, STANDARD, METROLOGY)
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.units import Quantity
-from eclips_app.metrology.cursors import Slope, between, fit_slope
+from eclips_app.metrology.cursors import Influence, Slope, between, fit_slope, step_height
+from eclips_app.metrology.deviations import Budget, Deviations
 from eclips_app.metrology.profile import Profile, sample, sample_map
 from eclips_app.model.items import HeightMap, ProfileLine, Run, SegmentSet
 from eclips_app.model.project import Project
@@ -26,6 +28,7 @@ class Sampled:
     name: str
     source_id: str
     profile: Profile
+    waits: bool = False  #: its deviations are not sampled yet
 
 
 @dataclass(frozen=True)
@@ -35,10 +38,21 @@ class CursorReading:
     sampled: Sampled
     values: dict[str, Quantity]
     fit: Slope | None
+    made_of: dict[str, Influence] = field(default_factory=dict)  #: of the readings that have a budget
+
+    def budget(self, name: str) -> Budget | None:
+        """Give the budget of a reading; None where there is none."""
+        effects = self.made_of[name].effects if name in self.made_of else None
+        covariance = self.sampled.profile.covariance
+        return covariance.budget(effects) if covariance is not None and effects is not None else None
 
 
-def sample_run(run: Run, line: ProfileLine) -> Profile:
-    """Sample a run's height along a line; raises `EclipsError` for a line without length."""
+def sample_run(run: Run, line: ProfileLine, *, quick: bool = False) -> Profile:
+    """Sample a run's height along a line; raises `EclipsError` for a line without length.
+
+    With `quick` the deviations of the run are left out, and with them every standard deviation: they take some 10 ms.
+    """
+    deviations = Deviations.of_run(run.arrays, run.info, run.params)
     return sample(
         run.arrays["height"],
         line.start_px,
@@ -47,17 +61,19 @@ def sample_run(run: Run, line: ProfileLine) -> Profile:
         width_px=line.width_px,
         origin_px=run.origin_px,
         mask=run.arrays.get("mask"),
-        std=run.arrays.get("height_std"),
+        std=run.arrays.get("height_std") if deviations is None else None,
+        deviations=None if quick else deviations,
     )
 
 
-def sample_all(project: Project, line: ProfileLine) -> tuple[Sampled, ...]:
+def sample_all(project: Project, line: ProfileLine, *, quick: bool = False) -> tuple[Sampled, ...]:
     """Sample all that is shown along a line: run A, run B of a comparison, and the selected height map."""
     found = []
     compared = project.get(Run, project.selection.compared_run_id)
     for role, run in (("A", project.run), ("B", compared)):
         if run is not None and "height" in run.arrays and (role == "A" or run is not project.run):
-            found.append(Sampled(role, run.name, run.id, sample_run(run, line)))
+            waits = quick and "deviations" in run.arrays
+            found.append(Sampled(role, run.name, run.id, sample_run(run, line, quick=quick), waits))
     placed, pixel_size = project.get(HeightMap, project.selection.map_id), pixel_size_nm(project)
     if placed is not None and pixel_size is not None:
         profile = sample_map(placed, line.start_px, line.end_px, pixel_size_nm=pixel_size, width_px=line.width_px)
@@ -79,14 +95,26 @@ def image_shape(project: Project) -> tuple[int, int] | None:
 
 
 def read_cursors(sampled: Sampled, first_nm: float, second_nm: float) -> CursorReading:
-    """Read distance, height difference and angle between two cursors, and the straight line fitted between them."""
-    reading = between(sampled.profile, first_nm, second_nm)
+    """Read what is between two cursors: distance, height difference, angle, the fitted straight line, and a step.
+
+    The step is the level difference of parallel lines fitted to what is before and beyond both cursors. A reading whose
+    stretches hold too few points is left out.
+    """
+    profile, fit = sampled.profile, None
+    reading = between(profile, first_nm, second_nm)
     values = {"Distance": reading.dx_nm, "Height difference": reading.dz_nm, "Angle": reading.angle_deg}
-    try:
-        fit = fit_slope(sampled.profile, (first_nm, second_nm))
-    except EclipsError:  # the cursors stand too close together, or on a hole
-        return CursorReading(sampled, values, None)
-    return CursorReading(sampled, {**values, "Fitted angle": fit.angle_deg, "Fit rms": fit.rms_nm}, fit)
+    made_of = {"Height difference": reading.dz_from, "Angle": reading.angle_from}
+    with contextlib.suppress(EclipsError):  # the cursors stand too close together, or on a hole
+        fit = fit_slope(profile, (first_nm, second_nm))
+        values |= {"Fitted angle": fit.angle_deg, "Fit rms": fit.rms_nm}
+        made_of["Fitted angle"] = fit.angle_from
+    with contextlib.suppress(EclipsError):  # they stand at the ends
+        low, high = sorted((first_nm, second_nm))
+        step = step_height(profile, (0.0, low), (high, float(profile.distance_nm[-1])))
+        values["Step height"], made_of["Step height"] = step.height_nm, step.height_from
+    if sampled.waits:  # what stands in for the deviations would be taken back in a moment
+        values = {name: replace(quantity, std=None) for name, quantity in values.items()}
+    return CursorReading(sampled, values, fit, made_of)
 
 
 def fit_ends(fit: Slope, cursors_nm: tuple[float, float]) -> tuple[tuple[float, float], tuple[float, float]]:

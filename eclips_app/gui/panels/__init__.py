@@ -53,6 +53,14 @@ PANELS = (
         help="How a detector sees a known surface",
     ),
     PanelInfo(
+        "check",
+        "Check",
+        "check",
+        "Ctrl+9",
+        f"{_P}.check.view:CheckPanel",
+        help="How far the result explains the images",
+    ),
+    PanelInfo(
         "reconstruct",
         "Reconstruct",
         "run",
@@ -60,5 +68,14 @@ PANELS = (
         f"{_P}.reconstruct.view:ReconstructPanel",
         "side",
         "From images to height",
+    ),
+    PanelInfo(
+        "uncertainty",
+        "Uncertainty",
+        "uncertainty",
+        "",
+        f"{_P}.uncertainty.view:UncertaintyPanel",
+        "side",
+        "Why a pixel is uncertain",
     ),
 )

@@ -14,7 +14,7 @@ from eclips_app.gui.shell.palette import CommandPalette
 from eclips_app.gui.shell.status import StatusArea
 from eclips_app.gui.shell.steady import SteadyDocks
 
-_LAYOUT_VERSION = 1
+_LAYOUT_VERSION = 2  #: another one with every panel that comes or goes
 _SIDE_PX = 325  #: width of the Reconstruct column
 _LOWER_PX = 165  #: height of the results, history and messages
 _MENUS = ("File", "Edit", "Images", "Reconstruct", "Profile", "Series", "Simulate", "View", "Help")
@@ -25,14 +25,13 @@ _SEPARATED = {"file.export", "file.quit", "view.theme_system", "view.reset_layou
 
 
 class TabDock(QtWidgets.QDockWidget):
-    """A dock whose title stands in its tab alone, if it is `in_tabs`; it gets a title bar when it floats."""
+    """A dock whose title stands in its tab alone; it gets a title bar when it floats."""
 
-    def __init__(self, key: str, title: str, parent: QtWidgets.QWidget, in_tabs: bool = True) -> None:
+    def __init__(self, key: str, title: str, parent: QtWidgets.QWidget) -> None:
         super().__init__(title, parent)
         self.setObjectName(key)
-        if in_tabs:
-            self.setTitleBarWidget(QtWidgets.QWidget())
-            self.topLevelChanged.connect(self._on_float)
+        self.setTitleBarWidget(QtWidgets.QWidget())
+        self.topLevelChanged.connect(self._on_float)
 
     def _on_float(self, floating: bool) -> None:
         self.setTitleBarWidget(None if floating else QtWidgets.QWidget())  # type: ignore[arg-type]
@@ -42,7 +41,7 @@ class PanelDock(TabDock):
     """A dock whose panel is made when it is first shown."""
 
     def __init__(self, info: PanelInfo, session: Session, parent: QtWidgets.QWidget) -> None:
-        super().__init__(f"panel/{info.key}", info.title, parent, info.area == "main")
+        super().__init__(f"panel/{info.key}", info.title, parent)
         self.info = info
         self._session = session
         self.setWidget(QtWidgets.QWidget())
@@ -118,17 +117,15 @@ class MainWindow(QtWidgets.QMainWindow):
         self.show_panel("start" if len(self.session.project) == 0 else "images")
 
     def _make_docks(self) -> None:
-        first: PanelDock | None = None
+        areas = {"side": Qt.DockWidgetArea.LeftDockWidgetArea, "main": Qt.DockWidgetArea.RightDockWidgetArea}
+        first: dict[str, PanelDock] = {}
         for info in PANELS:
-            dock = PanelDock(info, self.session, self)
-            self.panels[info.key] = dock
-            if info.area == "side":
-                self.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, dock)
-            elif first is None:
-                self.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, dock)
-                first = dock
+            dock = self.panels[info.key] = PanelDock(info, self.session, self)
+            if info.area in first:
+                self.tabifyDockWidget(first[info.area], dock)
             else:
-                self.tabifyDockWidget(first, dock)
+                self.addDockWidget(areas[info.area], dock)
+                first[info.area] = dock
         makers = {"results": ResultsDock, "history": HistoryDock, "messages": MessagesDock}
         for key, maker in makers.items():
             tool = TabDock(f"tool/{key}", key.capitalize(), self)
@@ -138,8 +135,8 @@ class MainWindow(QtWidgets.QMainWindow):
                 self.tabifyDockWidget(next(iter(self.tools.values())), tool)
             self.tools[key] = tool
         self.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
-        assert first is not None
-        first.raise_()
+        for dock in first.values():
+            dock.raise_()
         self.tools["messages"].raise_()
 
     def _size_docks(self) -> None:

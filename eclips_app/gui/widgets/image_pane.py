@@ -31,6 +31,7 @@ class ImagePane(pg.GraphicsView):
         self._theme = theme
         self._data: NDArray[Any] | None = None
         self._origin = (0.0, 0.0)
+        self._step = 1
         self._pixel_size_nm: float | None = None
         self.box = pg.ViewBox(lockAspect=True, invertY=True, enableMenu=False)
         self.setCentralItem(self.box)
@@ -53,6 +54,7 @@ class ImagePane(pg.GraphicsView):
         origin_px: tuple[float, float] = (0, 0),
         levels: tuple[float, float] | None = None,
         colormap: str | None = None,
+        step_px: int = 1,
     ) -> None:
         """Show an array, or nothing.
 
@@ -68,8 +70,10 @@ class ImagePane(pg.GraphicsView):
             Values drawn black and white; by default the 0.5 and 99.5 percentiles.
         colormap : str, optional
             Name of a pyqtgraph colour map; grey without it.
+        step_px : int
+            Distance in pixels of the rows and columns given, of an image that is thinned out.
         """
-        self._data, self._origin, self._pixel_size_nm = data, origin_px, pixel_size_nm
+        self._data, self._origin, self._pixel_size_nm, self._step = data, origin_px, pixel_size_nm, step_px
         if data is None:
             self.image.clear()
             self.viewport().update()
@@ -78,7 +82,8 @@ class ImagePane(pg.GraphicsView):
         shown = data.astype(np.float32) if data.dtype.kind == "f" and data.dtype != np.float32 else data
         self.image.setImage(shown, autoLevels=False, levels=levels or percentile_levels(data))
         rows, columns = data.shape
-        self.image.setRect(QtCore.QRectF(origin_px[1] - 0.5, origin_px[0] - 0.5, columns, rows))
+        size = QtCore.QSizeF(columns * step_px, rows * step_px)
+        self.image.setRect(QtCore.QRectF(QtCore.QPointF(origin_px[1] - 0.5, origin_px[0] - 0.5), size))
         self.viewport().update()
 
     def fit(self) -> None:
@@ -89,7 +94,7 @@ class ImagePane(pg.GraphicsView):
         """Give the value of the pixel at (col, row), None outside."""
         if self._data is None:
             return None
-        r, c = round(row - self._origin[0]), round(col - self._origin[1])
+        r, c = (round(x - first) // self._step for x, first in zip((row, col), self._origin, strict=True))
         rows, columns = self._data.shape
         return float(self._data[r, c]) if 0 <= r < rows and 0 <= c < columns else None
 

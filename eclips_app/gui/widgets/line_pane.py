@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyqtgraph as pg
+from numpy.typing import NDArray
 
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets, Signal
 from eclips_app.gui.theme import Theme
 from eclips_app.gui.widgets import line_geometry as geometry
+from eclips_app.gui.widgets.hatch import HatchOverlay
 from eclips_app.gui.widgets.image_pane import ImagePane, draw_label, percentile_levels
 from eclips_app.gui.widgets.line_geometry import Bounds, Point
 from eclips_app.model.items import HeightMap, ProfileLine
@@ -57,6 +59,7 @@ class LinePane(ImagePane):
         self.selected_id = ""
         self.editable = True
         self._marks: list[tuple[Point, str]] = []
+        self._hatch = HatchOverlay()
         self._map: HeightMap | None = None
         self._map_scale_nm = 1.0
         self._drag: _Drag | None = None
@@ -103,6 +106,11 @@ class LinePane(ImagePane):
     def set_color_bar(self, colormap: str, low: str, high: str) -> None:
         """Show a colour bar with the words for its ends; none without a colour map."""
         self._bar = (colormap, low, high) if colormap else None
+        self.viewport().update()
+
+    def set_flags(self, flags: NDArray[np.uint8] | None, origin_px: tuple[int, int] = (0, 0)) -> None:
+        """Hatch where flags [row, col] are set; `origin_px` is the (row, column) of the first in the uncropped image."""
+        self._hatch.set_flags(flags, origin_px)
         self.viewport().update()
 
     @property
@@ -252,6 +260,7 @@ class LinePane(ImagePane):
             return
         painter = QtGui.QPainter(self.viewport())
         painter.setRenderHint(QtGui.QPainter.RenderHint.Antialiasing)
+        self._hatch.paint(painter, self._transform(), self.viewport().size())
         if self._map is not None:
             self._paint_map(painter, self._map)
         for line in self.lines:

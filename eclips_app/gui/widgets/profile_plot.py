@@ -1,4 +1,4 @@
-"""The plot of height over distance, with spread band and two cursors; made to follow the mouse."""
+"""The plot of height over distance, with bands about the curves and two cursors; made to follow the mouse."""
 
 from __future__ import annotations
 
@@ -15,19 +15,21 @@ from eclips_app.gui.theme import Theme
 from eclips_app.metrology.profile import Profile
 
 _METRE = 1e-9  #: the axes choose nm or µm themselves from metres
+_Floats = NDArray[np.float64]
 _SLACK = 0.08  #: free room above and below the curves, as a part of their range
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Curve:
-    """One curve; `dash` is "solid", "dash" or "dot", and `band` asks for the spread across the width."""
+    """One curve; `dash` is "solid", "dash" or "dot", and `band_nm` [point] is half the height of the band about it."""
 
     key: str
     name: str
     profile: Profile
     color: str
     dash: str = "solid"
-    band: bool = False
+    is_main: bool = False
+    band_nm: NDArray[np.float64] | None = None
 
 
 class ProfilePlot(pg.PlotWidget):
@@ -41,13 +43,13 @@ class ProfilePlot(pg.PlotWidget):
         self._theme = theme
         self._curves: dict[str, pg.PlotCurveItem] = {}
         self._shown: tuple[Curve, ...] = ()
-        self._band = _Band()
+        self._bands: dict[str, _Band] = {}
         self._fit = pg.PlotCurveItem(antialias=True)
         self._free = True  # the ranges follow the curves until the user zooms
         self._equal = False
         self._range: tuple[float, float, float] | None = None
         self.cursors = tuple(self._make_cursor(i) for i in (1, 2))
-        for item in (self._band, self._fit, *self.cursors):
+        for item in (self._fit, *self.cursors):
             self.addItem(item)
         for side, text in (("bottom", "Distance"), ("left", "Height")):
             self.setLabel(side, text, units="m")
@@ -67,7 +69,6 @@ class ProfilePlot(pg.PlotWidget):
         self._shown = tuple(curves)
         for key in self._curves.keys() - {curve.key for curve in curves}:
             self.removeItem(self._curves.pop(key))
-        banded = None
         for curve in curves:
             item = self._curves.get(curve.key)
             if item is None:
@@ -76,9 +77,17 @@ class ProfilePlot(pg.PlotWidget):
             # Holes are gaps: NaN ends the line, which `connect="finite"` needs.
             item.setData(curve.profile.distance_nm, curve.profile.height_nm, connect="finite")
             item.setPen(_pen(curve))
-            banded = curve if curve.band else banded
-        self._band.set_curve(banded)
+        self._show_bands({curve.key: curve for curve in curves if curve.band_nm is not None})
         self._follow()
+
+    def _show_bands(self, curves: dict[str, Curve]) -> None:
+        for key in self._bands.keys() - curves.keys():
+            self.removeItem(self._bands.pop(key))
+        for key, curve in curves.items():
+            if key not in self._bands:
+                self._bands[key] = _Band()
+                self.addItem(self._bands[key], ignoreBounds=True)
+            self._bands[key].set_curve(curve)
 
     def set_fit(self, points: tuple[tuple[float, float], tuple[float, float]] | None) -> None:
         """Show the straight line fitted between the cursors: its two ends (distance, height) in nm."""
@@ -149,7 +158,7 @@ class ProfilePlot(pg.PlotWidget):
         if not self._free or not self._shown:
             return
         right = max(float(curve.profile.distance_nm[-1]) for curve in self._shown)
-        ends = [_height_range(curve.profile) for curve in self._shown]
+        ends = [_height_range(curve) for curve in self._shown]
         low, high = min(e[0] for e in ends), max(e[1] for e in ends)
         if not math.isfinite(low + high):
             low, high = 0.0, 1.0
@@ -182,23 +191,22 @@ class ProfilePlot(pg.PlotWidget):
 
 
 class _Band(pg.GraphicsObject):
-    """The spread across the profile's width, drawn as an area about the curve; gaps at holes."""
+    """An area about a curve; gaps at holes."""
 
     def __init__(self) -> None:
         super().__init__()
         self._path = QtGui.QPainterPath()
         self._color = QtGui.QColor(0, 0, 0, 0)
 
-    def set_curve(self, curve: Curve | None) -> None:
+    def set_curve(self, curve: Curve) -> None:
         self.prepareGeometryChange()
         self._path = QtGui.QPainterPath()
-        if curve is not None:
-            self._color = QtGui.QColor(curve.color)
-            self._color.setAlpha(55)
-            profile = curve.profile
-            known = np.isfinite(profile.height_nm) & np.isfinite(profile.spread_nm)
-            for part in _runs(known):
-                self._path.addPolygon(_area(profile, part))
+        self._color = QtGui.QColor(curve.color)
+        self._color.setAlpha(55)
+        x, z, half = curve.profile.distance_nm, curve.profile.height_nm, curve.band_nm
+        if half is not None:
+            for part in _runs(np.isfinite(z) & np.isfinite(half)):
+                self._path.addPolygon(_area(x[part], z[part], half[part]))
         self.update()
 
     def boundingRect(self) -> QtCore.QRectF:
@@ -210,10 +218,9 @@ class _Band(pg.GraphicsObject):
         painter.drawPath(self._path)
 
 
-def _area(profile: Profile, part: slice) -> QtGui.QPolygonF:
-    x, z, spread = profile.distance_nm[part], profile.height_nm[part], profile.spread_nm[part]
+def _area(x: _Floats, z: _Floats, half: _Floats) -> QtGui.QPolygonF:
     polygon: QtGui.QPolygonF = pg.functions.arrayToQPolygonF(
-        np.concatenate([x, x[::-1]]), np.concatenate([z + spread, (z - spread)[::-1]])
+        np.concatenate([x, x[::-1]]), np.concatenate([z + half, (z - half)[::-1]])
     )
     return polygon
 
@@ -224,13 +231,15 @@ def _runs(known: NDArray[np.bool_]) -> list[slice]:
     return [slice(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
-def _height_range(profile: Profile) -> tuple[float, float]:
-    known = profile.height_nm[np.isfinite(profile.height_nm)]
-    return (float(known.min()), float(known.max())) if known.size else (math.inf, -math.inf)
+def _height_range(curve: Curve) -> tuple[float, float]:
+    z, half = curve.profile.height_nm, curve.band_nm
+    room = 0.0 if half is None else np.nan_to_num(half)
+    known = np.isfinite(z)
+    return (float((z - room)[known].min()), float((z + room)[known].max())) if known.any() else (math.inf, -math.inf)
 
 
 def _pen(curve: Curve) -> QtGui.QPen:
     # Lines wider than a pixel, above all dashed ones, take several times as long to draw.
     styles = {"solid": Qt.PenStyle.SolidLine, "dash": Qt.PenStyle.DashLine, "dot": Qt.PenStyle.DotLine}
-    pen: QtGui.QPen = pg.mkPen(curve.color, width=1.6 if curve.band else 1.0, style=styles[curve.dash])
+    pen: QtGui.QPen = pg.mkPen(curve.color, width=1.6 if curve.is_main else 1.0, style=styles[curve.dash])
     return pen

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets, Signal
 from eclips_app.gui.widgets import render_overlays as overlays
 from eclips_app.gui.widgets.background import Background
-from eclips_app.scene3d import arrays, colormaps
+from eclips_app.scene3d import arrays, colormaps, hatching
 from eclips_app.scene3d.camera import Camera
 from eclips_app.scene3d.lighting import Lighting
 from eclips_app.scene3d.lod import REST_S, LevelOfDetail
@@ -24,6 +24,7 @@ from eclips_app.scene3d.pick import Hit
 from eclips_app.scene3d.scene import DrapedLine, Scene
 
 _LINE_PX = 2.0  #: width of lines on the surface
+_STRIPES = 70  #: about this many stripes of hatching run across the height map
 _PREVIEW_PX = 256  #: the first picture's textures have about this many pixels an edge
 
 
@@ -50,6 +51,7 @@ class SurfaceCanvas(QtWidgets.QWidget):
             None,
             overlays.ColorScale("Height", "viridis", 0.0, 1.0, "nm"),
         )
+        self._flags: NDArray[np.uint8] | None = None
         self._hit: Hit | None = None
         self._fit_pending = self._exaggeration_pending = False
         self._dirty = True
@@ -131,6 +133,10 @@ class SurfaceCanvas(QtWidgets.QWidget):
         self._coloring = (values, scale)
         self._color()
         self.update()
+
+    def set_flags(self, flags: NDArray[np.uint8] | None) -> None:
+        """Hatch the surface where flags (of the height map's shape) are set; drawn with the next `set_colors`."""
+        self._flags = flags
 
     @property
     def color_scale(self) -> overlays.ColorScale:
@@ -248,8 +254,12 @@ class SurfaceCanvas(QtWidgets.QWidget):
         if shown is None:
             return
 
+        flags = self._flags if self._flags is not None and self._flags.shape == shown.shape else None
+        period = max(hatching.PERIOD_PX, max(shown.shape) // _STRIPES)
+
         def work(step: int) -> NDArray[np.uint8]:
-            return colormaps.colorize(shown[::step, ::step], scale.colormap, scale.low, scale.high)
+            rgb = colormaps.colorize(shown[::step, ::step], scale.colormap, scale.low, scale.high)
+            return rgb if flags is None else hatching.lay_over(rgb, flags[::step, ::step], max(4, period // step))
 
         step = max(shown.shape) // _PREVIEW_PX
         if step > 1:

@@ -19,6 +19,7 @@ from eclips_app.gui.panels.images.segment_pane import SegmentPane, SegmentView
 from eclips_app.gui.panels.images.tools import Crop, Tool
 from eclips_app.gui.qt import QtCore, QtGui, QtWidgets, Signal
 from eclips_app.gui.theme import Theme
+from eclips_app.gui.widgets.linked_views import LinkedRange
 from eclips_app.gui.widgets.placement import mosaic_cells
 from eclips_app.gui.widgets.segments import compass_word, segment_text
 from eclips_app.model.items import SegmentSet
@@ -47,18 +48,13 @@ class Mosaic(QtWidgets.QWidget):
         self._set: SegmentSet | None = None
         self._detector: Detector | None = None
         self._shown = Shown()
-        self._centre = QtCore.QPointF()
-        self._scale = 0.0  #: image pixels under one screen pixel; 0 while the whole image is fitted
-        self._settle = QtCore.QTimer(self)
-        self._settle.setSingleShot(True)
-        self._settle.timeout.connect(self._apply_range)
+        self._range = LinkedRange(self)
         self.setMinimumSize(260, 200)
 
     # What is shown
 
     def show_set(self, segment_set: SegmentSet, detector: Detector | None, shown: Shown) -> None:
         """Show the images of a set in the places of the detector's segments."""
-        other = self._set is None or self._set.shape != segment_set.shape
         before, self._set, self._shown = self._set, segment_set, shown
         fitting = detector is not None and len(detector.quadrants) == len(segment_set.images)
         self._detector = detector if fitting else None
@@ -72,8 +68,9 @@ class Mosaic(QtWidgets.QWidget):
         if before is None or before.exclude is not segment_set.exclude:
             for pane in self.panes:
                 pane.view.show_mask(segment_set.exclude)
-        if other:
-            self._scale = 0.0
+        rows, columns = segment_set.shape
+        self._range.views = [pane.view for pane in self.panes]
+        self._range.set_field(QtCore.QRectF(-0.5, -0.5, columns, rows))
         self._place()
 
     def show_crop(self, crop: Crop) -> None:
@@ -94,8 +91,7 @@ class Mosaic(QtWidgets.QWidget):
 
     def fit(self) -> None:
         """Show the whole images."""
-        self._scale = 0.0
-        self._apply_range()
+        self._range.fit()
 
     def _add_pane(self) -> None:
         pane = SegmentPane(self._theme, len(self.panes))
@@ -149,7 +145,7 @@ class Mosaic(QtWidgets.QWidget):
 
     def showEvent(self, event: QtGui.QShowEvent) -> None:
         """Zoom once the panes have their size."""
-        self._settle.start()
+        self._range.apply_soon()
 
     def _place(self) -> None:
         if self._set is None or not self.panes:
@@ -163,30 +159,12 @@ class Mosaic(QtWidgets.QWidget):
             pane.setGeometry(left, top, right - left, bottom - top)
             pane.heading.name.setText(self._name(pane.index, right - left))
             pane.heading.value.setVisible(right - left > 180)
-        self._apply_range()
-
-    def _apply_range(self) -> None:
-        """Give all views the common centre and scale."""
-        if self._set is None or not self.panes:
-            return
-        centre, scale = self._centre, self._scale
-        for pane in self.panes:
-            size = pane.view.viewport().size()
-            if self._scale == 0.0:
-                rows, columns = self._set.shape
-                centre = QtCore.QPointF(columns / 2 - 0.5, rows / 2 - 0.5)
-                scale = max(columns / max(size.width() - 8, 1), rows / max(size.height() - 8, 1))
-            width, height = scale * size.width(), scale * size.height()
-            rect = QtCore.QRectF(centre.x() - width / 2, centre.y() - height / 2, width, height)
-            pane.view.box.setRange(rect, padding=0)
-            pane.view.viewport().update()
+        self._range.apply()
 
     def _on_navigated(self) -> None:
         view = self.sender()
         assert isinstance(view, SegmentView)
-        self._centre = view.box.viewRect().center()
-        self._scale = float(view.box.viewPixelSize()[0])
-        self._apply_range()
+        self._range.follow(view)
 
     # Cursor
 

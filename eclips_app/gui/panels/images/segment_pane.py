@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from eclips_app.gui.panels.images.tools import Crop, CropTool, RulerTool, Tool
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets, Signal
 from eclips_app.gui.theme import Theme
-from eclips_app.gui.widgets.image_pane import ImagePane
+from eclips_app.gui.widgets.linked_views import LinkedView, cosmetic, path_item
 from eclips_app.gui.widgets.segments import SegmentGlyph
 
 MIME = "application/x-eclips-segment"
@@ -19,13 +19,11 @@ _CLIPPED_INKS = ((0, 0, 0, 0), (235, 40, 30, 255), (40, 110, 255, 255))  #: as `
 _MASK_INKS = ((0, 0, 0, 0), (255, 170, 0, 110))
 
 
-class SegmentView(ImagePane):
+class SegmentView(LinkedView):
     """An image with crop, excluded and clipped pixels, a cross at the common cursor, and a tool for drags."""
 
     tool_moved = Signal()
     tool_released = Signal()
-    navigated = Signal()  #: the user has zoomed or panned
-    fit_asked = Signal()
 
     def __init__(self, theme: Theme) -> None:
         super().__init__(theme)
@@ -33,12 +31,9 @@ class SegmentView(ImagePane):
         self._dragging = False
         self._clipped = _overlay(self.box, _CLIPPED_INKS, 5)
         self._mask = _overlay(self.box, _MASK_INKS, 6)
-        self._shade, self._outline = _path_item(self.box, 7), _path_item(self.box, 7)
+        self._shade, self._outline = path_item(self.box, 7), path_item(self.box, 7)
         self._shade.setPen(QtGui.QPen(Qt.PenStyle.NoPen))
-        self._draft = _path_item(self.box, 8)
-        self._cross = _Cross()
-        self.box.addItem(self._cross, ignoreBounds=True)
-        self.box.sigRangeChangedManually.connect(self._on_range)
+        self._draft = path_item(self.box, 8)
 
     def set_tool(self, tool: Tool | None) -> None:
         """Let drags of the left button go to a tool; without one they move the image."""
@@ -65,21 +60,15 @@ class SegmentView(ImagePane):
         self._shade.setPath(shade)
         self._shade.setBrush(QtGui.QColor(0, 0, 0, 120))
         self._outline.setPath(outline)
-        self._outline.setPen(_cosmetic(self._theme.colors.accent, 1.5))
+        self._outline.setPen(cosmetic(self._theme.colors.accent, 1.5))
 
     def show_draft(self) -> None:
         """Draw what the tool has so far."""
         path, pen = self.tool.draft() if self.tool is not None else (QtGui.QPainterPath(), None)
         if pen is not None:
             pen.setColor(QtGui.QColor(*_MASK_INKS[1]))
-        self._draft.setPen(pen or _cosmetic("#ffb000", 2.0))
+        self._draft.setPen(pen or cosmetic("#ffb000", 2.0))
         self._draft.setPath(path)
-
-    def show_cross(self, point: tuple[float, float] | None) -> None:
-        """Mark the pixel (col, row) that the mouse points at in another image."""
-        self._cross.setVisible(point is not None)
-        if point is not None:
-            self._cross.setPos(*point)
 
     def mousePressEvent(self, event: QtGui.QMouseEvent) -> None:
         """Begin a drag of the tool, or let the image be moved."""
@@ -113,23 +102,13 @@ class SegmentView(ImagePane):
             self.show_draft()
 
     def keyPressEvent(self, event: QtGui.QKeyEvent) -> None:
-        """Escape gives up a drag; zoom keys act on all images of the mosaic."""
+        """Escape gives up a drag."""
         if event.key() == Qt.Key.Key_Escape and self._dragging and self.tool is not None:
             self._dragging = False
             self.tool.cancel()
             self._after_move()
             return
-        if event.key() == Qt.Key.Key_0:
-            self.fit_asked.emit()
-            return
         super().keyPressEvent(event)
-        if event.isAccepted():
-            self.navigated.emit()
-
-    def leaveEvent(self, event: QtCore.QEvent) -> None:
-        """Tell that the mouse points at no pixel any more."""
-        super().leaveEvent(event)
-        self.hovered.emit(float("nan"), float("nan"), None)
 
     def _draw_scale_bar(self, painter: QtGui.QPainter) -> None:
         if not isinstance(self.tool, RulerTool):  # it would hide the scale bar that is to be measured
@@ -138,9 +117,6 @@ class SegmentView(ImagePane):
     def _after_move(self) -> None:
         self.show_draft()
         self.tool_moved.emit()
-
-    def _on_range(self, _: object) -> None:
-        self.navigated.emit()
 
     def _point(self, event: QtGui.QMouseEvent) -> QtCore.QPointF:
         point: QtCore.QPointF = self.box.mapSceneToView(self.mapToScene(event.position().toPoint()))
@@ -260,27 +236,6 @@ class ElidedLabel(QtWidgets.QLabel):
         painter.end()
 
 
-class _Cross(QtWidgets.QGraphicsItem):
-    """A small cross of constant size on the screen."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setFlag(QtWidgets.QGraphicsItem.GraphicsItemFlag.ItemIgnoresTransformations)
-        self.setZValue(20)
-        self.setVisible(False)
-
-    def boundingRect(self) -> QtCore.QRectF:
-        """Give the size in screen pixels."""
-        return QtCore.QRectF(-9, -9, 18, 18)
-
-    def paint(self, painter: QtGui.QPainter, *_: Any) -> None:
-        """Draw light on dark, to be seen on any image."""
-        for ink, width in ((QtGui.QColor(0, 0, 0, 180), 3.0), (QtGui.QColor(255, 255, 255), 1.0)):
-            painter.setPen(QtGui.QPen(ink, width))
-            for x, y in ((1, 0), (-1, 0), (0, 1), (0, -1)):
-                painter.drawLine(QtCore.QPointF(3 * x, 3 * y), QtCore.QPointF(8 * x, 8 * y))
-
-
 def drag_data(index: int) -> QtCore.QMimeData:
     """Give what a dragged heading carries."""
     data = QtCore.QMimeData()
@@ -310,16 +265,3 @@ def _set_overlay(item: Any, marks: NDArray[np.uint8] | None, origin: tuple[float
     item.setImage(marks, autoLevels=False, levels=(0, 255))
     rows, columns = marks.shape
     item.setRect(QtCore.QRectF(origin[1] - 0.5, origin[0] - 0.5, columns, rows))
-
-
-def _path_item(box: Any, z: float) -> QtWidgets.QGraphicsPathItem:
-    item = QtWidgets.QGraphicsPathItem()
-    item.setZValue(z)
-    box.addItem(item, ignoreBounds=True)
-    return item
-
-
-def _cosmetic(color: str, width: float) -> QtGui.QPen:
-    pen = QtGui.QPen(QtGui.QColor(color), width)
-    pen.setCosmetic(True)
-    return pen

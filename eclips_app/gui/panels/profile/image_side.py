@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from eclips_app.core.units import format_length
+from eclips_app.gui.flows import uncertainty
 from eclips_app.gui.flows.measure import MeasureFlow
 from eclips_app.gui.flows.sampling import pixel_size_nm
 from eclips_app.gui.panels.profile.layers import HEIGHT, Layer, layers
+from eclips_app.gui.panels.profile.readings import quantity_text
 from eclips_app.gui.qt import Qt, QtWidgets
 from eclips_app.gui.session import Session
+from eclips_app.gui.widgets.hatch import FlagLegend
 from eclips_app.gui.widgets.image_pane import percentile_levels
 from eclips_app.gui.widgets.line_geometry import Point
 from eclips_app.gui.widgets.line_pane import LinePane
@@ -39,6 +42,8 @@ class ImageSide(QtWidgets.QWidget):
         self.zoom_fit = ThemedButton(session.theme, "fit", "Show the whole image", "0")
         self.pane = LinePane(session.theme)
         self.pane.setMinimumSize(160, 100)
+        self.flags = FlagLegend()
+        self.flags.toggled.connect(self._show_flags)
         self.status = QtWidgets.QLabel()
         self.status.setProperty("kind", "faint")
         self.status.setSizePolicy(QtWidgets.QSizePolicy.Policy.Ignored, QtWidgets.QSizePolicy.Policy.Fixed)
@@ -53,6 +58,7 @@ class ImageSide(QtWidgets.QWidget):
             self.layer.addItem(layer.name, layer.key)
         self.layer.setCurrentIndex(max(0, self.layer.findData(self._chosen)))
         self._show_layer()
+        self._show_flags()
 
     def refresh_lines(self) -> None:
         """Show the lines as they are now."""
@@ -74,6 +80,7 @@ class ImageSide(QtWidgets.QWidget):
         layout.setSpacing(6)
         layout.addLayout(bar)
         layout.addWidget(self.pane, 1)
+        layout.addWidget(self.flags)
         layout.addWidget(self.status)
 
     def _connect(self) -> None:
@@ -84,6 +91,7 @@ class ImageSide(QtWidgets.QWidget):
         pane = self.pane
         pane.tool_changed.connect(self._on_tool)
         pane.hovered.connect(self._on_hover)
+        pane.clicked.connect(self._on_click)
         pane.line_drawn.connect(self._on_drawn)
         pane.line_moved.connect(self._on_moved)
         pane.width_dragged.connect(self._flow.set_width)
@@ -119,6 +127,12 @@ class ImageSide(QtWidgets.QWidget):
             self._shape = layer.data.shape
             self.pane.fit()
 
+    def _show_flags(self) -> None:
+        run = self._session.project.run
+        flags = run.arrays.get("flags") if run is not None else None
+        self.flags.show_flags(flags)
+        self.pane.set_flags(flags if self.flags.is_on else None, run.origin_px if run is not None else (0, 0))
+
     def _on_layer(self, _: int) -> None:
         self._chosen = self.layer.currentData()
         self._show_layer()
@@ -141,6 +155,14 @@ class ImageSide(QtWidgets.QWidget):
         size = pixel_size_nm(self._session.project)
         place = f"{format_length(col * size)}, {format_length(row * size)}" if size else ""
         self.status.setText(f"({round(col)}, {round(row)}) px   {place}   {self._shown.value_text(value)}")
+
+    def _on_click(self, col: float, row: float) -> None:
+        asked = uncertainty.flow_of(self._session)
+        asked.choose(col, row)
+        report = asked.report()
+        if report is not None:
+            budget = f"   {report.budget.text}" if report.budget is not None else ""
+            self.status.setText(f"{quantity_text(report.height_nm)}{budget}   (more in the Uncertainty panel)")
 
     def _on_drawn(self, start: Point, end: Point) -> None:
         if not self._drawn_id:

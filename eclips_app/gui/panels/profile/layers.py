@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from eclips_app.core.units import format_length
 from eclips_app.model.items import Run, SegmentSet
 from eclips_app.model.project import Project
+from eclips_app.scene3d.hatching import flag_names
 
 HEIGHT = "height"
+FLAGS = "flags"
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class Layer:
 
     def value_text(self, value: float) -> str:
         """Write a value of this layer."""
+        if self.key == FLAGS:
+            return ", ".join(flag_names(int(value))) or "not doubtful"
         return format_length(value, 4) if self.unit == "nm" else f"{value:.4g}"
 
 
@@ -62,6 +66,10 @@ def _run_layers(run: Run, segment_set: SegmentSet | None, height_colormap: str) 
         found.append(Layer("rho", "Material", arrays["rho"], origin))
     if "chi2" in arrays:
         found.append(Layer("chi2", "χ²", arrays["chi2"], origin, "magma"))
+    if "chi2_known" in arrays:
+        found.append(Layer("chi2_known", "χ², brightness of the material", arrays["chi2_known"], origin, "magma"))
+    if FLAGS in arrays:
+        found.append(Layer(FLAGS, "Doubtful areas", arrays[FLAGS], origin))
     names = [segment["name"] for segment in run.params.get("detector", {}).get("quadrants", [])]
     for i, data in enumerate(arrays.get("residual", ())):
         name = names[i] if i < len(names) else str(i + 1)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from eclips_app.core.errors import EclipsError
 from eclips_app.gui.flows.measure import MeasureFlow
-from eclips_app.gui.flows.sampling import CursorReading, Sampled, fit_ends, read_cursors, sample_all, sample_run
+from eclips_app.gui.flows.profiles import profiles_of
+from eclips_app.gui.flows.sampling import CursorReading, Sampled, fit_ends, read_cursors
+from eclips_app.gui.panels.profile.bands import BandChoice
+from eclips_app.gui.panels.profile.budget_tab import BudgetTab
+from eclips_app.gui.panels.profile.plot_files import write_plot
 from eclips_app.gui.panels.profile.readings import Readings, summary_text
-from eclips_app.gui.qt import Qt, QtCore, QtGui, QtSvg, QtWidgets
+from eclips_app.gui.qt import Qt, QtWidgets
 from eclips_app.gui.session import Session
 from eclips_app.gui.widgets.empty_state import EmptyState
 from eclips_app.gui.widgets.profile_plot import Curve, ProfilePlot
-from eclips_app.model.items import HeightMap, ProfileLine
+from eclips_app.model.items import ProfileLine
 
 _DASHES = {"A": "solid", "B": "dash", "map": "dot", "held": "dash"}
 _SAMPLES = {"A": "───", "B": "─ ─", "map": "·····", "held": "─ ─"}
@@ -25,11 +28,12 @@ class PlotSide(QtWidgets.QWidget):
     def __init__(self, session: Session, flow: MeasureFlow) -> None:
         super().__init__()
         self._session, self._flow = session, flow
-        self._sampled: dict[str, tuple[tuple[Any, ...], tuple[Sampled, ...]]] = {}
+        self.profiles = profiles_of(session)
         self._held: Sampled | None = None
         self.readings_now: tuple[CursorReading, ...] = ()
         self.plot = ProfilePlot(session.theme)
         self.readings = Readings()
+        self.budget = BudgetTab(session)
         self.summary = QtWidgets.QLabel()
         self.summary.setProperty("kind", "heading")
         self.summary.setAccessibleName("Reading between the cursors")
@@ -48,8 +52,11 @@ class PlotSide(QtWidgets.QWidget):
         self.equal.toggled.connect(self.plot.set_equal_aspect)
         self.hold = _toggle("Hold", "Keep this curve in the plot while other images, frames or runs are shown")
         self.hold.toggled.connect(self._on_hold)
+        self.band = BandChoice()
+        self.band.activated.connect(self.refresh)
         self.more = self._export_button()
         self._lay_out()
+        self.profiles.completed.connect(self.refresh)
         self.plot.cursors_moved.connect(self._on_cursors_dragged)
         self.readings.cursors_typed.connect(self._on_cursors_typed)
         flow.cursors_changed.connect(self._on_cursors)
@@ -62,9 +69,7 @@ class PlotSide(QtWidgets.QWidget):
         curves: list[Curve] = []
         for each in lines:
             curves += self._curves(each, each is line)
-        gone = self._sampled.keys() - {each.id for each in lines}
-        for line_id in gone:
-            del self._sampled[line_id]
+        self.profiles.keep_only({each.id for each in lines})
         if self._held is not None and line is not None:
             faint = self._session.theme.colors.faint
             curves.insert(0, Curve("held", self._held.name, self._held.profile, faint, "dash"))
@@ -75,57 +80,26 @@ class PlotSide(QtWidgets.QWidget):
     def selected_profiles(self) -> tuple[Sampled, ...]:
         """Give the profiles of the selected line, the held one last."""
         line = self._session.project.line
-        found = self._sampled[line.id][1] if line is not None and line.id in self._sampled else ()
+        found = self.profiles.known(line)
         return (*found, self._held) if self._held is not None else found
 
     def write_plot(self, path: Path) -> None:
         """Write the plot as PNG or SVG, as the suffix says."""
-        from eclips_app.io.atomic import whole_file  # late: only for writing
-
         try:
-            with whole_file(path) as temporary:
-                written = (
-                    _draw_svg(self.plot, temporary)
-                    if path.suffix.lower() == ".svg"
-                    else _draw_png(self.plot, temporary)
-                )
-                if not written:
-                    raise EclipsError("the picture could not be written", where=str(path), hint="Choose .png or .svg.")
+            write_plot(self.plot, path)
         except EclipsError as error:
             self._session.notify(str(error), "error")
         else:
             self._session.notify(f"Plot written to {path}.", "good")
 
     def _curves(self, line: ProfileLine, selected: bool) -> list[Curve]:
-        project = self._session.project
-        chosen, placed = project.selection, project.get(HeightMap, project.selection.map_id)
-        place = (placed.center_px, placed.rotation_deg, placed.z_offset_nm) if placed else ()
-        key = (line, selected, chosen.run_id, chosen.compared_run_id, chosen.map_id, place, chosen.set_id)
-        known = self._sampled.get(line.id)
-        if known is None or known[0] != key:
-            known = (key, self._sample(line, selected))
-            self._sampled[line.id] = known
         return [
             Curve(
-                f"{line.id}/{each.role}",
-                each.name,
-                each.profile,
-                line.color,
-                _DASHES[each.role],
-                each.role == "A" and selected,
+                f"{line.id}/{each.role}", each.name, each.profile, line.color, _DASHES[each.role],
+                each.role == "A" and selected, self.band.half_nm(each) if selected else None,
             )
-            for each in known[1]
-        ]
-
-    def _sample(self, line: ProfileLine, selected: bool) -> tuple[Sampled, ...]:
-        run = self._session.project.run
-        try:
-            if selected:
-                return sample_all(self._session.project, line)
-            return (Sampled("A", run.name, run.id, sample_run(run, line)),) if run is not None else ()
-        except EclipsError as error:
-            self._session.notify(f"{line.name}: {error}", "warning")
-            return ()
+            for each in self.profiles.of(line, selected)
+        ]  # fmt: skip
 
     def _read(self, line: ProfileLine | None) -> None:
         sampled = self.selected_profiles()
@@ -135,6 +109,7 @@ class PlotSide(QtWidgets.QWidget):
             self.summary.clear()
             self.plot.set_fit(None)
             self.readings.show_readings((0.0, 0.0), ())
+            self.budget.set_reading(None, None, (0.0, 0.0))
             return
         cursors = self._flow.cursors_nm(line)
         self.readings_now = tuple(read_cursors(each, *cursors) for each in sampled)
@@ -144,13 +119,14 @@ class PlotSide(QtWidgets.QWidget):
         self.summary.setText(summary_text(self.readings_now[0]))
         self.summary.setToolTip(self.summary.text())  # a narrow panel shows its beginning only
         self.readings.show_readings(cursors, self.readings_now)
+        self.budget.set_reading(self.readings_now[0], line, cursors)
 
     def _show_state(self, line: ProfileLine | None, any_curve: bool) -> None:
         project = self._session.project
         self.no_heights.setVisible(not any_curve and project.run is None)
         self.no_line.setVisible(not any_curve and project.run is not None)
         self.plot.setVisible(any_curve)
-        for widget in (self.result, self.hold, self.more, self.equal):
+        for widget in (self.result, self.band, self.hold, self.more, self.equal):
             widget.setEnabled(line is not None and any_curve)
         entries = []
         for each in self.selected_profiles():
@@ -209,7 +185,10 @@ class PlotSide(QtWidgets.QWidget):
         layout.setContentsMargins(4, 8, 8, 4)
         layout.setSpacing(6)
         layout.addLayout(bar)
-        layout.addWidget(self.legend)
+        below = QtWidgets.QHBoxLayout()
+        below.addWidget(self.legend, 1)
+        below.addWidget(self.band)
+        layout.addLayout(below)
         layout.addWidget(self.no_heights, 1)
         layout.addWidget(self.no_line, 1)
         layout.addWidget(self.plot, 1)
@@ -222,27 +201,3 @@ def _toggle(text: str, tip: str) -> QtWidgets.QPushButton:
     button.setToolTip(tip)
     button.setAccessibleName(text)
     return button
-
-
-def _draw_png(plot: ProfilePlot, path: Path, scale: float = 3.0) -> bool:
-    image = QtGui.QImage(plot.size() * scale, QtGui.QImage.Format.Format_RGB32)
-    image.fill(plot.backgroundBrush().color())
-    painter = QtGui.QPainter(image)
-    painter.setRenderHint(QtGui.QPainter.RenderHint.Antialiasing)
-    plot.render(painter)
-    painter.end()
-    return image.save(str(path))
-
-
-def _draw_svg(plot: ProfilePlot, path: Path) -> bool:
-    target = QtSvg.QSvgGenerator()
-    target.setFileName(str(path))
-    target.setSize(plot.size())
-    target.setViewBox(QtCore.QRect(QtCore.QPoint(0, 0), plot.size()))
-    target.setTitle("Height profile")
-    painter = QtGui.QPainter()
-    if not painter.begin(target):
-        return False
-    plot.render(painter)
-    painter.end()
-    return True

@@ -11,7 +11,7 @@ from eclips_app.gui.flows.sampling import CursorReading
 from eclips_app.gui.qt import Qt, QtWidgets, Signal
 from eclips_app.gui.widgets.quantity_edit import QuantityEdit
 
-_ROWS = ("Distance", "Height difference", "Angle", "Fitted angle", "Fit rms")
+_ROWS = ("Distance", "Height difference", "Angle", "Fitted angle", "Fit rms", "Step height")
 
 _FINEST_DEG = 0.01  #: angles are written to two decimals; a smaller standard deviation would only look exact
 
@@ -28,7 +28,10 @@ class Readings(QtWidgets.QWidget):
         self.table = QtWidgets.QTableWidget(len(_ROWS), 0)
         self.table.setVerticalHeaderLabels(list(_ROWS))
         self.table.setAccessibleName("Readings between the cursors")
-        self.table.setToolTip("Between the cursors; the fit is a straight line through all points of the stretch")
+        self.table.setToolTip(
+            "Between the cursors; the fit is a straight line through all points of the stretch. "
+            "Step height: parallel lines fitted to what is before and beyond both cursors"
+        )
         self.table.setEditTriggers(QtWidgets.QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.verticalHeader().setDefaultSectionSize(22)
         self.table.horizontalHeader().setSectionResizeMode(QtWidgets.QHeaderView.ResizeMode.Stretch)
@@ -75,11 +78,19 @@ def quantity_text(quantity: Quantity | None) -> str:
         if quantity.std is None:
             return format_length(quantity.value, 4)
         unit, scale = length_unit(max(abs(quantity.value), quantity.std))
-        return f"{quantity.value / scale:.4g} ± {quantity.std / scale:.2g} {unit}"
+        return f"{_with_std(quantity.value / scale, quantity.std / scale)} {unit}"
     if quantity.std is None:
         return f"{quantity.value:.2f}°"
     std = f"± {quantity.std:.2g}" if quantity.std >= _FINEST_DEG else f"± < {_FINEST_DEG:g}"
     return f"{quantity.value:.2f} {std}°"
+
+
+def _with_std(value: float, std: float) -> str:
+    """Write a value with two digits of its standard deviation, and no digit that says nothing."""
+    if not 0 < std < math.inf:
+        return f"{value:.4g} ± {std:.2g}"
+    decimals = min(max(1 - math.floor(math.log10(std)), 0), 6)
+    return f"{value:.{decimals}f} ± {std:.{decimals}f}"
 
 
 def summary_text(reading: CursorReading | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from eclips_app.gui.flows import uncertainty
 from eclips_app.gui.flows.measure import flow_of
 from eclips_app.gui.panels.profile.image_side import ImageSide
 from eclips_app.gui.panels.profile.lines_list import LineForm, LinesList
@@ -10,6 +11,7 @@ from eclips_app.gui.panels.profile.plot_side import PlotSide
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
 from eclips_app.gui.session import Session
 from eclips_app.gui.widgets.empty_state import EmptyState
+from eclips_app.gui.widgets.line_geometry import Point
 from eclips_app.gui.widgets.themed_button import ThemedButton
 from eclips_app.gui.widgets.turning_splitter import TurningSplitter
 from eclips_app.model.items import ProfileLine
@@ -41,6 +43,7 @@ class ProfilePanel(QtWidgets.QWidget):
         delete = self._shortcut("Del", flow.delete_line, self.lines)
         delete.setContext(Qt.ShortcutContext.WidgetShortcut)
         flow.cursors_changed.connect(self._show_marks)
+        uncertainty.flow_of(session).changed.connect(self._show_marks)
         session.project.changed.connect(self._on_project)
         session.project.selection_changed.connect(self._on_selection)
         session.theme.changed.connect(self.plot.refresh)
@@ -70,6 +73,7 @@ class ProfilePanel(QtWidgets.QWidget):
         tabs.setDocumentMode(True)
         tabs.addTab(lines, "Lines")
         tabs.addTab(self.plot.readings, "Cursors")
+        tabs.addTab(self.plot.budget, "Budget")
         tabs.addTab(self.map_form, "Height map")
         tabs.setSizePolicy(QtWidgets.QSizePolicy.Policy.Preferred, QtWidgets.QSizePolicy.Policy.Preferred)
         return tabs
@@ -118,20 +122,18 @@ class ProfilePanel(QtWidgets.QWidget):
         self.delete.setEnabled(self._session.project.line is not None)
 
     def _show_marks(self, _: str = "") -> None:
-        line = self._session.project.line
-        readings = self.plot.readings_now
-        if line is None or not readings:
-            self.image.pane.set_marks([])
-            return
-        colors = self._session.theme.colors
-        profile = readings[0].sampled.profile
-        length = float(profile.distance_nm[-1]) or 1.0
-        (x0, y0), (x1, y1) = line.start_px, line.end_px
-        parts = [place / length for place in self.plot.plot.cursor_positions_nm]
-        self.image.pane.set_marks([
-            ((x0 + part * (x1 - x0), y0 + part * (y1 - y0)), ink)
-            for part, ink in zip(parts, (colors.accent, colors.warning), strict=True)
-        ])  # fmt: skip
+        colors, asked = self._session.theme.colors, uncertainty.flow_of(self._session)
+        marks: list[tuple[Point, str]] = []
+        if asked.pixel is not None:
+            marks.append((asked.pixel, "#ffffff"))
+        line, readings = self._session.project.line, self.plot.readings_now
+        if line is not None and readings:
+            length = float(readings[0].sampled.profile.distance_nm[-1]) or 1.0
+            (x0, y0), (x1, y1) = line.start_px, line.end_px
+            parts = [place / length for place in self.plot.plot.cursor_positions_nm]
+            points = [(x0 + part * (x1 - x0), y0 + part * (y1 - y0)) for part in parts]
+            marks += zip(points, (colors.accent, colors.warning), strict=True)
+        self.image.pane.set_marks(marks)
 
     def _show_map(self) -> None:
         self.image.show_map(self.map_form.current(), self.map_form.opacity)

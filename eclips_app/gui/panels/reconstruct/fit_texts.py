@@ -6,9 +6,8 @@ from dataclasses import fields, replace
 
 from eclips_app.core.detector import Detector
 from eclips_app.core.schema import rule_of
-from eclips_app.core.steps import ClosedLoop
+from eclips_app.core.steps import ClosedLoop, automatic
 from eclips_app.core.tolerance import Tolerances, parameters_of, stated, std_of
-from eclips_app.gui.flows.methods import METROLOGY
 from eclips_app.gui.widgets.quantity_edit import quantity_text
 from eclips_app.model.items import Run
 from eclips_app.model.project import Project
@@ -19,8 +18,6 @@ _OWN_ROWS = ("emission", "quality", "brightness", "tolerances", "coarse_to_fine"
 FIT_NUMBERS = tuple(name for name in FIT_FIELDS if name not in _OWN_ROWS)
 #: What the program does where the value is None.
 _FOUND = {"grey_per_electron": "from the images", "smoothing": "from the surface", "tile_px": "where needed"}
-#: Numbers that stand for None, for Standard and for Metrology, as the helps of `ClosedLoop` say.
-_BY_QUALITY = {"azimuths": (16, 32), "draws": (16, 32), "least_fall": (0.01, 0.001)}
 _KNOWN = "known:"
 
 
@@ -29,8 +26,8 @@ def automatic_texts(fit: ClosedLoop) -> dict[str, str]:
     texts = {}
     for name in FIT_NUMBERS:
         default = getattr(_AUTOMATIC, name)
-        if default is None and name in _BY_QUALITY:
-            default = _BY_QUALITY[name][fit.quality == METROLOGY.quality]
+        if default is None:
+            default = getattr(automatic(ClosedLoop(quality=fit.quality)), name, None)
         texts[name] = _FOUND.get(name, "automatic") if default is None else f"automatic: {default:g}"
     return texts
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,11 @@ def textures_of(run: Run, project: Project) -> tuple[Texture, ...]:
         found.append(
             Texture("height_std", "Height std. deviation", "cividis", lambda: run.arrays["height_std"], unit="nm")
         )
+    for key, label in (("chi2", "χ²"), ("chi2_known", "χ², brightness of the material"), ("flags", "Doubtful areas")):
+        if key in run.arrays:
+            found.append(
+                Texture(key, label, "gray" if key == "flags" else "cividis", partial(run.arrays.__getitem__, key))
+            )
     for k in range(len(run.arrays.get("residual", ()))):
         name = names[k] if k < len(names) else str(k + 1)
         found.append(

@@ -10,6 +10,7 @@ import numpy as np
 
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.units import format_length
+from eclips_app.gui.flows import uncertainty
 from eclips_app.gui.panels.surface3d.controls import (
     ColorControls,
     HeightControls,
@@ -22,6 +23,7 @@ from eclips_app.gui.panels.surface3d.controls import (
 from eclips_app.gui.panels.surface3d.textures import textures_of
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
 from eclips_app.gui.widgets.background import Background
+from eclips_app.gui.widgets.hatch import FlagLegend
 from eclips_app.model.items import ProfileLine, Run
 from eclips_app.model.project import Selection
 from eclips_app.scene3d import colormaps, probe
@@ -60,6 +62,7 @@ class Surface3DPanel(QtWidgets.QWidget):
         self.status = QtWidgets.QLabel()
         self.status.setAccessibleName("Point under the mouse")
         self.status.setToolTip("x and y from the lower left corner of the height map; double-click to mark a point")
+        self.flags = FlagLegend()
         self._stack = QtWidgets.QStackedLayout()
         self._lay_out()
         self._connect()
@@ -83,6 +86,7 @@ class Surface3DPanel(QtWidgets.QWidget):
             return
         if shown is None:
             self._shown = None
+            self.flags.show_flags(None)
             self.view.set_height(None)
         elif self._shown is None or shown.arrays["height"] is not self._shown.arrays["height"]:
             self._show(self.view, shown)
@@ -93,6 +97,7 @@ class Surface3DPanel(QtWidgets.QWidget):
         height = run.arrays["height"]
         alike = former is not None and former.arrays["height"].shape == height.shape
         self.colors.offer(textures_of(run, self._session.project))
+        self.flags.show_flags(run.arrays.get("flags"))
         self._color()
         view.set_height(height, run.pixel_size_nm, run.arrays.get("mask"), keep_camera=alike)
         if not alike:
@@ -110,6 +115,7 @@ class Surface3DPanel(QtWidgets.QWidget):
             values, self._shown.arrays.get("mask"), symmetric=texture.is_signed
         )
         self.colors.show_limits(low, high)
+        self.view.set_flags(self._shown.arrays.get("flags") if self.flags.is_on else None)
         scale = ColorScale(texture.label, self.colors.colormap_name, low, high, texture.unit)
         self.view.set_colors(values, scale)
 
@@ -164,11 +170,13 @@ class Surface3DPanel(QtWidgets.QWidget):
         layout.addLayout(below)
         layout.addLayout(self._stack, 1)
         self._stack.addWidget(self.message)  # not before: without a parent it would flash up as a window of its own
+        layout.addWidget(self.flags)
         layout.addWidget(self.status)
         self._draw_icons()
 
     def _connect(self) -> None:
         self.colors.changed.connect(self._color)
+        self.flags.toggled.connect(lambda _: self._color())
         self.heights.changed.connect(self._exaggerate)
         self.heights.auto_asked.connect(self._exaggerate_auto)
         self.light.changed.connect(self._set_light)
@@ -256,6 +264,9 @@ class Surface3DPanel(QtWidgets.QWidget):
 
     def _on_pick(self, col: float, row: float, z_nm: float) -> None:
         self.status.setText(f"Marked: {self._point_text(col, row, z_nm)}")
+        if self._shown is not None and self._shown is self._session.project.run:
+            top, left = self._shown.origin_px
+            uncertainty.flow_of(self._session).choose(col + left, row + top)
 
     def _point_text(self, col: float, row: float, z_nm: float) -> str:
         run = self._shown
