@@ -28,6 +28,7 @@ _SIZES = {"standard": (256, 512, 1024, 2048), "metrology": (256, 512, 1024)}
 _LARGE = 4096
 _TARGETS_S = {("standard", 512): 8.0, ("standard", 1024): 30.0, ("metrology", 512): 120.0}
 _QUICK = {"standard": (128,)}
+_RENDER = "render"
 
 
 def table(context: Context, *, large: bool = False, quick: bool = False) -> Table:
@@ -47,15 +48,20 @@ def table(context: Context, *, large: bool = False, quick: bool = False) -> Tabl
 
 
 def _in_process(method: str, size: int) -> list[tuple[Any, ...]]:
+    """Measure in a process of its own; another one renders, for a process inherits its parent's peak of memory."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "segments.npy"  # rendered here, so that its memory does not count
-        np.save(path, images(size))
-        command = [sys.executable, "-m", __name__, method, str(path)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        path = str(Path(folder) / "segments.npy")
+        _started(_RENDER, path, str(size))
+        rows = json.loads(_started(method, path))
+    return [tuple(row[name] for name in COLUMNS) for row in rows]
+
+
+def _started(*arguments: str) -> str:
+    done = subprocess.run([sys.executable, "-m", __name__, *arguments], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         last = done.stderr.strip().splitlines()[-1:] or ["no message"]
-        raise EclipsError(f"the benchmark of {size} pixels ended with: {last[0]}")
-    return [tuple(row[name] for name in COLUMNS) for row in json.loads(done.stdout)]
+        raise EclipsError(f"the benchmark of the solver ended with: {last[0]}")
+    return done.stdout
 
 
 def images(size: int) -> NDArray[Any]:
@@ -104,4 +110,8 @@ def _row(timed: dict[str, Any], result: StepResult, linear_cpu_s: float) -> dict
 
 
 if __name__ == "__main__":
-    print(json.dumps(measure(sys.argv[1], np.load(sys.argv[2]))))
+    task, file, *rest = sys.argv[1:]
+    if task == _RENDER:
+        np.save(file, images(int(rest[0])))
+    else:
+        print(json.dumps(measure(task, np.load(file))))
