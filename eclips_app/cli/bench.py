@@ -1,24 +1,27 @@
 """Run benchmarks and print their tables.
 
-accuracy: height errors of cases rendered here, and of the reference cases where their folder is (--shared or ECLIPS_SHARED).
-emission: our electron scattering against published figures. engine: time and memory of the reconstruction. forward: the same
-of the forward model, errors of its derivatives, reference cases rendered. optics: field and flight of electrons. raytrace:
-ray tracer against renderer. startup: of commands and window. The others: how quickly the window answers.
+accuracy: figures of all methods on reference cases (--shared or ECLIPS_SHARED) and on fresh ones, beside targets and bounds.
+coverage: how often stated intervals hold the truth. emission: our electron scattering against published figures. engine and
+solver: time and memory of the linear reconstruction and of the closed loop. forward: the same of the forward model, errors of its
+derivatives, reference cases rendered. optics: field and flight of electrons. raytrace: ray tracer against renderer. real: what
+both methods leave of measured images. startup: of commands and window. The others: how quickly the window answers.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from eclips_app.cli import bench_gui
-from eclips_app.cli.tables import table_text
+from eclips_app.cli.tables import Table, table_text
 from eclips_app.core import paths
 from eclips_app.core.context import Context
 
-_OWN = ("accuracy", "emission", "engine", "forward", "optics", "raytrace", "startup")
+_OWN = ("accuracy", "coverage", "emission", "engine", "forward", "optics", "raytrace", "real", "solver", "startup")
 
 
 def names() -> list[str]:
@@ -29,8 +32,18 @@ def names() -> list[str]:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("name", nargs="?", choices=[*names(), "all"], default="all", help="default: all")
-    parser.add_argument("--large", action="store_true", help="engine, forward: also 8192 and 4096 pixels (minutes)")
-    parser.add_argument("--quick", action="store_true", help="emission: fewer electrons")
+    parser.add_argument(
+        "--large", action="store_true", help="engine, forward, solver: also 8192 or 4096 pixels (minutes)"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="accuracy, coverage, emission, real, solver: a small version"
+    )
+    parser.add_argument("--cases", type=int, help="coverage: random cases; default: 200")
+    parser.add_argument("--seed", type=int, default=1, help="accuracy, coverage: of the random cases; default: 1")
+    parser.add_argument(
+        "--case", action="append", default=[], metavar="NAME", help="accuracy, real: only this case; may be repeated"
+    )
+    parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="real: write pictures of heights and residuals")
     shared = Path(os.environ.get("ECLIPS_SHARED", paths.root().parent / "shared"))
     parser.add_argument("--shared", type=Path, default=shared, help="folder with the reference cases")
 
@@ -52,32 +65,21 @@ def describe(result: dict[str, Any]) -> str:
 
 
 def _tables(name: str, args: argparse.Namespace, context: Context) -> list[dict[str, Any]]:
-    if name == "accuracy":
-        from eclips_app.cli import bench_accuracy
-
-        return [bench_accuracy.table(args.shared).to_json()]
-    if name == "emission":
-        from eclips_app.cli import bench_emission
-
-        return [table.to_json() for table in bench_emission.tables(context, quick=args.quick)]
-    if name == "engine":
-        from eclips_app.cli import bench_engine
-
-        return [bench_engine.table(large=args.large).to_json()]
-    if name == "forward":
-        from eclips_app.cli import bench_forward
-
-        return [table.to_json() for table in bench_forward.tables(args.shared, context, large=args.large)]
-    if name == "optics":
-        from eclips_app.cli import bench_optics
-
-        return [table.to_json() for table in bench_optics.tables(context)]
-    if name == "raytrace":
-        from eclips_app.cli import bench_raytrace
-
-        return [bench_raytrace.table(context).to_json()]
-    if name == "startup":
-        from eclips_app.cli import bench_startup
-
-        return [bench_startup.table().to_json()]
-    return bench_gui.tables(name)
+    if name in bench_gui.NAMES:
+        return bench_gui.tables(name)
+    made = importlib.import_module(f"eclips_app.cli.bench_{name}")  # late: each needs its own part of the program
+    given: dict[str, Callable[[], Iterable[Table]]] = {
+        "accuracy": lambda: made.tables(args.shared, context, quick=args.quick, seed=args.seed, only=args.case),
+        "coverage": lambda: made.tables(
+            context, args.cases or (4 if args.quick else 200), seed=args.seed, quick=args.quick
+        ),
+        "emission": lambda: made.tables(context, quick=args.quick),
+        "engine": lambda: [made.table(large=args.large)],
+        "forward": lambda: made.tables(args.shared, context, large=args.large),
+        "optics": lambda: made.tables(context),
+        "raytrace": lambda: [made.table(context)],
+        "real": lambda: made.tables(args.shared, context, quick=args.quick, pictures=args.pictures, only=args.case),
+        "solver": lambda: [made.table(context, large=args.large, quick=args.quick)],
+        "startup": lambda: [made.table()],
+    }
+    return [table.to_json() for table in given[name]()]

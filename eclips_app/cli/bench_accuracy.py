@@ -1,221 +1,195 @@
-"""Height errors on images of known surfaces, beside sem2surface (https://pypi.org/project/sem2surface, BSD-3).
+"""Figures of every method on images of known surfaces, beside sem2surface and the Cramer-Rao bound.
 
-sem2surface has no absolute height scale and does not know which way its second component points: its height is scaled by the
-best single factor against the truth, and the better of both signs is taken. Ours is as it comes.
+The bound is that of `functional-std` about the true heights, with so weak a prior (smoothing 0.01, a stiffness of 0.5 on flats)
+that what the images say decides: of the angle of a face on a line one pixel wide, at one height for each pixel.
 """
 
 from __future__ import annotations
 
-import contextlib
-import importlib.metadata
-import io
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from eclips_app.cli import bench_rival
+from eclips_app.cli.bench_figures import (
+    Across,
+    imprint_nm,
+    lines_across,
+    mean_angle_deg,
+    mean_over_faces,
+    without_plane,
+)
+from eclips_app.cli.bench_known import AZIMUTHS, SUBPIXELS, Case, fresh_cases, normals, shared_cases
+from eclips_app.cli.bench_targets import targets_table
 from eclips_app.cli.tables import Table
-from eclips_app.core.context import SilentContext
-from eclips_app.core.detector import Beam, Detector, Segment, read_detector
-from eclips_app.core.errors import EclipsError
-from eclips_app.core.steps import ClosedLoop, ReadSegments, Reconstruct, Simulate, Specimen, run_step
+from eclips_app.core.context import Context, SilentContext
+from eclips_app.core.steps import ClosedLoop, FunctionalStd, Reconstruct, run_step
 
 Float = NDArray[np.float64]
+Arrays = dict[str, NDArray[Any]]
 
 COLUMNS = (
-    "case", "rms_error_nm", "rms_error_percent", "scaled_rms_error_percent", "normal_error_deg",
-    "linear_txt_nm", "ratio_to_linear_txt", "metrology_rms_error_nm", "metrology_over_linear", "metrology_error_over_std",
-    "sem2surface_rms_error_nm", "sem2surface_rms_error_percent", "sem2surface_normal_error_deg", "sem2surface_over_ours",
+    "case", "method", "rms_error_nm", "rms_error_percent", "over_linear", "over_linear_txt", "normal_error_deg",
+    "facet_bias_deg", "facet_scatter_deg", "bound_deg", "scatter_over_bound", "step_error_percent", "edge_over_true",
+    "imprint_percent", "chi2",
 )  # fmt: skip
-_SUBPIXELS = 2
-_PIXELS = 256
-_PIXEL_NM = 2.0
-_DOSE = 10000.0
+METHODS = ("linear", "sem2surface", "standard", "metrology")
+WITH_TABLE = "standard, table"  #: where the images' emission is a material's
+_BOUNDS = 12  #: lines whose bound is computed
+_QUICK_BOUNDS = 2
+_WEAK = 0.01
+_FEWEST_LINES = 5
+_QUICK = ("standard", 96, ("fresh steps46",))  #: method beside the linear one, pixels, cases
 
 
 @dataclass(frozen=True)
-class Case:
-    """Segment images of a surface that is known."""
+class Known:
+    """A case with what of its truth the figures need."""
 
-    name: str
-    segments: NDArray[Any]  #: [k, row, col]
-    detector: Detector
-    pixel_size_nm: float
-    height: Float  #: truth in nm
-    normals: Float  #: truth [3, row, col]
-    linear_nm: float | None = None  #: error of the reference linear method, where there is one
+    case: Case
+    lines: Sequence[Across]
+    bound_deg: float | None
+    errors_nm: dict[str, float] = field(default_factory=dict)  #: of the methods measured so far
 
 
-def table(shared: Path | None = None) -> Table:
-    """Measure on the cases of ``shared/cases``, if there are any, and on fresh ones of our own renderer."""
-    rows = [_row(case) for case in (*shared_cases(shared), *_own_cases())]
+def tables(
+    shared: Path | None, context: Context, *, quick: bool = False, seed: int = 1, only: Sequence[str] = ()
+) -> list[Table]:
+    """Measure on the cases of ``shared/cases``, if there are any, and on fresh ones; `only`: those of these names."""
+    methods = ("linear", _QUICK[0]) if quick else METHODS
+    chosen = list(_chosen(shared, quick=quick, seed=seed, only=only))
+    rows: list[dict[str, Any]] = []
+    for number, (name, made) in enumerate(chosen):
+        context.progress(number / len(chosen), name)
+        rows += _rows(made(), methods, _QUICK_BOUNDS if quick else _BOUNDS, context, number / len(chosen))
     notes = (
-        "Height error: root mean square after removing a plane, also in percent of the truth's standard deviation.",
-        f"sem2surface {_rival_version()}: its height is scaled by the best single factor against the truth (it has no absolute "
-        "scale) and the better sign of its second component is taken; ours is as it comes (scaled_rms_error: scaled like it).",
-        "metrology: closed loop with 2 x 2 heights in a pixel, Lambert emission throughout; error over std is 1 where the stated "
-        "standard deviation is right.",
-        "linear_txt: the reference value of LINEAR.txt beside the cases. Rows 'own …': rendered here at "
-        f"{_SUBPIXELS}x, {_DOSE:g} electrons per segment.",
+        "Height error: root mean square less a plane, also in percent of the truth's standard deviation, and over that of "
+        "linear here and in LINEAR.txt.",
+        "Facets: of the steepest common tilt, on lines one pixel wide. Bias: mean over facets; scatter: standard deviation of "
+        "single lines. Bound: Cramer-Rao bound of the same, one height for each pixel, almost no prior: what is below it is "
+        "what the prior knows.",
+        "Step: mean level above less below, against truth. Edge: 10 to 90 % of a step over that of the truth. Imprint: change "
+        "of the mean error across the border between materials, in percent of the step.",
+        f"sem2surface {bench_rival.version()} has no scale of its own: it gets the best one, and the better sign.",
+        f"'fresh …': surfaces drawn with seed {seed}, rendered at {SUBPIXELS}x with {AZIMUTHS} azimuths. Lambert emission "
+        f"assumed also where copper's or another rendered the images; '{WITH_TABLE}': the program's table of copper.",
     )
-    return Table("Height error on known surfaces: linear, and closed loop (metrology)", COLUMNS, tuple(rows), notes)
+    title = "Accuracy on known surfaces"
+    full = Table(title, COLUMNS, tuple(tuple(row[name] for name in COLUMNS) for row in rows), notes)
+    return [full, targets_table(rows)]
 
 
-def _row(case: Case) -> tuple[Any, ...]:
-    arrays = reconstruct(case)
-    truth, ours = _without_plane(case.height), _without_plane(arrays["height"])
-    percent = 100 / float(np.std(truth))
-    error = float(np.std(ours - truth))
-    scaled = float(np.std(_scaled(ours, truth) - truth))
-    angle = _mean_angle_deg(arrays["normals"], case.normals)
-    rival, rival_angle = _rival_errors(case)
-    ratio = error / case.linear_nm if case.linear_nm else None
-    refined, trust = _metrology(case, truth)
-    return (
-        case.name, error, percent * error, percent * scaled, angle, case.linear_nm, ratio, refined, refined / error, trust,
-        rival, percent * rival, rival_angle, rival / error,
-    )  # fmt: skip
+def _chosen(
+    shared: Path | None, *, quick: bool, seed: int, only: Sequence[str]
+) -> Iterator[tuple[str, Callable[[], Case]]]:
+    if not quick:
+        for case in shared_cases(shared):
+            if not only or case.name in only:
+                yield case.name, partial(_as_it_is, case)
+    fresh = fresh_cases(seed, _QUICK[1]) if quick else fresh_cases(seed)
+    wanted = only or (_QUICK[2] if quick else tuple(fresh))
+    yield from ((name, made) for name, made in fresh.items() if name in wanted)
 
 
-def _metrology(case: Case, truth: Float) -> tuple[float, float]:
-    """Give the error of the closed loop with sub-pixel heights in nm, and the error over the stated standard deviation."""
-    params = ClosedLoop(case.detector, case.pixel_size_nm, scan_parallax=False, device="cpu", quality="metrology")
-    arrays = run_step("reconstruct-closed-loop", {"segments": case.segments}, params, SilentContext()).arrays
-    error = _without_plane(arrays["height"]) - truth
-    return float(np.std(error)), float(np.sqrt(np.mean((error / arrays["height_std"]) ** 2)))
+def _as_it_is(case: Case) -> Case:
+    return case
 
 
-def reconstruct(case: Case) -> dict[str, NDArray[Any]]:
-    """Give the arrays of our reconstruction.
+def _rows(case: Case, methods: Sequence[str], bounds: int, context: Context, done: float) -> Iterator[dict[str, Any]]:
+    lines = lines_across(case.normals)
+    known = Known(case, lines, bound_deg(case, lines[:bounds]))
+    for method in (*methods, *([WITH_TABLE] if case.emission is not None else [])):
+        context.progress(done, f"{case.name}: {method}")
+        arrays, chi2 = reconstructed(case, method)
+        yield figures(known, method, arrays) | {"chi2": chi2}
+
+
+def reconstructed(case: Case, method: str) -> tuple[Arrays, float | None]:
+    """Give height and normals of a method, and chi-square per degree of freedom where it has one (linear: the median).
 
     The images hold no scan parallax: their fields are points on the scale of the detector.
     """
-    params = Reconstruct(case.detector, case.pixel_size_nm, scan_parallax=False, device="cpu")
-    return run_step("reconstruct-linear", {"segments": case.segments}, params, SilentContext()).arrays
+    if method == "sem2surface":
+        height = bench_rival.height(case)
+        return {"height": height, "normals": normals(height, case.pixel_size_nm)}, None
+    if method == "linear":
+        result = run_step("reconstruct-linear", {"segments": case.segments}, _linear(case), SilentContext())
+        return result.arrays, result.info["chi2_median"]
+    table = {"emission": case.emission} if method == WITH_TABLE else {}
+    params = settings(case, method.partition(",")[0], **table)
+    result = run_step("reconstruct-closed-loop", {"segments": case.segments}, params, SilentContext())
+    return result.arrays, result.info["chi2"]
+
+
+def settings(case: Case, quality: str, **others: Any) -> ClosedLoop:
+    """Give the parameters of the closed loop; as few draws as may be, for nothing here needs them."""
+    return ClosedLoop(
+        case.detector, case.pixel_size_nm, scan_parallax=False, device="cpu", quality=quality, **{"draws": 2, **others}
+    )
+
+
+def _linear(case: Case) -> Reconstruct:
+    return Reconstruct(case.detector, case.pixel_size_nm, scan_parallax=False, device="cpu")
 
 
 def height_error_nm(case: Case) -> float:
-    """Give the root mean square height error of our reconstruction in nm after removing a plane."""
-    return float(np.std(_without_plane(reconstruct(case)["height"] - case.height)))
+    """Give the root mean square height error of the linear reconstruction in nm after removing a plane."""
+    return float(np.std(without_plane(reconstructed(case, "linear")[0]["height"] - case.height)))
 
 
-def _scaled(height: Float, truth: Float) -> Float:
-    """Bring a height, both without their planes, to the truth by the best single factor."""
-    power = float(np.sum(height * height))
-    return np.asarray(height * (float(np.sum(truth * height)) / power if power > 0 else 0.0))
+def bound_deg(case: Case, lines: Sequence[Across]) -> float | None:
+    """Give the Cramer-Rao bound of the angle of a face on a single line: root mean square over the lines."""
+    if not lines:
+        return None
+    weights = np.stack([line.slope.weights(case.height.shape) for line in lines])
+    params = FunctionalStd(**vars(settings(case, "standard", smoothing=_WEAK)))
+    inputs = {"segments": case.segments, "height": case.height, "weights": weights}
+    slopes = np.array(run_step("functional-std", inputs, params, SilentContext()).info["std_nm"]) / case.pixel_size_nm
+    angles = np.deg2rad([line.angle_deg(case.height, case.pixel_size_nm) for line in lines])
+    return float(np.sqrt(np.mean(np.rad2deg(slopes * np.cos(angles) ** 2) ** 2)))
 
 
-def shared_cases(shared: Path | None) -> Iterator[Case]:
-    """Read the cases of ``shared/cases``; none where the folder is absent."""
-    folder = shared / "cases" if shared is not None else None
-    if folder is None or not folder.is_dir():
-        return
-    reference = _linear_values(folder / "LINEAR.txt")
-    for case in sorted(path for path in folder.iterdir() if (path / "case.json").is_file()):
-        facts = json.loads((case / "case.json").read_text(encoding="utf-8"))
-        detector = _with_probe(read_detector(case / "detector.json"), float(facts["probe_fwhm_nm"]))
-        images = run_step("read-segments", {}, ReadSegments((str(case / "quadrants.tif"),)), SilentContext()).arrays
-        segments = np.stack([images[f"image/{k}"] for k in range(len(detector.quadrants))])
-        truth = np.load(case / "truth.npz")
-        height, normals = truth["height"].astype(float), truth["normals"].astype(float)
-        yield Case(case.name, segments, detector, float(facts["pixel_nm"]), height, normals, reference.get(case.name))
+def figures(known: Known, method: str, arrays: Arrays) -> dict[str, Any]:
+    """Give the figures of a height map and normals, by column."""
+    case, height = known.case, np.asarray(arrays["height"], float)
+    error = without_plane(height - case.height)
+    rms = known.errors_nm[method] = float(np.std(error))
+    angles = _angle_errors(known, height)
+    scatter = float(np.std(angles)) if angles.size else None
+    return {
+        "case": case.name, "method": method, "rms_error_nm": rms,
+        "rms_error_percent": 100 * rms / float(np.std(without_plane(case.height))),
+        "over_linear": rms / known.errors_nm["linear"], "over_linear_txt": rms / case.linear_nm if case.linear_nm else None,
+        "normal_error_deg": mean_angle_deg(arrays["normals"], case.normals),
+        "facet_bias_deg": mean_over_faces(known.lines, angles) if angles.size else None,
+        "facet_scatter_deg": scatter, "bound_deg": known.bound_deg,
+        "scatter_over_bound": scatter / known.bound_deg if scatter is not None and known.bound_deg else None,
+        **_step_figures(known, height, error),
+    }  # fmt: skip
 
 
-def _with_probe(detector: Detector, fwhm_nm: float) -> Detector:
-    """Let the beam have the probe that the case was rendered with."""
-    return replace(detector, beam=replace(detector.beam, probe_fwhm_nm=fwhm_nm)) if detector.beam else detector
+def _angle_errors(known: Known, height: Float) -> Float:
+    size = known.case.pixel_size_nm
+    return np.array([line.angle_deg(height, size) - line.angle_deg(known.case.height, size) for line in known.lines])
 
 
-def _linear_values(path: Path) -> dict[str, float]:
-    """Height errors in nm by case: lines such as ``steps46  rmse  0.103 nm …``."""
-    if not path.is_file():
-        return {}
-    words = [line.split() for line in path.read_text(encoding="utf-8").splitlines()]
-    try:
-        return {line[0]: float(line[line.index("rmse") + 1]) for line in words if "rmse" in line}
-    except (ValueError, IndexError) as error:
-        raise EclipsError("a line has no number after 'rmse'", where=str(path)) from error
-
-
-def _own_cases() -> Iterator[Case]:
-    kinds = ("vickers", "steps", "particles", "sphere", "rough", "spiral")
-    for seed, kind in enumerate(kinds, start=11):
-        detector = _annulus(3, 116.0) if kind == "particles" else _annulus(4, 86.0)
-        fine = Specimen(kind, _PIXELS * _SUBPIXELS, _PIXELS * _SUBPIXELS, _PIXEL_NM / _SUBPIXELS, seed)
-        height = run_step("specimen", {}, fine, SilentContext()).arrays["height"]
-        params = Simulate(detector, _PIXEL_NM, _DOSE, grey_per_electron=2.0, subpixels=_SUBPIXELS, seed=seed)
-        segments = run_step("simulate", {"height": height}, params, SilentContext()).arrays["segments"]
-        normals = np.stack([_binned(n) for n in _normals(height, _PIXEL_NM / _SUBPIXELS)])
-        normals /= np.sqrt((normals**2).sum(axis=0))
-        yield Case(f"own {kind}", segments, detector, _PIXEL_NM, _binned(height), normals)
-
-
-def _annulus(count: int, span_deg: float) -> Detector:
-    segments = tuple(Segment(f"{k + 1}", 360.0 * k / count, span_deg, 1.0, 0.0) for k in range(count))
-    return Detector(quadrants=segments, beam=Beam(15.0, 2.0))
-
-
-def _binned(field: Float) -> Float:
-    rows, columns = (size // _SUBPIXELS for size in field.shape)
-    return np.asarray(field.reshape(rows, _SUBPIXELS, columns, _SUBPIXELS).mean(axis=(1, 3)))
-
-
-def _normals(height: Float, pixel_size_nm: float) -> Float:
-    """Give the unit normals [3, row, col] of a height map, y up."""
-    down, right = np.gradient(height, pixel_size_nm)
-    return np.asarray(np.stack([-right, down, np.ones_like(height)]) / np.sqrt(1 + right**2 + down**2))
-
-
-def _without_plane(field: NDArray[Any]) -> Float:
-    rows, columns = np.indices(field.shape, float)
-    design = np.column_stack([rows.ravel(), columns.ravel(), np.ones(field.size)])
-    flat = np.asarray(field, float).ravel()
-    return np.asarray((flat - design @ np.linalg.lstsq(design, flat, rcond=None)[0]).reshape(field.shape))
-
-
-def _mean_angle_deg(a: NDArray[Any], b: NDArray[Any]) -> float:
-    return float(np.rad2deg(np.arccos(np.clip(np.sum(a * b, axis=0), -1.0, 1.0))).mean())
-
-
-# The rival
-
-
-def _rival_version() -> str:
-    try:
-        return importlib.metadata.version("sem2surface")
-    except importlib.metadata.PackageNotFoundError as error:
-        hint = "Install the development requirements: pip install -e .[dev]"
-        raise EclipsError("sem2surface, which this benchmark compares with, is not installed", hint=hint) from error
-
-
-def _rival_errors(case: Case) -> tuple[float, float]:
-    """Height error in nm and mean normal error in degrees of sem2surface, at its best scale and sign."""
-    truth = _without_plane(case.height)
-    found = []
-    for height in _rival_heights(case.segments):
-        scaled = _scaled(_without_plane(height), truth)
-        # A plane in the truth is nothing that the rival could know: its normals get the truth's.
-        leaning = scaled + (case.height - truth)
-        angle = _mean_angle_deg(_normals(leaning, case.pixel_size_nm), case.normals)
-        found.append((float(np.std(scaled - truth)), angle))
-    return min(found)
-
-
-def _rival_heights(segments: NDArray[Any]) -> Iterator[Float]:
-    """Heights of sem2surface in its own units: its principal components, its direction, its integration, both signs."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")  # sem2surface loads pyplot
-    import sem2surface
-
-    _, first, second = sem2surface.compute_image_gradients(list(segments.astype(float)))
-    with contextlib.redirect_stdout(io.StringIO()):  # it prints its search
-        turn = np.deg2rad(sem2surface._find_principal_angle(first, io.StringIO())[0])
-    for sign in (1.0, -1.0):
-        rows = np.cos(turn) * first - np.sin(turn) * sign * second
-        columns = np.sin(turn) * first + np.cos(turn) * sign * second
-        yield sem2surface.reconstruct_surface_fft(rows - rows.mean(), columns - columns.mean())
+def _step_figures(known: Known, height: Float, error: Float) -> dict[str, Any]:
+    """Give the figures of steps: their height, width and the imprint of the material; None where there are none."""
+    truth = known.case.height
+    steps = [(line, line.step) for line in known.lines if line.step is not None]
+    if len(steps) < _FEWEST_LINES:
+        return {"step_error_percent": None, "edge_over_true": None, "imprint_percent": None}
+    true_steps, found = (np.array([step.of(each) for _, step in steps]) for each in (truth, height))
+    widths, found_widths = (np.array([line.width_px(each) for line, _ in steps]) for each in (truth, height))
+    material = known.case.material
+    imprint = None if material is None else 100 * imprint_nm(error, material) / float(true_steps.mean())
+    return {
+        "step_error_percent": 100 * float(np.mean(found / true_steps - 1.0)),
+        "edge_over_true": float(np.nanmean(found_widths) / np.nanmean(widths)),
+        "imprint_percent": imprint,
+    }

@@ -15,7 +15,7 @@ import scipy.sparse as sparse
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
-from eclips_app.cli.bench_accuracy import Case, shared_cases
+from eclips_app.cli.bench_known import Case, shared_cases
 from eclips_app.cli.tables import Table
 from eclips_app.core.context import Context, SilentContext
 from eclips_app.core.emission import Emission
