@@ -275,6 +275,18 @@ def test_a_flat_has_the_signal_one() -> None:
     assert forward_model(FOUR, 2.0).flat == pytest.approx(vectors(FOUR)[:, 2].mean(), rel=1e-4)
 
 
+@pytest.mark.parametrize("emission", [LAMBERT, LOBES, Emission("tabulated", "Cu")])
+def test_functions_of_the_normal_bend_as_they_change(emission: Emission) -> None:
+    expansion, _ = detector_tables(dataclasses.replace(FOUR, beam=Beam(10.0, 2.0)), emission, 8)
+    slopes_there = 3.0 * torch.from_numpy(
+        np.random.default_rng(1).standard_normal((2, 30, 40))
+    )  # beyond the steepest, too
+    bends = expansion.bends(slopes_there)
+    for one, bend in zip(torch.eye(2, dtype=torch.float64), bends, strict=True):
+        direction = one[:, None, None].expand_as(slopes_there).contiguous()
+        torch.testing.assert_close(bend, along(expansion.weights, (slopes_there,), (direction,)), rtol=1e-9, atol=1e-11)
+
+
 def test_cells_of_a_plane_have_its_slopes_and_heights() -> None:
     rows, columns = torch.meshgrid(*(torch.arange(n, dtype=torch.float64) for n in (7, 9)), indexing="ij")
     corners = 0.3 * columns - 0.2 * (6 - rows)  # falls upward

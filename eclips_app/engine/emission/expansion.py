@@ -66,15 +66,51 @@ class Expansion:
 
     def weights(self, slopes: torch.Tensor) -> torch.Tensor:
         """Give the functions of the normal, [j, ...], for slopes [2, ...] (right, up); differentiable."""
-        if self.steepest < np.inf:
-            least = self.steepest**2
-            slopes = slopes * (self.steepest * torch.rsqrt((slopes * slopes).sum(0).clamp(min=least)))
+        slopes, _ = self._held(slopes)
         inverse = torch.rsqrt(1.0 + (slopes * slopes).sum(0))
         across = -slopes * inverse  # n_x, n_y
         powers = _powers(across[0], across[1], int(self.orders.max(initial=0)))
-        growth = torch.exp(_horner(inverse, self.growth))
-        polynomials = [_horner(inverse, row) * growth for row in self.normal]
+        polynomials = [value for value, _ in self._polynomials(inverse)]
         return torch.stack([polynomials[r] * powers[m][1 if sine else 0] for r, m, sine in self.functions])
+
+    def bends(self, slopes: torch.Tensor) -> torch.Tensor:
+        """Give the derivatives of `weights` by the slopes, [2, j, ...]."""
+        held, stretch = self._held(slopes)
+        inverse = torch.rsqrt(1.0 + (held * held).sum(0))
+        across = -held * inverse
+        powers = _powers(across[0], across[1], int(self.orders.max(initial=0)))
+        polynomials = self._polynomials(inverse)
+        found = []
+        for i in (0, 1):
+            # du/ds_i = -s_i u^3 and dn_a/ds_i = -u (a == i) + s_a s_i u^3 for u = n_z.
+            fall = -held[i] * inverse**3
+            turn = [-held[a] * fall - (inverse if a == i else 0.0) for a in (0, 1)]
+            found.append(torch.stack([
+                slope * fall * powers[m][sine] + value * _power_change(powers, m, sine, turn)
+                for (r, m, sine) in self.functions for value, slope in (polynomials[r],)
+            ]))  # fmt: skip
+        bends = torch.stack(found)
+        if stretch is None:
+            return bends
+        # Beyond the steepest slope only the direction counts: what goes along it changes nothing.
+        along = held / self.steepest
+        radial = (bends * along[:, None]).sum(0)
+        return torch.where(stretch < 1.0, stretch * (bends - along[:, None] * radial), bends)
+
+    def _held(self, slopes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Give slopes no steeper than the steepest, and by what they were made gentler; None where nothing can be too steep."""
+        if self.steepest == np.inf:
+            return slopes, None
+        stretch = self.steepest * torch.rsqrt((slopes * slopes).sum(0).clamp(min=self.steepest**2))
+        return slopes * stretch, stretch
+
+    def _polynomials(self, inverse: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Give ``exp(Q) P_r`` and its derivative by n_z for each pair."""
+        values = [(_horner(inverse, row), _horner(inverse, _derivative(row))) for row in self.normal]
+        if not self.growth.any():
+            return values
+        growth, steepening = torch.exp(_horner(inverse, self.growth)), _horner(inverse, _derivative(self.growth))
+        return [(value * growth, (slope + value * steepening) * growth) for value, slope in values]
 
 
 def expand(density: Density, limits: tuple[float, float] = (0.0, np.pi / 2), tolerance: float = 5e-3) -> Expansion:
@@ -103,8 +139,16 @@ def expand(density: Density, limits: tuple[float, float] = (0.0, np.pi / 2), tol
     normal, direction = (np.concatenate([pair[i] for pair in found]) for i in (0, 1))
     wrong = np.abs(_evaluate(orders, normal, direction, alpha, turn) - values)
     error = float(wrong[above].max())
-    steepest = np.inf if error < _EXACT else float(np.tan(STEEPEST))
-    return Expansion(orders, np.asarray(legendre.leg2poly(growth)), normal, theta, direction, error, steepest)
+    bends = np.asarray(legendre.leg2poly(growth))
+    if error < _EXACT:  # what is left of the other powers is rounding, and would cost as much as they
+        return Expansion(orders, _cleared(bends[None])[0], _cleared(normal), theta, direction, error)
+    return Expansion(orders, np.asarray(bends, np.float64), normal, theta, direction, error, float(np.tan(STEEPEST)))
+
+
+def _cleared(coefficients: NDArray[np.floating]) -> Float:
+    """Give rows of coefficients without those that are nothing beside the largest."""
+    largest = np.maximum(np.abs(coefficients).max(axis=1, keepdims=True), 1.0)
+    return np.asarray(np.where(np.abs(coefficients) > _EXACT * largest, coefficients, 0.0), np.float64)
 
 
 def _growth(values: Float, cosine: Float, alpha: Float) -> Float:
@@ -159,8 +203,26 @@ def _powers(x: torch.Tensor, y: torch.Tensor, highest: int) -> list[tuple[torch.
     return found
 
 
+def _power_change(
+    powers: list[tuple[torch.Tensor, torch.Tensor]], m: int, sine: bool, turn: list[torch.Tensor]
+) -> torch.Tensor | float:
+    """Give the change of the real or imaginary part of (x + i y)^m with a change (dx, dy)."""
+    if m == 0:
+        return 0.0
+    real, imaginary = powers[m - 1]
+    return m * (real * turn[1] + imaginary * turn[0] if sine else real * turn[0] - imaginary * turn[1])
+
+
+def _derivative(coefficients: Float) -> Float:
+    """Give the coefficients of a polynomial's derivative."""
+    return np.asarray(coefficients[1:] * np.arange(1, len(coefficients)))
+
+
 def _horner(x: torch.Tensor, coefficients: Float) -> torch.Tensor:
-    value = torch.full_like(x, float(coefficients[-1]))
-    for c in coefficients[-2::-1]:
+    kept = np.trim_zeros(coefficients, "b")
+    if kept.size < 2:
+        return torch.full_like(x, float(kept[0]) if kept.size else 0.0)
+    value = float(kept[-1]) * x + float(kept[-2])
+    for c in kept[-3::-1]:
         value = value * x + float(c)
     return value

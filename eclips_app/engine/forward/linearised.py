@@ -29,8 +29,7 @@ class Linearised:
         self._plan = Plan(tables.taken, *tables.plan)
         self._loops = loops_for(height.device)
         # How the functions of the normal change with the two slopes, [2, j, row, col].
-        along = torch.eye(2, dtype=height.dtype, device=height.device)[:, :, None, None].expand(2, *tangents.shape)
-        self._bends = torch.stack([tangent_of(model.expansion.weights, tangents, one) for one in along])
+        self._bends = model.expansion.bends(tangents)
         self._winner = torch.empty((tables.directions.shape[1], *height.shape), dtype=torch.int16, device=height.device)
         self.images = self._pixels(self._rendered(self.scene, self._winner))
 

@@ -15,6 +15,7 @@ from functools import partial
 
 import numpy as np
 import torch
+from scipy.fft import next_fast_len
 from torch import Tensor
 
 from eclips_app.engine.dct import dct2, idct2
@@ -239,7 +240,7 @@ class GaussNewton:
 
     def preconditioner(self) -> Tensor:
         """Give the mean Gauss-Newton matrix in the cosine basis, [row, col]."""
-        rows, columns = self.at.height_nm.shape
+        rows, columns = (next_fast_len(n) for n in self.at.height_nm.shape)
         step = self.model.response.subpixels
         waves = [np.pi * np.arange(n) / n for n in (rows, columns)]
         # Differences across a cell pass 2 sin w/2, means cos w/2; the mean over a pixel's cells and the probe lower fine waves.
@@ -268,4 +269,7 @@ class GaussNewton:
 
 
 def _filtered(field: Tensor, spectrum: Tensor) -> Tensor:
-    return idct2(dct2(field.clone()) / spectrum)
+    """Divide by a spectrum, on a grid that may be a little larger: some sizes take many times longer to transform."""
+    rows, columns = field.shape
+    wide = torch.nn.functional.pad(field, (0, spectrum.shape[1] - columns, 0, spectrum.shape[0] - rows))
+    return idct2(dct2(wide.clone()) / spectrum)[:rows, :columns].contiguous()
