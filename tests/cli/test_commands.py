@@ -244,7 +244,7 @@ def test_profile_says_what_is_wrong_with_a_line(eclips: Eclips, project: str, st
 def test_profile_of_an_unknown_run_names_those_there_are(eclips: Eclips, project: str) -> None:
     outcome = eclips("profile", project, "--from", "1,1", "--to", "9,9", "--run", "Best")
     assert outcome.status == 1
-    assert "Live" in outcome.err
+    assert "Linear" in outcome.err
 
 
 # export, simulate, info, verify, demo, bench
