@@ -100,7 +100,7 @@ def _run(info: ExampleInfo, segment_set: SegmentSet, segments: NDArray[Any], con
     params = Reconstruct(info.detector, info.pixel_size_nm, segment_set.crop, clip_high=segment_set.clip_high)
     start = time.perf_counter()
     result = run_step("reconstruct-linear", {"segments": segments}, params, context)
-    return make_run(segment_set, "reconstruct-linear", params, result, time.perf_counter() - start, "Linear")
+    return make_run(segment_set, "reconstruct-linear", params, result, time.perf_counter() - start, "Live")
 
 
 def _truth(info: ExampleInfo, height: NDArray[Any]) -> HeightMap:

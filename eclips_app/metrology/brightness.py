@@ -42,7 +42,7 @@ class Trend:
     direction_deg : float
         Azimuth in degrees (0 right, 90 up) of the faces that are too bright.
     known_flat, known_steep : float
-        Median known-gain chi-square of the flattest and the steepest quarter; NaN without.
+        Median chi-square with the brightness known of the flattest and the steepest quarter; NaN without.
     """
 
     tested: bool = False
@@ -58,7 +58,7 @@ class Trend:
 
     @property
     def known_grows(self) -> bool:
-        """Whether the known-gain chi-square is high on steep parts only."""
+        """Whether the chi-square with the brightness known is high on steep parts only."""
         return bool(self.known_steep > 2.0 and self.known_steep > 2.0 * self.known_flat)
 
     def predicted(self, slopes: Float) -> Float:
@@ -99,8 +99,10 @@ def _fitted(log: Float, features: Float, flat: float, steep: float) -> Trend:
     a, b, c = (float(v) for v in np.linalg.lstsq(features.T, log, rcond=None)[0])
     tilt, direction = a * features[0], b * features[1] + c * features[2]
     rest = log - tilt - direction
+    # Where all faces look one way, tilt and direction are alike: large parts may cancel, and nothing follows the slope.
+    is_there = _is_there(tilt + direction, rest)
     return Trend(
-        True, False, _is_there(tilt, rest), _is_there(direction, rest), _span(tilt), _span(direction),
+        True, False, is_there and _is_there(tilt, rest), is_there and _is_there(direction, rest), _span(tilt), _span(direction),
         float(np.degrees(np.arctan2(-c, -b))), flat, steep, (a, b, c),
     )  # fmt: skip
 

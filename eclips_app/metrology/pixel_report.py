@@ -40,6 +40,7 @@ _AGAINST_PARTS = {
     "model": "Look at the Check panel: what the model does not explain is the largest part here.",
 }
 _NO_BUDGET = "Reconstruct with Standard or Metrology: the ± of this run is the noise of the images alone."
+_STOPPED = "Let a run end by itself: this one was stopped, and its ± is the noise of the images as Live sees it."
 
 
 @dataclass(frozen=True)
@@ -80,12 +81,14 @@ def pixel_report(
     deviations = Deviations.of_run(arrays, info, params)
     budget = deviations.budget(deviations.at(r, c)) if deviations is not None else None
     std = budget.std if budget is not None else _value(arrays, "height_std", r, c)
+    was_stopped = bool(info.get("stopped"))  # only a fit can be, and its chi-square is smoothed
     flags = int(arrays["flags"][r, c]) if "flags" in arrays else 0
     chi2, known = _value(arrays, "chi2", r, c), _value(arrays, "chi2_known", r, c)
     return PixelReport(
         column, row, Quantity(float(height[r, c]), "nm", std), _tilt_deg(arrays, r, c, float(params["pixel_size_nm"])),
         budget, tuple(text for bit, text in FLAGS.items() if flags & bit),
-        _chi2_text(chi2, known, smoothed=budget is not None), _advice(flags, budget),
+        _chi2_text(chi2, known, smoothed=budget is not None or was_stopped) if "chi2" in arrays else "",
+        _advice(flags, budget, _STOPPED if was_stopped else _NO_BUDGET),
     )  # fmt: skip
 
 
@@ -108,7 +111,7 @@ def _tilt_deg(arrays: Mapping[str, NDArray[Any]], row: int, column: int, pixel_s
 
 def _chi2_text(chi2: float | None, known: float | None, *, smoothed: bool) -> str:
     if chi2 is None:
-        return ""
+        return "χ² tests nothing here: that takes four usable segments."
     if not smoothed and chi2 <= _MUCH_ALONE:
         return f"χ² is {chi2:.2g}: within what noise does to a single pixel."
     if chi2 > _MUCH:
@@ -125,12 +128,12 @@ def _chi2_text(chi2: float | None, known: float | None, *, smoothed: bool) -> st
     return text
 
 
-def _advice(flags: int, budget: Budget | None) -> str:
+def _advice(flags: int, budget: Budget | None, without: str) -> str:
     for bit, text in _AGAINST_FLAGS.items():
         if flags & bit:
             return text
     if budget is None:
-        return _NO_BUDGET
+        return without
     largest = budget.largest
     return _against(largest) if largest is not None else ""
 

@@ -86,7 +86,7 @@ def overfitted(median: float) -> Verdict:
 
 def untestable(has_known: bool) -> Verdict:
     """Say why nothing tests the model."""
-    rest = "look at the known-gain chi-square" if has_known else "images of four segments or more would"
+    rest = "look at chi-square with the brightness known" if has_known else "images of four segments or more would"
     text = f"Nothing is left over that could test the model: three segments give three unknowns; {rest}."
     return Verdict("untestable", text)
 
@@ -95,12 +95,12 @@ def geometry(seen: Evidence) -> list[Verdict]:
     """Say whether the brightness follows the slope."""
     found, trend = [], seen.trend
     if trend.is_flat:
-        text = "The surface is too flat to test distance, radii and emission: check them on a tilted or rough one."
+        text = "Too little of the surface is evenly tilted to test distance, radii and emission: check them on one that is."
         return [Verdict("untestable", text)]
     if trend.with_tilt or trend.known_grows:
         text = f"The brightness follows the tilt (by {100 * trend.tilt_change:.2g} %), which a material does not"
         if trend.known_grows:
-            text += f", and known-gain chi-square grows from {trend.known_flat:.2g} on flat parts to {trend.known_steep:.2g}"
+            text += f", and chi-square with it known grows from {trend.known_flat:.2g} on flat parts to {trend.known_steep:.2g}"
         if seen.maps.is_exact:
             text += ": distance or radii of the detector are probably off, or the emission; calibrate on faces of known angle."
         else:

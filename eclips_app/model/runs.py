@@ -149,6 +149,12 @@ def outer_steps(info: Mapping[str, Any]) -> int:
     return len(info.get("inner_steps", ()))
 
 
+def has_values(run: Run, name: str) -> bool:
+    """Whether a run has a map with a value anywhere; chi-square of three segments has none."""
+    field = run.arrays.get(name)
+    return field is not None and bool(np.isfinite(field[::16, ::16]).any() or np.isfinite(field).any())
+
+
 def given_again(run: Run) -> dict[str, NDArray[Any]]:
     """Give the inputs beside the images and their `extra_inputs` that a run was made with."""
     return {name.removeprefix(_GIVEN): array for name, array in run.arrays.items() if name.startswith(_GIVEN)}

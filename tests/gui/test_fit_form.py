@@ -99,13 +99,13 @@ def test_the_forms_belong_to_the_fits_and_fit_the_column(panel: ReconstructPanel
 
 def test_automatic_choices_are_told_and_follow_the_method(panel: ReconstructPanel, qtbot: QtBot) -> None:
     entries = panel.fit.fields
-    assert entries["azimuths"].placeholderText() == "automatic: 16"
-    assert entries["grey_per_electron"].placeholderText() == "from the images"
-    assert entries["steps"].placeholderText() == "automatic: 8"
+    assert entries["azimuths"].placeholderText() == "auto: 16"
+    assert entries["grey_per_electron"].placeholderText() == "from images"
+    assert entries["steps"].placeholderText() == "auto: 8"
     assert all(field.text() == "" for field in entries.values())
     assert not panel.fit.automatic.isEnabled()
     qtbot.mouseClick(panel.choice.button("Metrology"), LEFT)
-    assert entries["azimuths"].placeholderText() == "automatic: 32"
+    assert entries["azimuths"].placeholderText() == "auto: 32"
 
 
 def test_every_number_goes_with_the_run_and_back_to_automatic(
@@ -232,6 +232,8 @@ def test_chi_square_is_drawn_while_it_runs_and_afterwards(panel: ReconstructPane
     np.testing.assert_allclose(panel.details.curve.cost.yData[-1], 1.1)
     panel.details.curve.show_curve(np.array([[0.0, 9.0], [1.0, 2.0], [2.0, 1.5]]), [40.0, 30.0])
     np.testing.assert_allclose(panel.details.curve.cost.xData, [1, 2])  # the coarse steps have a cost of their own
+    panel.details.curve.show_curve(np.array([[0.0, 9.0], [1.0, 2.0], [4.0, 1.5]]), [40.0, 20.0, 19.0, 18.0, 17.0])
+    np.testing.assert_allclose(panel.details.curve.cost.xData, [0, 1, 2, 3, 4])  # two steps have a cost alone
     assert "The cost fell by less than 0.3 %." in panel.details.facts.text()
     assert "emission" in panel.details.facts.text()
 

@@ -95,7 +95,7 @@ def test_budget_names_the_parts_and_what_is_not_stated(panel: ProfilePanel, held
     noise, distance = STEP_NM**2, (0.04 * 30) ** 2
     percent = round(100 * distance / (noise + distance))
     assert f"geometry {percent} %" in tab.shares.accessibleDescription()
-    assert tab.missing.text() == "not stated: gains, pixel size"
+    assert tab.missing.text() == "Not stated: gains, pixel size"
     tab.choice.setCurrentText("Step height")
     assert tab.value.text().count("±") == 1
     panel.plot.plot.cursors[0].setValue(10.0)  # both cursors in the left half, where no noise is

@@ -80,7 +80,7 @@ def test_every_image_of_the_run_can_lie_on_the_surface(qtbot: QtBot, session: Se
     _settle(qtbot, panel)
     texts = [panel.colors.texture.itemText(i) for i in range(panel.colors.texture.count())]
     assert texts == [
-        "Height", "Segment E", "Segment N", "Segment W", "Segment S", "Material factor", "Height std. deviation",
+        "Height", "Segment E", "Segment N", "Segment W", "Segment S", "Material", "Height uncertainty",
         "Residual E", "Residual N", "Residual W", "Residual S",
     ]  # fmt: skip
     panel.colors.choose("residual/2")

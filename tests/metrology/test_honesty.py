@@ -135,6 +135,16 @@ def test_brightness_that_follows_the_direction_blames_gains_and_axis() -> None:
     assert "180°" in found.verdicts[1].text  # what rises to the right faces left
 
 
+def test_faces_that_all_look_one_way_do_not_blame_what_cancels() -> None:
+    """On steps, tilt and direction are alike: a faint trend of both must not read as two strong ones."""
+    right = np.arange(SIZE) % 40 < 20
+    height = np.tile(np.cumsum(np.where(right, 0.7, 0.0)) * PIXEL_NM, (SIZE, 1))
+    rho = maps().rho
+    assert rho is not None
+    edges = 0.03 * gaussian_filter((np.diff(height, n=2, axis=1, append=0, prepend=0) != 0).astype(float), 2.0)
+    assert "geometry" not in kinds(judge(maps(height=height, rho=rho * np.exp(edges))))
+
+
 def test_another_material_is_no_error() -> None:
     rho = maps().rho
     assert rho is not None

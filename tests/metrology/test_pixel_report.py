@@ -15,7 +15,9 @@ from eclips_app.metrology.pixel_report import PixelReport, pixel_report
 SIZE_NM = 2.0
 
 
-def report(row: int = 12, column: int = 25, *, share: str = "noise", **changed: Any) -> PixelReport:
+def report(
+    row: int = 12, column: int = 25, *, share: str = "noise", stopped: bool = False, **changed: Any
+) -> PixelReport:
     """Report on pixel (5, 2) of a map that begins at column 20, row 10."""
     height = np.broadcast_to(SIZE_NM * np.arange(9.0), (6, 9))
     maps = np.zeros((4, 6, 9), np.float16)
@@ -25,7 +27,7 @@ def report(row: int = 12, column: int = 25, *, share: str = "noise", **changed: 
     for name in [name for name, value in changed.items() if value is None]:
         del arrays[name]
     names = [["noise", "draw 1"], ["noise", "draw 2"], ["geometry", "tilt_x_deg"], ["geometry", "distance_mm"]]
-    info = {"deviation_parts": names, "not_stated": ["gains"]}
+    info = {"deviation_parts": names, "not_stated": ["gains"], "stopped": stopped}
     return pixel_report(arrays, info, {"pixel_size_nm": SIZE_NM, "crop": (10, 20, 16, 29)}, column, row)
 
 
@@ -71,6 +73,12 @@ def test_a_run_without_deviations_has_its_noise_alone() -> None:
     assert found.height_nm.std == pytest.approx(0.3)
 
 
+def test_a_stopped_fit_is_no_linear_run() -> None:
+    found = report(deviations=None, stopped=True, chi2=1.4)
+    assert "was stopped" in found.advice
+    assert "single pixel" not in found.chi2
+
+
 def test_flags_and_chi_square_in_words() -> None:
     found = report(flags=9, chi2=3.4)
     assert found.flags == (FLAGS[1], FLAGS[8])
@@ -78,7 +86,8 @@ def test_flags_and_chi_square_in_words() -> None:
     assert "is noise" in report().chi2
     assert "taken too high" in report(chi2=0.2).chi2
     assert "passes for a brightness" in report(chi2_known=4.0).chi2
-    assert report(chi2=np.nan).chi2 == ""
+    assert "four usable segments" in report(chi2=np.nan).chi2
+    assert report(chi2=None).chi2 == ""
 
 
 def test_chi_square_of_a_linear_run_is_that_of_a_single_pixel() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from eclips_app.core.units import format_length
 from eclips_app.gui.flows.check import CheckFlow, CycleResult
 from eclips_app.gui.panels.check.presenter import CHI2_MARKS, DIVERGING, Shown
 from eclips_app.gui.qt import QtGui, QtWidgets
@@ -142,7 +143,8 @@ class CycleTab(QtWidgets.QWidget):
     def _show_difference(self, result: CycleResult, shown: Shown) -> None:
         reach = max(abs(level) for level in percentile_levels(result.difference))
         self.view.set_source(shown.signed_source(result.difference, reach))
-        self.scale.set_scale(DIVERGING, [(0.0, f"−{reach:.3g}"), (0.5, "0"), (1.0, f"+{reach:.3g} nm")])
+        most = format_length(reach, 3)
+        self.scale.set_scale(DIVERGING, [(0.0, f"−{most}"), (0.5, "0"), (1.0, f"+{most}")])
         self.caveat.setText(str(result.facts["caveat"]))
 
     def _on_start(self) -> None:

@@ -18,6 +18,7 @@ from eclips_app.metrology.evidence import regional_chi2
 from eclips_app.metrology.honesty import Judgement, judge
 from eclips_app.model.check import Signal, maps_of, measured, signal_of
 from eclips_app.model.items import Run, SegmentSet
+from eclips_app.model.runs import has_values
 
 Float = NDArray[np.floating]
 
@@ -28,7 +29,7 @@ CHI2_MARKS = ((0.0, "⅛"), (1 / 3, "½"), (0.5, "1: noise"), (2 / 3, "2"), (1.0
 _LEAST_SIGMAS = 3.0
 _LINEAR = (
     "Live explains each pixel by itself and knows no shadows. A run of Standard or Metrology explains all pixels by one surface, "
-    "and adds shadows and the known-gain map."
+    "and adds shadows and the map “Brightness known”."
 )
 
 
@@ -118,8 +119,8 @@ def prepare(run: Run, segment_set: SegmentSet | None) -> Shown:
     if residual is None:
         residual = np.empty((0, *maps.height.shape), np.float32)
     signal = signal_of(run)
-    chi2 = None if maps.chi2 is None else _log(regional_chi2(maps))
-    known = None if maps.chi2_known is None else _log(maps.chi2_known)
+    chi2 = _log(regional_chi2(maps)) if has_values(run, "chi2") else None
+    known = _log(maps.chi2_known) if maps.chi2_known is not None and has_values(run, "chi2_known") else None
     levels: tuple[tuple[float, float], ...] = ()
     reach = _LEAST_SIGMAS
     if grey is not None:
@@ -152,7 +153,7 @@ def reading(shown: Shown, row: int, column: int, *, segment: int | None) -> str:
             grey = float(shown.measured[segment, row, column])
             parts.append(f"{shown.names[segment]}: measured {grey:.5g}, re-rendered {grey - off:.5g}")
         parts.append(f"difference {off:+.3g} grey")
-    for name, field in (("chi-square", shown.chi2), ("known gain", shown.known)):
+    for name, field in (("chi-square", shown.chi2), ("with brightness known", shown.known)):
         if field is not None and math.isfinite(value := float(field[row, column])):
             parts.append(f"{name} {2**value:.2g}")
     return "   ".join(parts)

@@ -166,9 +166,7 @@ class CheckPanel(QtWidgets.QWidget):
         count = len(shown.residual)
         for view in self.grid.make_rows(count):
             self._link(view)
-        _fill(
-            self.segments, [("All segments", _ALL), *((f"Segment {n}", k) for k, n in enumerate(shown.names[:count]))]
-        )
+        _fill(self.segments, [("All", _ALL), *((f"Segment {n}", k) for k, n in enumerate(shown.names[:count]))])
         _fill(self.unit, [("In noise", "noise"), ("In grey", "grey")] if shown.has_noise else [("In grey", "grey")])
         self.status.clear()
         self.verdicts.set_verdicts(shown.judgement.verdicts, shown.notes)

@@ -21,7 +21,9 @@ _TIPS = (
     "Angle of the straight line fitted between the cursors",
     "Level beyond both cursors minus that before them: parallel lines fitted to both stretches",
 )
-_NO_BUDGET = "This curve has no budget: its ± is what a linear reconstruction or the fit says of the noise alone."
+_NO_BUDGET = (
+    "This curve has no budget: its ± is noise alone. A run of Standard or Metrology that ended by itself has one."
+)
 
 
 class BudgetTab(QtWidgets.QWidget):
@@ -87,7 +89,9 @@ class BudgetTab(QtWidgets.QWidget):
         self.value.setText(quantity_text(quantity) if reading is not None else "")
         self.shares.set_budget(budget)
         waits = reading is not None and reading.sampled.waits
-        self.missing.setText(budget.not_stated_text if budget else _NO_BUDGET if reading and not waits else "")
+        self.missing.setText(
+            budget.not_stated_text.capitalize() if budget else _NO_BUDGET if reading and not waits else ""
+        )
         self.missing.setToolTip("\n".join(PARTS.get(part, part) for part in budget.not_stated) if budget else "")
         hindrance = self._flow.hindrance(asked.run_id) if asked is not None else "Draw a line first."
         self.exact.setEnabled(budget is not None and not hindrance and self._flow.task is None)

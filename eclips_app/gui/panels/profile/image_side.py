@@ -109,6 +109,7 @@ class ImageSide(QtWidgets.QWidget):
             return
         if self._shown is not None and self._shown.data is layer.data and self._shown.colormap == layer.colormap:
             return
+        self.status.clear()  # it told of what was shown before
         levels = percentile_levels(layer.data)
         if layer.diverging:
             reach = max(abs(levels[0]), abs(levels[1]))
@@ -162,7 +163,7 @@ class ImageSide(QtWidgets.QWidget):
         report = asked.report()
         if report is not None:
             budget = f"   {report.budget.text}" if report.budget is not None else ""
-            self.status.setText(f"{quantity_text(report.height_nm)}{budget}   (more in the Uncertainty panel)")
+            self.status.setText(f"{quantity_text(report.height_nm)}{budget}   (see Uncertainty)")
 
     def _on_drawn(self, start: Point, end: Point) -> None:
         if not self._drawn_id:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from eclips_app.core.units import format_length
 from eclips_app.model.items import Run, SegmentSet
 from eclips_app.model.project import Project
+from eclips_app.model.runs import has_values
 from eclips_app.scene3d.hatching import flag_names
 
 HEIGHT = "height"
@@ -64,9 +65,9 @@ def _run_layers(run: Run, segment_set: SegmentSet | None, height_colormap: str) 
         found.append(Layer("height_std", "Height uncertainty", arrays["height_std"], origin, "magma", "nm"))
     if "rho" in arrays:
         found.append(Layer("rho", "Material", arrays["rho"], origin))
-    if "chi2" in arrays:
+    if has_values(run, "chi2"):
         found.append(Layer("chi2", "χ²", arrays["chi2"], origin, "magma"))
-    if "chi2_known" in arrays:
+    if has_values(run, "chi2_known"):
         found.append(Layer("chi2_known", "χ², brightness of the material", arrays["chi2_known"], origin, "magma"))
     if FLAGS in arrays:
         found.append(Layer(FLAGS, "Doubtful areas", arrays[FLAGS], origin))

@@ -64,6 +64,7 @@ class Readings(QtWidgets.QWidget):
             for row, key in enumerate(_ROWS):
                 if cell := self.table.item(row, column):
                     cell.setText(quantity_text(reading.values.get(key)))
+                    cell.setToolTip(cell.text())  # a narrow panel shows its beginning only
 
     def _commit(self, _: object) -> None:
         first, second = (float(field.value or 0.0) for field in self.cursors)

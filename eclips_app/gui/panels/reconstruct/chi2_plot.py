@@ -13,6 +13,10 @@ from eclips_app.gui.qt import QtCore
 from eclips_app.gui.theme import Theme
 
 _FEW_DECADES = 3  #: so many have room for more than one label each
+_TIP = (
+    "χ² per degree of freedom; dashed: the cost (misfit and prior) in proportion to it, which rises where the smoothing "
+    "is found anew. The run's χ² is that of the heights with what is extrapolated at edges."
+)
 _DECADE = 10.0  #: a curve that spans more has a logarithmic axis
 
 
@@ -54,9 +58,9 @@ class Chi2Plot(pg.PlotWidget):
         self.setLogMode(y=is_wide)
         self.getAxis("left").setTicks([_log_ticks(chi2.min(), chi2.max())] if is_wide else None)
         self.curve.setData(steps, chi2)
-        if 1 < len(cost) <= len(chi2) and cost[-1]:
-            self.cost.setData(steps[-len(cost) :], np.asarray(cost) * chi2[-1] / cost[-1])
-            self.setToolTip("χ² per degree of freedom; dashed: the cost (misfit and prior) in proportion to it")
+        if 1 < len(cost) <= steps.max(initial=0) + 1 and cost[-1]:
+            self.cost.setData(steps[-1] - np.arange(len(cost))[::-1], np.asarray(cost) * chi2[-1] / cost[-1])
+            self.setToolTip(_TIP)
         else:
             self.cost.clear()
             self.setToolTip("χ² per degree of freedom: 1 is what noise alone leaves")

@@ -17,7 +17,7 @@ _AUTOMATIC = ClosedLoop()
 _OWN_ROWS = ("emission", "quality", "brightness", "tolerances", "coarse_to_fine")  #: fields that are no plain numbers
 FIT_NUMBERS = tuple(name for name in FIT_FIELDS if name not in _OWN_ROWS)
 #: What the program does where the value is None.
-_FOUND = {"grey_per_electron": "from the images", "smoothing": "from the surface", "tile_px": "where needed"}
+_FOUND = {"grey_per_electron": "from images", "smoothing": "from surface", "tile_px": "where needed"}
 _KNOWN = "known:"
 
 
@@ -28,7 +28,7 @@ def automatic_texts(fit: ClosedLoop) -> dict[str, str]:
         default = getattr(_AUTOMATIC, name)
         if default is None:
             default = getattr(automatic(ClosedLoop(quality=fit.quality)), name, None)
-        texts[name] = _FOUND.get(name, "automatic") if default is None else f"automatic: {default:g}"
+        texts[name] = _FOUND.get(name, "automatic") if default is None else f"auto: {default:g}"
     return texts
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from eclips_app.model.items import Run, SegmentSet
 from eclips_app.model.project import Project
+from eclips_app.model.runs import has_values
 
 
 @dataclass(frozen=True)
@@ -38,16 +39,14 @@ def textures_of(run: Run, project: Project) -> tuple[Texture, ...]:
             if image.fits:
                 found.append(Texture(f"segment/{k}", f"Segment {name}", "gray", image.read, "grey"))
     if "rho" in run.arrays:
-        found.append(Texture("rho", "Material factor", "cividis", lambda: run.arrays["rho"]))
+        found.append(Texture("rho", "Material", "cividis", lambda: run.arrays["rho"]))
     if "height_std" in run.arrays:
         found.append(
-            Texture("height_std", "Height std. deviation", "cividis", lambda: run.arrays["height_std"], unit="nm")
+            Texture("height_std", "Height uncertainty", "cividis", lambda: run.arrays["height_std"], unit="nm")
         )
-    for key, label in (("chi2", "χ²"), ("chi2_known", "χ², brightness of the material"), ("flags", "Doubtful areas")):
-        if key in run.arrays:
-            found.append(
-                Texture(key, label, "gray" if key == "flags" else "cividis", partial(run.arrays.__getitem__, key))
-            )
+    for key, label in (("chi2", "χ²"), ("chi2_known", "χ², brightness of the material")):
+        if has_values(run, key):
+            found.append(Texture(key, label, "cividis", partial(run.arrays.__getitem__, key)))
     for k in range(len(run.arrays.get("residual", ()))):
         name = names[k] if k < len(names) else str(k + 1)
         found.append(
