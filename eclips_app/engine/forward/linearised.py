@@ -46,7 +46,8 @@ class Linearised:
         """Give the first-order change of the images [k, row, col] for a change of the heights."""
         change = change_nm / self.model.spacing_nm
         leaning = cells.slopes(change)
-        moved = Scene(cells.heights(change), leaning, (self._bends * leaning[:, None]).sum(0))
+        bent = self._bends[0] * leaning[0]
+        moved = Scene(cells.heights(change), leaning, bent.addcmul_(self._bends[1], leaning[1]))
         out = self._total(moved.weights)
         self._loops.tangent(self.scene, self._plan, self._winner, moved, out.new_empty((0, 0, 0, 0)), out)
         return self._pixels(out)
@@ -57,7 +58,9 @@ class Linearised:
         to_height, to_slopes = (x.new_zeros(x.shape) for x in self.scene[:2])
         to_weights = torch.einsum("kj,krc->jrc", self.model.sectors.total, gradient).contiguous()
         self._loops.adjoint(self.scene, self._plan, self._winner, gradient, to_height, to_slopes, to_weights)
-        to_slopes += (self._bends * to_weights).sum(1)
+        for to_slope, bend in zip(to_slopes, self._bends, strict=True):
+            for to_weight, along in zip(to_weights, bend, strict=True):
+                to_slope.addcmul_(to_weight, along)
         return (cells.heights_adjoint(to_height) + cells.slopes_adjoint(to_slopes)) / self.model.spacing_nm
 
     def by_slopes(self) -> torch.Tensor:

@@ -107,6 +107,13 @@ class ForwardModel:
         """Give the same model for tensors on another device and in another precision."""
         return replace(self, sectors=self.sectors.to(device, dtype))
 
+    def resampled(self, subpixels: int) -> ForwardModel:
+        """Give the same model with another number of samples along the edge of a pixel; not where it is delocalised."""
+        assert self.response.exit_kernel is None  # its kernel is on samples
+        times = self.response.subpixels / subpixels
+        response = PixelResponse(subpixels, self.response.probe_sigma / times)
+        return replace(self, spacing_nm=self.spacing_nm * times, response=response)
+
     def images(
         self, height_nm: torch.Tensor, rho: torch.Tensor | None = None, normal_slopes: torch.Tensor | None = None
     ) -> torch.Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -10,6 +9,9 @@ from numpy.typing import NDArray
 from eclips_app.engine.forward import kernels
 from eclips_app.engine.forward.march import tile_maxima
 from eclips_app.engine.forward.scene import Plan, Scene
+
+#: Of rows, whose height gradients are added up: not as many as threads, so that the bits do not depend on their number.
+_BANDS = 4
 
 
 def signal(scene: Scene[torch.Tensor], plan: Plan[torch.Tensor], winner: torch.Tensor, out: torch.Tensor) -> None:
@@ -24,7 +26,7 @@ def adjoint(
     to_slopes: torch.Tensor, to_weights: torch.Tensor,
 ) -> None:  # fmt: skip
     """Add the derivatives of ``Sum gradient * signal`` to `to_height`, `to_slopes` and `to_weights`."""
-    bands = torch.zeros((numba.get_num_threads(), *scene.height.shape), dtype=scene.height.dtype)
+    bands = torch.zeros((_BANDS, *scene.height.shape), dtype=scene.height.dtype)
     given = _scene(scene), _plan(plan), winner.numpy(), _array(gradient)
     kernels.adjoint(*given, bands.numpy(), to_slopes.numpy(), to_weights.numpy())
     to_height += bands.sum(0)

@@ -21,7 +21,7 @@ _SMALLEST = 32  #: px along an edge of binned images
 _ADAPT = 3
 #: Solving more closely within a step costs more than it saves: the weights of the next one differ anyway.
 _INNER = 12
-_TOLERANCE = 0.1
+_TOLERANCE = {"standard": 0.2, "metrology": 0.1}
 _COARSE_STEPS = 4
 
 
@@ -43,9 +43,9 @@ Report = Callable[
 
 def plan(params: ClosedLoop, shape: tuple[int, int], *, warm: bool) -> list[Level]:
     """Give the levels of a fit; heights given to start from need no coarse ones."""
-    fine, fall = params.subpixels, automatic(params).least_fall
-    last = Rules(params.steps, fall, _INNER, _TOLERANCE, _ADAPT if params.smoothing is None else 0)
-    early = Rules(min(_COARSE_STEPS, params.steps), 10 * fall, _INNER, _TOLERANCE, _ADAPT)
+    fine, fall, close = params.subpixels, automatic(params).least_fall, _TOLERANCE[params.quality]
+    last = Rules(params.steps, fall, _INNER, close, _ADAPT if params.smoothing is None else 0)
+    early = Rules(min(_COARSE_STEPS, params.steps), 10 * fall, _INNER, close, _ADAPT)
     found = []
     if params.coarse_to_fine and not warm:
         if min(shape) >= 2 * _SMALLEST:

@@ -95,7 +95,7 @@ def on_pixels(field: Field, solver: GaussNewton) -> GaussNewton:
         return solver
     corners = solver.at.height_nm[::times, ::times].contiguous()
     prior = Curvature(1.0).adapted(corners / field.pixel_size_nm)
-    return GaussNewton(field.model(1), field.data, prior, corners, _RULES, field.material, solver.channels)
+    return GaussNewton(solver.model.resampled(1), field.data, prior, corners, _RULES, field.material, solver.channels)
 
 
 def _marginal(base: GaussNewton, context: Context) -> Marginal:
@@ -114,7 +114,7 @@ def extrapolate(field: Field, solver: GaussNewton, base: GaussNewton, check: Cal
     if times > 1:
         beyond = (solver.at.about.images - images) / (times**2 - 1.0)
     else:
-        beyond = (Linearised(field.model(2), finer(base.at.height_nm, 2)).images - images) * (4.0 / 3.0)
+        beyond = (Linearised(solver.model.resampled(2), finer(base.at.height_nm, 2)).images - images) * (4.0 / 3.0)
     change = base.at.fitted.factor * base.material.scaled(beyond)
     moved = solve_with(base, check)(base.coupled(change))
     solver.go_to(solver.at.height_nm - finer(moved * field.pixel_size_nm, times), beyond)
