@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numba
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -105,6 +106,19 @@ def test_clipped_and_excluded_pixels_do_not_count() -> None:
     assert np.abs(off_nm(found["height"], clean["height"])[10:34, 20:44]).max() < 5 * float(
         np.median(clean["height_std"])
     )
+
+
+def test_the_bits_do_not_depend_on_the_number_of_threads() -> None:
+    segments = images(steps((96, 128), PIXEL_NM / 2, 1))
+    before, found = numba.get_num_threads(), []
+    try:
+        for threads in (1, numba.config.NUMBA_NUM_THREADS):
+            numba.set_num_threads(threads)
+            found.append(solved(segments, tolerances=Tolerances(distance_mm=0.1, gain_percent=0.5), draws=2))
+    finally:
+        numba.set_num_threads(before)
+    for name, array in found[0].items():
+        np.testing.assert_array_equal(array, found[1][name])
 
 
 def test_wrong_gains_are_found_within_what_is_stated() -> None:

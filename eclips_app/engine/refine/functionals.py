@@ -40,7 +40,7 @@ def functional_step(inputs: Arrays, params: FunctionalStd, context: Context) -> 
                 f"weights of {weights.shape} and heights of {height.shape} do not belong to {measured.shape} pixels",
                 hint="Give both for the crop of the run.",
             )
-        solver = _about(measured, np.asarray(height, np.float32))
+        solver = _about(measured, np.array(height, np.float32))  # a copy: a project's arrays are read-only
         spectrum, found = solver.preconditioner(), []
         for number, each in enumerate(weights):
             context.progress(0.2 + 0.8 * number / len(weights), "solving")

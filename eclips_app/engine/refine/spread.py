@@ -20,7 +20,7 @@ from eclips_app.engine.refine.draws import draws, solve_with
 from eclips_app.engine.refine.field import Field
 from eclips_app.engine.refine.judgement import regional, shadowed
 from eclips_app.engine.refine.levels import finer
-from eclips_app.engine.refine.solver import GaussNewton, Rules
+from eclips_app.engine.refine.solver import GaussNewton, Report, Rules
 
 _RULES = Rules(outer=0, inner=60)
 _CLOSE = 1e-3
@@ -36,8 +36,8 @@ class Spread:
     shadowed: NDArray[np.bool_]
 
 
-def settle_channels(field: Field, solver: GaussNewton, context: Context) -> None:
-    """Let gains and offsets take a step together with the heights, and the heights settle again.
+def settle_channels(field: Field, solver: GaussNewton, context: Context, report: Report) -> None:
+    """Let gains and offsets take a step together with the heights, and the heights settle again, which `report` hears of.
 
     Fitted in turn with the heights they would go astray: what two opposite segments differ by, a tilt explains as well.
     """
@@ -52,7 +52,7 @@ def settle_channels(field: Field, solver: GaussNewton, context: Context) -> None
     solver.channels.values = solver.channels.values + shift
     change = (torch.from_numpy(shift).to(maps)[:, None, None] * maps).sum(0)
     solver.go_to(solver.at.height_nm + change * solver.model.spacing_nm)
-    solver.run(lambda step, part: context.check())
+    solver.run(report)
 
 
 def spread_of(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -91,7 +92,7 @@ class _Run:
         field = measured.field(0, measured.shape[0], 0, measured.shape[1])
         corners = cells.corners_of(torch.from_numpy(measured.heights()).to(measured.device))
         solver = refined(field, corners, self.levels, measured.channels, self._report)
-        settle_channels(field, solver, self.context)
+        settle_channels(field, solver, self.context, partial(self._settling, solver))
         self._show(solver)
         base = on_pixels(field, solver)
         moved = cells.heights(extrapolate(field, solver, base, self.context.check)).cpu().numpy()
@@ -99,6 +100,13 @@ class _Run:
         count, left = automatic(measured.params).draws, window_of(solver).left
         spread = spread_of(field, base, left, measured.stated, count, part)
         self.spread = replace(spread, deviations=spread.deviations.with_map("model", "samples", moved))
+
+    def _settling(self, solver: GaussNewton, number: int, part: float) -> None:
+        """Show the steps that the heights take after gains and offsets."""
+        if part == 0.0:
+            self._show(solver)
+        text = f"gains and offsets: step {number + 1}, chi-square {solver.chi2:.2f}"
+        self.context.progress(_LINEAR_SHARE + _SOLVER_SHARE, text)
 
     def _report(self, level: Level, number: int, part: float, solver: GaussNewton | None) -> None:
         """Tell how far it is; a new outer step has something to show."""

@@ -75,7 +75,7 @@ class _Coarse:
             field, height, self.times = field.binned(), avg_pool2d(height[None], 2)[0], 2 * self.times
         self.field = replace(field, params=replace(field.params, subpixels=1, smoothing=None))
         self.solver = _solved(self.field, height, measured, context)
-        settle_channels(self.field, self.solver, context)
+        settle_channels(self.field, self.solver, context, lambda step, part: context.check())
 
     def spread(self, left: Float, context: Context) -> Spread:
         """Give the deviations in pixels of the image; `left` as for `spread_of`, on them.
