@@ -7,11 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 #: Real instrument files and reference cases; they are not part of the repository.
 SHARED = Path(os.environ.get("ECLIPS_SHARED", Path(__file__).resolve().parents[2] / "shared"))
+
+# A busy machine is no fault of the program: how long an example takes is not looked at.
+settings.register_profile("eclips", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("eclips")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
