@@ -24,6 +24,7 @@ from eclips_app.engine.refine.solver import GaussNewton, Report, Rules
 
 _RULES = Rules(outer=0, inner=60)
 _CLOSE = 1e-3
+_OF_STEP = 0.7
 _OF_COARSE = 0.25  #: of the excess with one sample per pixel: half of its amplitude
 
 
@@ -105,7 +106,9 @@ def _marginal(base: GaussNewton, context: Context) -> Marginal:
 
 
 def extrapolate(field: Field, solver: GaussNewton, base: GaussNewton, check: Callable[[], None]) -> Tensor:
-    """Move a solution to where infinitely many samples would have it; gives the step at the corners of pixels, in pixels.
+    """Move a solution to where infinitely many samples would have it; gives what counts as its deviation for that.
+
+    That is most of the step, at the corners of pixels, in pixels: on rendered surfaces a part of it was left to go, or too much.
 
     An edge within a sample is seen as one slope. What the images lack for that falls with the square of the spacing, so that
     with t times more samples along an edge it is 1 / (t^2 - 1) of what they have changed by (Richardson's extrapolation).
@@ -118,7 +121,7 @@ def extrapolate(field: Field, solver: GaussNewton, base: GaussNewton, check: Cal
     change = base.at.fitted.factor * base.material.scaled(beyond)
     moved = solve_with(base, check)(base.coupled(change))
     solver.go_to(solver.at.height_nm - finer(moved * field.pixel_size_nm, times), beyond)
-    return moved
+    return _OF_STEP * moved
 
 
 def _excess(solver: GaussNewton, left: NDArray[np.floating], fitted: float) -> Tensor:

@@ -120,7 +120,8 @@ class _Run:
         before = sum(each.share for each in self.levels[: self.levels.index(level)])
         done = before + level.share * min((number + part) / level.rules.outer, 1.0)
         total = sum(each.share for each in self.levels)
-        text = f"{level.name}: step {number + 1}, chi-square {solver.chi2:.2f}"
+        name = f"{level.name}, " if len(self.levels) > 1 else ""
+        text = f"{name}step {number + 1}, chi-square {solver.chi2:.2f}"
         self.context.progress(_LINEAR_SHARE + _SOLVER_SHARE * done / total, text)
 
     def _show(self, solver: GaussNewton) -> None:
