@@ -52,10 +52,12 @@ class Background(QtCore.QObject):
         self._pool.start(task)
 
     def drop(self) -> None:
-        """Forget everything that was asked for; what runs just now ends without effect."""
+        """Forget everything that was asked for; what runs just now ends without effect, and what waits does nothing.
+
+        The pool is not cleared: it would let go of Python functions outside of Python's lock, which can crash.
+        """
         self._round += 1
         self._pending = 0
-        self._pool.clear()
 
     def stop(self) -> None:
         """Forget everything and wait for the thread."""
