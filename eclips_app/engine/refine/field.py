@@ -52,7 +52,8 @@ class Field:
 
     def binned(self) -> Field:
         """Give the same field with pixels of twice the size; an odd last row or column is left out."""
-        data, used = self.data, (self.data.signal > 0).float() if self.data.usable is None else self.data.usable
+        data = self.data
+        used = torch.ones_like(data.signal) if data.usable is None else data.usable
         count = avg_pool2d(used, 2)
         signal = avg_pool2d(data.signal * used, 2) / count.clamp(min=0.25)
         labels, factor = self.material.labels, self.material.factor

@@ -23,7 +23,7 @@ from eclips_app.engine.refine.levels import Level, plan, refined
 from eclips_app.engine.refine.measured import Measured
 from eclips_app.engine.refine.mosaic import Mosaic, Tile, tiles
 from eclips_app.engine.refine.result import Course
-from eclips_app.engine.refine.solver import GaussNewton
+from eclips_app.engine.refine.solver import GaussNewton, Progress
 from eclips_app.engine.refine.spread import Spread, extrapolate, on_pixels, settle_channels, spread_of
 from eclips_app.engine.refine.window import Window, window_of
 from eclips_app.engine.uncertainty import height_std
@@ -50,18 +50,18 @@ def solve_tiled(measured: Measured, context: Context) -> tuple[Window, Spread, C
     coarse = _Coarse(measured, context)
     mosaic = Mosaic.empty(measured.signals.count, measured.shape)
     cut = tiles(measured.shape, measured.params.tile_px or _TILE_PX)
-    solvers = []
+    courses = []
     for number, tile in enumerate(cut):
         done = _COARSE_SHARE + _TILES_SHARE * number / len(cut)
         context.progress(done, f"tile {number + 1} of {len(cut)}")
-        solvers.append(_add_tile(measured, tile, mosaic, context))
+        courses.append(_add_tile(measured, tile, mosaic, context))
     found, moved = mosaic.together()
     context.progress(_COARSE_SHARE + _TILES_SHARE, "uncertainty")
     spread = coarse.spread(found.left, context)
     spread = replace(
         spread, deviations=spread.deviations.with_map("model", "samples", moved / measured.params.pixel_size_nm)
     )
-    return found, spread, _course(solvers)
+    return found, spread, _course(courses, automatic(measured.params).least_fall)
 
 
 class _Coarse:
@@ -99,14 +99,15 @@ class _Coarse:
         )
 
 
-def _add_tile(measured: Measured, tile: Tile, mosaic: Mosaic, context: Context) -> GaussNewton:
+def _add_tile(measured: Measured, tile: Tile, mosaic: Mosaic, context: Context) -> tuple[Progress, float, float]:
+    """Solve a tile; gives its progress, chi-square and smoothing. The solver itself is let go: it holds the tile's memory."""
     rows, columns = tile.spot
     field = measured.field(rows.start, rows.stop, columns.start, columns.stop)
     solver = _solved(field, _tensor(measured, measured.heights()[tile.spot]), measured, context)
     moved = extrapolate(field, solver, on_pixels(field, solver), context.check)
     pixels = cells.heights(moved).cpu().numpy() * np.float32(measured.params.pixel_size_nm)
     mosaic.add(tile, window_of(solver), pixels)
-    return solver
+    return solver.progress, solver.chi2, solver.prior.weight
 
 
 def _solved(field: Field, height: Tensor, measured: Measured, context: Context) -> GaussNewton:
@@ -128,12 +129,11 @@ def _stretched(pixels: NDArray[np.generic], shape: tuple[int, ...]) -> Float:
     return np.asarray(interpolate(coarse, shape, mode="bilinear", align_corners=False)[0, 0].numpy())
 
 
-def _course(solvers: list[GaussNewton]) -> Course:
+def _course(courses: list[tuple[Progress, float, float]], least_fall: float) -> Course:
     """Tell how all tiles went together."""
-    inner = [step for each in solvers for step in each.progress.inner]
-    settled = sum(each.progress.settled for each in solvers)
-    chi2 = float(np.mean([each.chi2 for each in solvers]))
-    smoothing = float(np.median([each.prior.weight for each in solvers]))
-    fall = f"{100 * solvers[0].rules.fall:.2g} %"
-    text = f"In {settled} of {len(solvers)} tiles the last step lowered the cost by less than {fall}."
-    return Course(smoothing, [], inner, chi2, [chi2], text, len(solvers))
+    inner = [step for progress, _, _ in courses for step in progress.inner]
+    settled = sum(progress.settled for progress, _, _ in courses)
+    chi2 = float(np.mean([each for _, each, _ in courses]))
+    smoothing = float(np.median([each for _, _, each in courses]))
+    text = f"In {settled} of {len(courses)} tiles the last step lowered the cost by less than {100 * least_fall:.2g} %."
+    return Course(smoothing, [], inner, chi2, [chi2], text, len(courses))
