@@ -88,8 +88,9 @@ class Measured:
 
     def clipped(self) -> Bools:
         """Tell where some segment is not used while the pixel is [row, col]."""
-        return np.asarray(self.mask & ~self.usable().all(axis=0))
+        return np.asarray(self.mask & ~self.usable.all(axis=0))
 
+    @cached_property
     def usable(self) -> Bools:
         """Tell which signals are used [k, row, col]."""
         rows = self.shape[0]

@@ -56,7 +56,7 @@ def step_result(measured: Measured, found: Window, spread: Spread | None, course
         "height_std": _std(measured, spread),
         "normals": found.normals,
         "rho": np.where(mask, found.factor / np.median(found.factor[mask]), np.float32(np.nan)),
-        "residual": np.where(measured.usable(), found.residual * grey, np.float32(np.nan)),
+        "residual": np.where(measured.usable, found.residual * grey, np.float32(np.nan)),
         "chi2": regions,
         "chi2_known": regional(found.left_known / segments, tested),
         "flags": flags(mask, measured.clipped(), spread.shadowed if spread else np.zeros_like(mask), regions),

@@ -174,6 +174,11 @@ class GaussNewton:
         return 2.0 * self.misfit / max(used - own, 1.0)
 
     @property
+    def left(self) -> Tensor:
+        """Squared residuals over their variance, summed over the segments [row, col]."""
+        return (self.weight * self.residual**2).sum(0)
+
+    @property
     def misfit(self) -> float:
         """Half the chi-square of the images."""
         return 0.5 * float((self.weight * self.residual**2).double().sum())

@@ -132,7 +132,7 @@ def _excess(solver: GaussNewton, left: NDArray[np.floating], fitted: float) -> T
     """
     tested = (solver.weight > 0).all(dim=0).cpu().numpy()
     freedom = max(len(solver.signal) - 1.0 - fitted, 0.1)
-    coarse = (solver.weight * solver.residual**2).sum(0).cpu().numpy()
+    coarse = solver.left.cpu().numpy()
     above = [np.nan_to_num(regional(each / freedom, tested), nan=1.0) - 1.0 for each in (left, coarse)]
     found = np.maximum(above[0], _OF_COARSE * above[1])
     return torch.from_numpy(found).to(solver.signal).clamp(min=0.0)

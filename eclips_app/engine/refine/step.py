@@ -97,7 +97,7 @@ class _Run:
         base = on_pixels(field, solver)
         moved = cells.heights(extrapolate(field, solver, base, self.context.check)).cpu().numpy()
         part = _Part(self.context, _LINEAR_SHARE + _SOLVER_SHARE, 1.0 - _LINEAR_SHARE - _SOLVER_SHARE)
-        count, left = automatic(measured.params).draws, window_of(solver).left
+        count, left = automatic(measured.params).draws, solver.left.cpu().numpy()
         spread = spread_of(field, base, left, measured.stated, count, part)
         self.spread = replace(spread, deviations=spread.deviations.with_map("model", "samples", moved))
 

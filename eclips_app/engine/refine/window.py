@@ -53,7 +53,7 @@ def window_of(solver: GaussNewton) -> Window:
         _array(normals / normals.norm(dim=0)),
         _array(solver.at.fitted.factor),
         _array(solver.residual),
-        _array((solver.weight * solver.residual**2).sum(0)),
+        _array(solver.left),
         _array(known_left(solver)),
     )
 
