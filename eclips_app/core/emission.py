@@ -9,6 +9,8 @@ from eclips_app.core.schema import choice, quantity
 
 #: Coefficients of the parametric model, in this order; all zero is Lambert emission (formula in `engine.emission.model`).
 COEFFICIENTS = ("yield_2", "yield_4", "peak", "forward_1", "forward_3", "stretch")
+#: The same as a calibration names them.
+EMISSION = tuple(f"emission:{name}" for name in COEFFICIENTS)
 
 
 @dataclass(frozen=True)

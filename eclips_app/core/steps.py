@@ -14,6 +14,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from eclips_app.core.calibration import Calibrate, FindReference
 from eclips_app.core.context import Context
 from eclips_app.core.detector import Detector
 from eclips_app.core.emission import Emission
@@ -347,6 +348,8 @@ _ALL = (
     Step("vision-field", 1, "eclips_app.engine.forward.vision_field:vision_field_step", EstimateVisionField),
     Step("example", 1, "eclips_app.io.examples:example_step", Example),
     Step("emission-table", 1, "eclips_app.engine.emission.make:table_step", EmissionTableParams),
+    Step("calibrate", 1, "eclips_app.engine.calibration.step:calibrate_step", Calibrate, 10.0),
+    Step("find-reference", 1, "eclips_app.engine.calibration.find:find_step", FindReference),
     Step("save-project", 1, "eclips_app.io.project_file:save_step", SaveProject),
     Step("load-project", 1, "eclips_app.io.project_file:load_step", LoadProject),
     Step("export", 1, "eclips_app.io.export:export_step", Export),

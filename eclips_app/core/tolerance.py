@@ -1,8 +1,8 @@
 """How well a detector, its amplifiers, the pixel size and the emission are known: stated, never guessed.
 
 A detector file may state it in ``calibration``: ``"parameters"``, a list of names, and ``"covariance"``, a matrix in the order
-of the list. Names are those of `GEOMETRY`, ``gain:E`` (relative) and ``offset:E`` (grey values) for a segment E. What the user
-types goes before what the file states. A detector of typical dimensions has the tolerances `TYPICAL`.
+of the list. Names are those of `GEOMETRY`, ``gain:E`` (relative) and ``offset:E`` (grey values) for a segment E, of `EMISSION` and
+`SCAN`. What the user types goes before what the file states. A detector of typical dimensions has the tolerances `TYPICAL`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eclips_app.core.detector import Detector
+from eclips_app.core.emission import EMISSION
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.schema import quantity
 
@@ -23,6 +24,10 @@ from eclips_app.core.schema import quantity
 GEOMETRY = (
     "distance_mm", "inner_radius_mm", "outer_radius_mm", "center_x_mm", "center_y_mm", "tilt_x_deg", "tilt_y_deg", "azimuth_deg",
 )  # fmt: skip
+
+#: Of the scan: curvature 1/P of the beam's arrival for a pivot P above the specimen (0: parallel beam), and height of a pixel
+#: over its width.
+SCAN = ("scan_curvature_per_m", "pixel_aspect")
 
 
 @dataclass(frozen=True)
@@ -168,7 +173,7 @@ def _calibrated(detector: Detector) -> tuple[tuple[str, ...], NDArray[np.float64
     if "covariance" not in content:
         return (), np.zeros((0, 0))
     names = content.get("parameters")
-    known = {*GEOMETRY, *gain_names(detector), *offset_names(detector)}
+    known = {*GEOMETRY, *gain_names(detector), *offset_names(detector), *EMISSION, *SCAN}
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise EclipsError(
             "the calibration has a covariance without its list of 'parameters'",

@@ -1,0 +1,1 @@
+"""Calibration of detectors on objects of known shape."""

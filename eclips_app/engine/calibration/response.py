@@ -1,0 +1,196 @@
+"""What the segments of a detector give for a facet of any orientation, as a function of geometry and emission.
+
+Nothing but the facet's own tangent plane blocks the view: that is exact on convex bodies (spheres, flats) and where no horizon
+reaches the lowest direction that the detector sees. The signal is a sum of few *moments*, integrals of known functions of
+normal and direction over the valid solid angle ``T_k``, weighted with the emission's coefficients; the moments are splines over
+the orientation, so that any number of pixels costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.interpolate import NdBSpline, make_interp_spline
+
+from eclips_app.core.detector import Detector
+from eclips_app.core.emission import COEFFICIENTS, Emission
+from eclips_app.engine.acceptance import GEOMETRY, Coverage
+from eclips_app.engine.emission.expansion import Expansion, expand
+from eclips_app.engine.emission.model import lambert
+from eclips_app.engine.forward.model import density, emitted_spectrum
+
+Float = NDArray[np.float64]
+
+STEEPEST_DEG = 75.0  #: tilt up to which responses are known
+_CELLS = 90, 144  #: polar and azimuth cells of the valid solid angle
+_NODES = 33  #: of the splines along each axis of the orientation
+_REACH = float(np.tan(np.deg2rad(STEEPEST_DEG) / 2))  #: of the stereographic coordinates
+_DEGREE = 3
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Signals of a facet in units of a flat's mean, and their derivatives.
+
+    Attributes
+    ----------
+    signal : array [n, k]
+    by_geometry : array [n, k, 8]
+        Per mm or degree (`acceptance.GEOMETRY`).
+    by_emission : array [n, k, 6]
+        By the coefficients of the parametric model; zero for other models.
+    by_slope : array [n, k, 2]
+        By the slopes (right, up).
+    """
+
+    signal: Float
+    by_geometry: Float
+    by_emission: Float
+    by_slope: Float
+
+
+class Response:
+    """Signals of facets for one detector; geometry and coefficients may change.
+
+    Parameters
+    ----------
+    detector : Detector
+        Curved flight is that of this detector, whatever the geometry (see `acceptance.Coverage`).
+    emission : Emission
+        "parametric" takes any coefficients; others have none.
+    """
+
+    def __init__(self, detector: Detector, emission: Emission) -> None:
+        self.is_parametric = emission.model == "parametric"
+        self._coverage = Coverage(detector, *_CELLS, emitted_spectrum(detector, emission))
+        table = self._coverage.table()
+        low, high = table.limits()
+        step = float(table.theta[1])
+        self._rows = slice(max(0, round(low / step) - 12), min(_CELLS[0], round(high / step) + 12))
+        t = ((table.theta[1:] + table.theta[:-1]) / 2)[self._rows]
+        f = (table.phi[1:] + table.phi[:-1]) / 2
+        self._theta, self._phi = (each.ravel() for each in np.meshgrid(t, f, indexing="ij"))
+        self._solid = np.sin(self._theta) * step * float(table.phi[1]) / np.pi
+        along = np.linspace(-_REACH, _REACH, _NODES)
+        u, v = (each.ravel() for each in np.meshgrid(along, along, indexing="ij"))
+        kernels = _parametric_kernels if self.is_parametric else _expanded_kernels(detector, emission, (t[0], t[-1]))
+        self._kernels = kernels(_normals(u, v), self._theta, self._phi) * self._solid  # [b, node, direction]
+        self._along = along
+        self._geometry: Float | None = None
+        self._spline: NdBSpline | None = None
+        self._level: Float = np.zeros(0)
+
+    def at(self, geometry: Float, coefficients: Float, slopes: Float) -> Answer:
+        """Give the signals of facets with slopes [2, n] (right, up) for unit yield at normal incidence.
+
+        `coefficients` [6] are those of `core.emission.COEFFICIENTS`; used by the parametric model alone.
+        """
+        spline = self._splines(geometry)
+        u, v, by_slope = _stereographic(slopes)
+        points = np.stack([u, v], axis=-1)
+        moments, by_u, by_v = (spline(points, nu=nu) for nu in (None, (1, 0), (0, 1)))  # [n, b, k, 9]
+        weights, changes, factor, yields = self._weights(coefficients, slopes)
+        signal = np.einsum("b,nbkg->nkg", weights, moments)
+        shapes = [np.einsum("b,nbk->nk", weights, each[..., 0]) for each in (by_u, by_v)]
+        turned = np.einsum("nkc,ncs->nks", np.stack(shapes, -1), by_slope)
+        turned = turned * factor[:, None, None] + signal[..., 0][..., None] * yields[2][:, None, :]
+        by_emission = np.einsum("cb,nbk->nkc", changes, moments[..., 0]) * factor[:, None, None]
+        for place in (0, 1):
+            by_emission[..., place] += signal[..., 0] * yields[place][:, None]
+        return Answer(
+            signal[..., 0] * factor[:, None], signal[..., 1:] * factor[:, None, None], by_emission, turned
+        )  # fmt: skip
+
+    def _weights(self, coefficients: Float, slopes: Float) -> tuple[Float, Float, Float, tuple[Float, Float, Float]]:
+        """Give weights of the moments [b] and their derivatives [6, b], the yield [n], and its own by each of two and slope."""
+        count = len(self._kernels)
+        nothing = np.zeros(slopes.shape[1])
+        if not self.is_parametric:
+            flat = np.zeros((slopes.shape[1], 2))
+            return np.ones(count), np.zeros((len(COEFFICIENTS), count)), nothing + 1.0, (nothing, nothing, flat)
+        steep = (slopes**2).sum(axis=0)
+        s2 = steep / (1 + steep)
+        weights = np.array([1.0, *coefficients[2:]])
+        changes = np.zeros((len(COEFFICIENTS), count))
+        changes[range(2, 6), range(1, 5)] = 1.0
+        growth = 1 + coefficients[0] * s2 + coefficients[1] * s2**2
+        slope = (coefficients[0] + 2 * coefficients[1] * s2) * 2 / (1 + steep) ** 2
+        return weights, changes, growth, (s2, s2**2, slope[:, None] * slopes.T)
+
+    def _splines(self, geometry: Float) -> NdBSpline:
+        """Give the moments and their change with the geometry, [b, k, 1 + 8], as splines over the orientation."""
+        if self._spline is None or self._geometry is None or not np.array_equal(geometry, self._geometry):
+            tables = self._tables(geometry)
+            moments = np.einsum("bnw,gkw->nbkg", self._kernels, tables, optimize=True)
+            grid = moments.reshape(_NODES, _NODES, *moments.shape[1:])
+            first = make_interp_spline(self._along, grid, k=_DEGREE, axis=0)
+            second = make_interp_spline(self._along, first.c, k=_DEGREE, axis=1)
+            self._spline = NdBSpline((first.t, second.t), np.moveaxis(second.c, 0, 1), _DEGREE)
+            self._geometry = geometry.copy()
+        return self._spline
+
+    def _tables(self, geometry: Float) -> Float:
+        """Give ``T_k`` and its derivatives by the geometry, [1 + 8, k, direction]."""
+        point = torch.from_numpy(np.ascontiguousarray(geometry))
+        found = []
+        for number in range(len(GEOMETRY)):
+            along = torch.zeros_like(point)
+            along[number] = 1.0
+            table, change = torch.func.jvp(self._coverage, (point,), (along,))
+            found.append(change)
+        stacked = torch.stack([table, *found])[:, :, self._rows]
+        return np.asarray(stacked.reshape(*stacked.shape[:2], -1).numpy())
+
+
+def _parametric_kernels(normals: tuple[Float, Float], theta: Float, phi: Float) -> Float:
+    """Give the functions whose sum the parametric model is (`emission.model.parametric`), without its yield, [5, n, w]."""
+    alpha, fall = (each[:, None] for each in normals)
+    mu = lambert(alpha, theta, phi - fall)
+    found = np.empty((5, *mu.shape))
+    np.maximum(mu, 0.0, out=found[0])
+    u = mu * np.cos(alpha) - np.cos(theta)
+    s2 = np.sin(alpha) ** 2
+    np.multiply(found[0], 2 * mu**2 - 1, out=found[1])
+    np.multiply(found[0], u, out=found[2])
+    np.multiply(found[2], s2, out=found[3])
+    np.multiply(found[0], u**2 - s2 / 4, out=found[4])
+    return found
+
+
+def _expanded_kernels(
+    detector: Detector, emission: Emission, limits: tuple[float, float]
+) -> Callable[[tuple[Float, Float], Float, Float], Float]:
+    """Give the one function of an emission model without coefficients, as the forward model expands it."""
+    expansion: Expansion = expand(density(detector, emission), limits)
+
+    def kernels(normals: tuple[Float, Float], theta: Float, phi: Float) -> Float:
+        alpha, fall = normals
+        slopes = -np.tan(np.minimum(alpha, np.deg2rad(89.0))) * np.stack([np.cos(fall), np.sin(fall)])
+        weights = expansion.weights(torch.from_numpy(slopes)).numpy()
+        radial = np.stack([np.interp(theta, expansion.theta, each) for each in expansion.direction])
+        along = np.stack([
+            radial[r] * (np.sin(m * phi) if sine else np.cos(m * phi)) for r, m, sine in expansion.functions
+        ])  # fmt: skip
+        mu = lambert(alpha[:, None], theta, phi - fall[:, None])
+        return np.where(mu > 0, np.maximum(weights.T @ along, 0.0), 0.0)[None]
+
+    return kernels
+
+
+def _normals(u: Float, v: Float) -> tuple[Float, Float]:
+    """Give tilt and azimuth of the normal in radians for stereographic coordinates, ``(u, v) = tan(alpha / 2) (cos, sin)``."""
+    return 2 * np.arctan(np.hypot(u, v)), np.arctan2(v, u)
+
+
+def _stereographic(slopes: Float) -> tuple[Float, Float, Float]:
+    """Give the coordinates u, v [n] of slopes [2, n], and their derivatives [n, coordinate, slope]."""
+    p, q = slopes
+    length = np.sqrt(1 + p**2 + q**2)
+    u, v = -p / (1 + length), -q / (1 + length)
+    part = 1 / (length * (1 + length))
+    rows = [[-1 / (1 + length) - u * p * part, -u * q * part], [-v * p * part, -1 / (1 + length) - v * q * part]]
+    return u, v, np.moveaxis(np.array(rows), -1, 0)
