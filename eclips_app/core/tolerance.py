@@ -1,8 +1,9 @@
 """How well a detector, its amplifiers, the pixel size and the emission are known: stated, never guessed.
 
 A detector file may state it in ``calibration``: ``"parameters"``, a list of names, and ``"covariance"``, a matrix in the order
-of the list. Names are those of `GEOMETRY`, ``gain:E`` (relative) and ``offset:E`` (grey values) for a segment E, of `EMISSION` and
-`SCAN`. What the user types goes before what the file states. A detector of typical dimensions has the tolerances `TYPICAL`.
+of the list. Names are those of `GEOMETRY`, ``gain:E`` (relative) and ``offset:E`` (grey values) for a segment E, and those of
+`EMISSION` and `SCAN`. What the user types goes before what the file states. A detector of typical dimensions has the tolerances
+`TYPICAL`.
 """
 
 from __future__ import annotations
