@@ -127,6 +127,7 @@ class Observation:
         default_factory=dict
     )  #: energy_kev, working_distance_mm, contrast, brightness …
     sources: tuple[str, ...] = ()  #: files, for the record
+    sha256: tuple[str, ...] = ()  #: of the images, one for each source
     sphere: Sphere | None = None
     indent: Indent | None = None
     flat: Flat | None = None

@@ -92,7 +92,9 @@ class Stated:
         return tuple(self.names[i] for i in chosen), self.covariance[np.ix_(chosen, chosen)]
 
 
-def stated(detector: Detector, typed: Tolerances | None = None, *, levelled: bool = False) -> Stated:
+def stated(
+    detector: Detector, typed: Tolerances | None = None, *, levelled: bool = False, coefficients: bool = True
+) -> Stated:
     """Give what is known of a detector's uncertainties.
 
     Parameters
@@ -101,6 +103,8 @@ def stated(detector: Detector, typed: Tolerances | None = None, *, levelled: boo
         Typed by the user.
     levelled : bool
         Whether gains were chosen that make the image level; then they have at least the tolerance of `TYPICAL`.
+    coefficients : bool
+        Whether the emission is parametric; else what is known of its coefficients says nothing.
 
     Raises
     ------
@@ -119,7 +123,8 @@ def stated(detector: Detector, typed: Tolerances | None = None, *, levelled: boo
             value = TYPICAL.gain_percent
         if value is not None:
             variances.update({name: (0.01 * value if field.name.endswith("percent") else value) ** 2 for name in known})
-    kept = [i for i, name in enumerate(names) if name not in variances]
+    unused = () if coefficients and typed.emission_percent is None else EMISSION
+    kept = [i for i, name in enumerate(names) if name not in variances and name not in unused]
     everything = (*(names[i] for i in kept), *variances)
     matrix = np.zeros((len(everything), len(everything)))
     matrix[: len(kept), : len(kept)] = covariance[np.ix_(kept, kept)]
@@ -163,7 +168,7 @@ def _missing(names: tuple[str, ...], typed: Tolerances) -> tuple[str, ...]:
         "gains": any(name.startswith(("gain:", "offset:")) for name in names),
         "geometry": any(name in GEOMETRY for name in names),
         "pixel size": typed.pixel_size_percent is not None,
-        "emission": typed.emission_percent is not None,
+        "emission": typed.emission_percent is not None or any(name in EMISSION for name in names),
     }
     return tuple(name for name, known in there.items() if not known)
 

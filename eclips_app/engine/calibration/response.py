@@ -144,7 +144,7 @@ class Response:
         for number in range(len(GEOMETRY)):
             along = torch.zeros_like(point)
             along[number] = 1.0
-            table, change = torch.func.jvp(self._coverage, (point,), (along,))
+            table, change = torch.func.jvp(self._coverage, (point,), (along,))[:2]
             found.append(change)
         stacked = torch.stack([table, *found])[:, :, self._rows]
         return np.asarray(stacked.reshape(*stacked.shape[:2], -1).numpy())
