@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from eclips_app.core.detector import Detector
+from eclips_app.core.errors import EclipsError
 from eclips_app.core.paths import resource
-from eclips_app.core.schema import choice, quantity
+from eclips_app.core.schema import choice, load, quantity
 
 #: Coefficients of the parametric model, in this order; all zero is Lambert emission (formula in `engine.emission.model`).
 COEFFICIENTS = ("yield_2", "yield_4", "peak", "forward_1", "forward_3", "stretch")
@@ -38,3 +40,23 @@ class Emission:
 def materials() -> list[str]:
     """Give the materials whose emission tables come with the program."""
     return sorted(path.stem for path in resource("emission").glob("*.npz"))
+
+
+def calibrated_emission(detector: Detector) -> Emission | None:
+    """Give the emission that a detector was calibrated with, the default wherever it is used; None where its file has none.
+
+    Raises
+    ------
+    EclipsError
+        Names the key of the calibration that cannot be read.
+    """
+    content = (detector.calibration or {}).get("emission")
+    if content is None:
+        return None
+    emission = load(Emission, content, "calibration.emission")
+    if emission.coefficients and len(emission.coefficients) != len(COEFFICIENTS):
+        raise EclipsError(
+            f"{len(emission.coefficients)} values stand where {len(COEFFICIENTS)} are expected",
+            where="calibration.emission.coefficients", hint=f"Give {', '.join(COEFFICIENTS)}.",
+        )  # fmt: skip
+    return emission
