@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.ndimage
 import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -211,7 +212,7 @@ def test_faces_are_numbered_from_the_one_whose_normal_has_the_rotation() -> None
     found = complete(wanted, inputs, detector(), SilentContext())
     area = labels(found, images.astype(np.float32), np.ones(images.shape, bool))
     assert set(np.unique(area)) == {-1, 0, 2}
-    rows, columns = np.nonzero(area == 0)
+    columns = np.nonzero(area == 0)[1]
     assert columns.mean() < 75  # the normal of face 0 points right, so that the face lies left
     assert not (area >= 0)[98:103, 98:103].any()
 
@@ -249,7 +250,7 @@ def test_images_in_the_wrong_order_are_an_error() -> None:
 
 
 def test_the_even_part_of_an_image_is_the_flat() -> None:
-    height = np.random.default_rng(1).normal(size=(200, 240)).cumsum(0).cumsum(1) * 0.002
+    height = 6 * scipy.ndimage.gaussian_filter(np.random.default_rng(1).normal(size=(200, 240)), 2.0)
     height[60:180, 40:200] = 0.0
     found, result = find(lit(height), Observation(flat=Flat()))
     assert found.flat is not None
@@ -276,7 +277,7 @@ def pyramid(shape: tuple[int, int] = (240, 240)) -> np.ndarray:
 
 def test_facets_of_a_pyramid_and_their_azimuths() -> None:
     observation = Observation(facets=Facets(tilt_deg=45.0))
-    found, result = find(lit(pyramid()), observation, detector((0.0, 90.0, 180.0, 270.0)))
+    found, result = find(lit(pyramid()), observation)
     assert found.facets is not None
     azimuths = np.array(found.facets.azimuths_deg)
     assert len(azimuths) == 12

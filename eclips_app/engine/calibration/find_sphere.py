@@ -28,6 +28,8 @@ _ANGLES = 360
 _SUPPORT = 0.5  #: part of the outline inside the image that must be an edge
 _VISIBLE = 0.3  #: part of the outline that must lie inside the image
 _SHADED = 0.85  #: part of the signals' variance that a smooth function of the normal must explain
+_CIRCULAR = 0.015  #: of the radius, by which an outline may leave the circle
+_DRAWN = 0.06  #: the same where the user stated centre or radius
 _LEAST_PIXELS = 100  #: of the coarse image inside a circle, from which on its shading says something
 _TOO_LARGE = 0.05  #: by which an outline may exceed the ball's stated radius, beyond its deviation
 
@@ -188,7 +190,7 @@ def fit(images: Images, seen: Mask, start: Circle, reach: float, fixed: tuple[bo
     phi = np.arange(_ANGLES) * 2 * np.pi / _ANGLES
     free = np.array([not fixed[0], not fixed[0], not fixed[1]])
     design = np.stack([np.sin(phi), np.cos(phi), np.ones(_ANGLES)], axis=1)[:, free]
-    tolerance = max(1.0, 0.015 * start.radius)
+    tolerance = max(1.0, (_DRAWN if any(fixed) else _CIRCULAR) * start.radius)
     near = np.zeros(_ANGLES, bool)
     inside = near
     for _ in range(4):

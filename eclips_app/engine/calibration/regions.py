@@ -25,6 +25,8 @@ _ROUNDS = 5  #: of the fit of the smooth model to what it has left over
 _OUTLIER = 7.0  #: robust standard deviations, of single pixels: noise differs over an object
 _BROAD_OUTLIER = 5.0  #: the same, of averages
 _MODEL_ERROR = 0.015  #: of the range of a segment's model on the object: what no polynomial is right to
+_GREY = 0.02  #: of a segment's signal: what single pixels may be off, for the noise of few grey values has no median
+_BROAD_GREY = 0.004  #: the same, of averages
 _BROAD_PX = 2.0  #: over which residuals are averaged to see what noise hides
 _GROWN_PX = 2  #: masked around an outlier
 _FITTED = 40_000  #: pixels that are enough to fit the model
@@ -147,8 +149,10 @@ def even(signals: NDArray[np.float32], where: Mask, terms: Terms) -> Mask:
         chosen = chosen[:: max(1, len(chosen) // _FITTED)]
         model = design @ np.linalg.lstsq(design[chosen], values[chosen], rcond=None)[0]
         bad = np.zeros(inside.shape, bool)
-        for left, height in zip((values - model).T, np.ptp(model[good], axis=0), strict=True):
-            bad[at] |= _odd(left, inside, at, weight, good, _MODEL_ERROR * float(height))
+        scales = np.ptp(model[good], axis=0), np.abs(np.median(model[good], axis=0))
+        for left, height, level in zip((values - model).T, *scales, strict=True):
+            least = [max(_MODEL_ERROR * float(height), grey * float(level)) for grey in (_GREY, _BROAD_GREY)]
+            bad[at] |= _odd(left, inside, at, weight, good, least)
         grown = scipy.ndimage.binary_dilation(bad, iterations=_GROWN_PX)[at]
         if np.array_equal(~grown, good):
             break
@@ -160,14 +164,14 @@ def even(signals: NDArray[np.float32], where: Mask, terms: Terms) -> Mask:
 
 def _odd(
     left: Float, inside: Mask, at: tuple[NDArray[np.int64], NDArray[np.int64]], weight: NDArray[np.float32], good: Mask,
-    error: float,
+    least: list[float],
 ) -> Mask:  # fmt: skip
-    """Give which residuals [n] of a segment are more than noise and the model's error, each or averaged over its surroundings."""
+    """Give which residuals [n] of a segment are more than noise and the model's error (`least`), each or averaged nearby."""
     plane = np.zeros(inside.shape, np.float32)
     plane[at] = left
     broad = (scipy.ndimage.gaussian_filter(plane, _BROAD_PX, mode="constant") / weight)[at]
     found = np.zeros(len(left), bool)
-    for each, limit in ((left, _OUTLIER), (broad, _BROAD_OUTLIER)):
+    for each, limit, error in zip((left, broad), (_OUTLIER, _BROAD_OUTLIER), least, strict=True):
         middle = np.median(each[good])
         noise = 1.4826 * float(np.median(np.abs(each[good] - middle)))
         found |= np.abs(each - middle) > max(limit * noise, error)
