@@ -143,6 +143,21 @@ def test_a_crop_and_shifts_change_no_coordinates() -> None:
     assert found.center_px == pytest.approx((110.0, 120.0), abs=0.3)
 
 
+def test_segments_that_show_a_ball_in_different_places_are_moved_onto_each_other() -> None:
+    height = ball((200, 240), 100.0, 120.0, 70.0, 69.0)
+    images = lit(height)
+    still, _ = find(images, Observation(sphere=Sphere()))
+    assert still.shifts_px == ()
+    moved = np.stack([np.roll(image, (3 * k, -2 * k), (0, 1)) for k, image in enumerate(images)])
+    found, result = find(moved, Observation(sphere=Sphere()))
+    np.testing.assert_allclose(found.shifts_px, [(-3 * k, 2 * k) for k in range(4)], atol=0.7)
+    assert found.sphere is not None
+    assert found.sphere.center_px == pytest.approx((100.0, 120.0), abs=0.7)
+    assert "moved onto each other by up to 10" in result.info["text"]
+    stated, _ = find(moved, Observation(sphere=Sphere(), shifts_px=((0.0, 0.0),) * 4))
+    assert stated.shifts_px == ((0.0, 0.0),) * 4
+
+
 @pytest.mark.parametrize("kind", ["noise", "flat", "steps", "pit"])
 def test_no_sphere_is_an_error_that_says_so(kind: str) -> None:
     shape = (180, 200)

@@ -16,7 +16,7 @@ from eclips_app.core.steps import Arrays, StepResult
 from eclips_app.engine.calibration.find_facets import find_facets
 from eclips_app.engine.calibration.find_flat import find_flat
 from eclips_app.engine.calibration.find_indent import find_indent
-from eclips_app.engine.calibration.find_sphere import find_sphere
+from eclips_app.engine.calibration.find_sphere import find_sphere, outline_shifts
 from eclips_app.engine.calibration.regions import labels
 from eclips_app.engine.calibration.view import View, view, with_clip_levels
 from eclips_app.engine.device import one_thread
@@ -67,9 +67,8 @@ def _completed(
         observation = with_clip_levels(observation, inputs)
     seen = view(observation, inputs, detector, context)
     if observation.sphere is not None:
-        found = find_sphere(replace(observation.sphere, center_px=_in(seen, observation.sphere)), seen, context)
-        observation = replace(observation, sphere=replace(found, center_px=_out(seen, found, observation.sphere)))
-    elif observation.indent is not None:
+        return _with_sphere(observation, observation.sphere, seen, inputs, detector, context)
+    if observation.indent is not None:
         imprint = find_indent(replace(observation.indent, center_px=_in(seen, observation.indent)), seen, context)
         observation = replace(observation, indent=replace(imprint, center_px=_out(seen, imprint, observation.indent)))
     elif observation.flat is not None and not any(observation.flat.area):
@@ -79,6 +78,19 @@ def _completed(
         facets = find_facets(facets, seen, context)
         observation = replace(observation, facets=replace(facets, areas=tuple(map(seen.moved_out, facets.areas))))
     return observation, seen
+
+
+def _with_sphere(
+    observation: Observation, stated: Sphere, seen: View, inputs: Arrays, detector: Detector, context: Context
+) -> tuple[Observation, View]:
+    """Find a sphere, and shifts of the segments if none are stated and its outlines show them."""
+    wanted = replace(stated, center_px=_in(seen, stated))
+    found = find_sphere(wanted, seen, context)
+    if not observation.shifts_px and stated.center_px is None and (shifts := outline_shifts(found, seen)):
+        observation = replace(observation, shifts_px=shifts)
+        seen = view(observation, inputs, detector, context)
+        found = find_sphere(wanted, seen, context)
+    return replace(observation, sphere=replace(found, center_px=_out(seen, found, stated))), seen
 
 
 def _in(seen: View, thing: Sphere | Indent) -> tuple[float, float] | None:
@@ -107,9 +119,11 @@ def _sentence(observation: Observation, found: NDArray[np.int16]) -> str:
     """Say in one sentence what was found."""
     count = int(np.count_nonzero(found >= 0))
     nm = observation.pixel_size_nm
+    farthest = max((float(np.hypot(*shift)) for shift in observation.shifts_px), default=0.0)
     if (ball := observation.sphere) is not None and ball.center_px and ball.radius_px:
         what = f"Sphere with its centre at {_place(ball.center_px)} and an outline of {_length(ball.radius_px, nm)} in radius"
-        return f"{what}; {count} pixels up to a tilt of {ball.max_tilt_deg:g}° are used."
+        moved = f", its segments moved onto each other by up to {farthest:.1f} px" if farthest else ""
+        return f"{what}{moved}; {count} pixels up to a tilt of {ball.max_tilt_deg:g}° are used."
     if (pit := observation.indent) is not None and pit.center_px and pit.radius_px and pit.rotation_deg is not None:
         what = (
             f"Indent with its centre at {_place(pit.center_px)}, {_length(pit.radius_px, nm)} from there to its corners"

@@ -14,6 +14,7 @@ from eclips_app.engine.calibration.find_flat import largest_rectangle
 from eclips_app.engine.calibration.view import Area, Images, Mask, View
 
 _STEEP = 0.4  #: of the certified slope; gains and black level make measured slopes too low rather than too high
+_PLATEAU = 0.85  #: of the facet's own slope, that its pixels have at least
 _SAME_DEG = 15.0  #: deviation of the direction within an area
 _MOST = 24  #: areas
 _LEAST_EDGE_PX = 4  #: of an area, before it is drawn in
@@ -33,10 +34,11 @@ def find_facets(facets: Facets, view: View, context: Context) -> Facets:
         If there is no such area.
     """
     slopes = scipy.ndimage.gaussian_filter(view.slopes, (0, 1.0, 1.0))
-    steep: Mask = view.all_usable & (np.hypot(*slopes) > _STEEP * np.tan(np.deg2rad(facets.tilt_deg)))
+    steepness = np.hypot(*slopes)
+    steep: Mask = view.all_usable & (steepness > _STEEP * np.tan(np.deg2rad(facets.tilt_deg)))
     towards = np.rad2deg(np.arctan2(-slopes[1], -slopes[0]))
     if not facets.areas:
-        facets = replace(facets, areas=_areas(steep, towards, context), azimuths_deg=())
+        facets = replace(facets, areas=_areas(steep, steepness, towards, context), azimuths_deg=())
         if not facets.areas:
             raise EclipsError(
                 "no facets were found: nowhere are the images even and steep over more than a few pixels",
@@ -91,7 +93,7 @@ def apart(angle: Images, direction: float) -> Images:
     return np.asarray(np.abs((angle - direction + 180) % 360 - 180), np.float32)
 
 
-def _areas(steep: Mask, towards: Images, context: Context) -> tuple[Area, ...]:
+def _areas(steep: Mask, steepness: Images, towards: Images, context: Context) -> tuple[Area, ...]:
     """Give rectangles of one direction each, the largest first."""
     least = max(_LEAST_EDGE_PX**2, int(_LEAST_SHARE * steep.size))
     found: list[tuple[int, Area]] = []
@@ -102,7 +104,10 @@ def _areas(steep: Mask, towards: Images, context: Context) -> tuple[Area, ...]:
         left &= ~here
         parts, count = scipy.ndimage.label(here)
         for number, box in enumerate(scipy.ndimage.find_objects(parts, count), start=1):
-            top, start, bottom, end = largest_rectangle(parts[box] == number)
+            part = parts[box] == number
+            # Edges are blurred: what belongs to the facet is nearly as steep as most of it.
+            part &= steepness[box] > _PLATEAU * np.percentile(steepness[box][part], 75)
+            top, start, bottom, end = largest_rectangle(part)
             size = (bottom - top) * (end - start)
             if size >= least and min(bottom - top, end - start) >= _LEAST_EDGE_PX:
                 row, column = box[0].start, box[1].start

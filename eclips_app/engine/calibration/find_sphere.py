@@ -30,6 +30,10 @@ _VISIBLE = 0.3  #: part of the outline that must lie inside the image
 _SHADED = 0.85  #: part of the signals' variance that a smooth function of the normal must explain
 _CIRCULAR = 0.015  #: of the radius, by which an outline may leave the circle
 _DRAWN = 0.06  #: the same where the user stated centre or radius
+_ALL_ROUND, _CLEAR = (
+    0.9,
+    0.75,
+)  #: parts of an outline in the image and on an edge, where one segment alone tells its place
 _LEAST_PIXELS = 100  #: of the coarse image inside a circle, from which on its shading says something
 _TOO_LARGE = 0.05  #: by which an outline may exceed the ball's stated radius, beyond its deviation
 
@@ -81,6 +85,28 @@ def find_sphere(sphere: Sphere, view: View, context: Context) -> Sphere:
         )
     _check_clipped(circle, view)
     return replace(sphere, center_px=(float(circle.row), float(circle.column)), radius_px=float(circle.radius))
+
+
+def outline_shifts(sphere: Sphere, view: View) -> tuple[tuple[float, float], ...]:
+    """Give by how much (rows, columns) each segment must move for all to show the ball in one place; empty: none, or not clear.
+
+    Segments that were scanned one after another show their own outlines. Only that of a ball seen all round in every segment
+    tells a shift from shading: where part of it is missing, a shift and another radius look alike.
+    """
+    images, seen = view.thinned(1)
+    start = Circle(*(sphere.center_px or (0.0, 0.0)), sphere.radius_px or 0.0)
+    alone = []
+    for image in images:
+        circle = start
+        for reach in (0.08, 0.04, 0.03):
+            circle = fit(image[None], seen, circle, max(4.0, reach * start.radius), (False, False))
+        alone.append(circle)
+    first = alone[0]
+    clear = all(c.visible > _ALL_ROUND and c.support > _CLEAR for c in alone)
+    equal = np.ptp([c.radius for c in alone]) < _CIRCULAR * start.radius
+    shifts = tuple((round(float(first.row - c.row), 3), round(float(first.column - c.column), 3)) for c in alone)
+    needed = max(max(map(abs, shift)) for shift in shifts) > max(1.0, 0.2 * _CIRCULAR * start.radius)
+    return shifts if clear and equal and needed else ()
 
 
 def _check_clipped(circle: Circle, view: View) -> None:

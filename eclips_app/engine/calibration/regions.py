@@ -29,10 +29,11 @@ _GREY = 0.02  #: of a segment's signal: what single pixels may be off, for the n
 _BROAD_GREY = 0.004  #: the same, of averages
 _BROAD_PX = 2.0  #: over which residuals are averaged to see what noise hides
 _GROWN_PX = 2  #: masked around an outlier
-_FITTED = 40_000  #: pixels that are enough to fit the model
+_FITTED = 20_000  #: pixels that are enough to fit the model
 _EDGE_PX = 2.0  #: least distance from the edges of an object
 _EDGE = 0.03  #: the same, as part of the outline's radius
 _RIDGE = 0.07  #: distance from the edges and ridges of an indent, as part of its half diagonal
+_FACET = 0.1  #: distance from the edges of a facet, as part of its shorter edge
 _MIDDLE = 0.15  #: distance from the middle of an indent, as part of its half diagonal
 
 
@@ -58,9 +59,9 @@ def labels(observation: Observation, signals: NDArray[np.float32], usable: Mask)
     if observation.indent is not None:
         return _indent(observation.indent, origin, signals, good)
     if observation.flat is not None:
-        return _areas((observation.flat.area,), origin, 0, _quadratic, signals, good)
+        return _areas((observation.flat.area,), origin, 0.0, _quadratic, signals, good)
     if observation.facets is not None:
-        return _areas(observation.facets.areas, origin, 1, _plane, signals, good)
+        return _areas(observation.facets.areas, origin, _FACET, _plane, signals, good)
     return np.where(good, 0, -1).astype(np.int16)
 
 
@@ -112,17 +113,22 @@ def _indent(indent: Indent, origin: tuple[int, ...], signals: NDArray[np.float32
 
 
 def _areas(
-    areas: tuple[Area, ...], origin: tuple[int, ...], inset: int, terms: Terms, signals: NDArray[np.float32], good: Mask
+    areas: tuple[Area, ...],
+    origin: tuple[int, ...],
+    inset: float,
+    terms: Terms,
+    signals: NDArray[np.float32],
+    good: Mask,
 ) -> NDArray[np.int16]:
-    """Give the numbers of rectangles, drawn in by `inset` px and without outliers."""
+    """Give the numbers of rectangles, without outliers, drawn in by `inset` of their shorter edge, but a pixel at least."""
     found = np.full(good.shape, -1, np.int16)
-    for number, area in enumerate(areas):
-        first, end = area[:2], area[2:]
-        start = [max(0, a - o + inset) for a, o in zip(first, origin, strict=True)]
-        stop = [max(0, a - o - inset) for a, o in zip(end, origin, strict=True)]
+    for number, (top, left, bottom, right) in enumerate(areas):
+        by = max(1, round(inset * min(bottom - top, right - left))) if inset else 0
+        rows = slice(max(0, top + by - origin[0]), max(0, bottom - by - origin[0]))
+        columns = slice(max(0, left + by - origin[1]), max(0, right - by - origin[1]))
         where = np.zeros(good.shape, bool)
-        where[start[0] : stop[0], start[1] : stop[1]] = True
-        found[even(signals, where & good, terms)] = number
+        where[rows, columns] = good[rows, columns]
+        found[even(signals, where, terms)] = number
     return found
 
 
@@ -147,7 +153,7 @@ def even(signals: NDArray[np.float32], where: Mask, terms: Terms) -> Mask:
             return np.zeros_like(where)
         chosen = np.flatnonzero(good)
         chosen = chosen[:: max(1, len(chosen) // _FITTED)]
-        model = design @ np.linalg.lstsq(design[chosen], values[chosen], rcond=None)[0]
+        model = design @ _coefficients(design[chosen], values[chosen])
         bad = np.zeros(inside.shape, bool)
         scales = np.ptp(model[good], axis=0), np.abs(np.median(model[good], axis=0))
         for left, height, level in zip((values - model).T, *scales, strict=True):
@@ -160,6 +166,15 @@ def even(signals: NDArray[np.float32], where: Mask, terms: Terms) -> Mask:
     kept = np.zeros_like(where)
     kept[rows[good], columns[good]] = True
     return kept
+
+
+def _coefficients(design: Float, values: Float) -> Float:
+    """Give the least-squares coefficients [terms, k] by the normal equations, which take a tenth of the time of others."""
+    size = np.maximum(np.linalg.norm(design, axis=0), 1e-30)
+    scaled = design / size
+    normal = scaled.T @ scaled + 1e-12 * np.eye(len(size))
+    found: Float = np.linalg.solve(normal, scaled.T @ values) / size[:, None]
+    return found
 
 
 def _odd(

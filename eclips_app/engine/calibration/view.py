@@ -142,15 +142,15 @@ class View:
 def view(observation: Observation, inputs: Arrays, detector: Detector, context: Context) -> View:
     """Prepare the images of an observation; `EclipsError` where they do not fit the detector."""
     params = reconstruct_params(observation, detector)
-    clipped = Signals(inputs, params)
-    rows = clipped.shape[0]
-    _, usable = clipped.rows(0, rows)
     source = Signals(inputs, replace(params, clip_low=None, clip_high=None))
+    rows = source.shape[0]
     signals, seen = source.rows(0, rows)
+    is_clipping = params.clip_low is not None or params.clip_high is not None
+    usable = Signals(inputs, params).rows(0, rows)[1] if is_clipping else seen
     shape = check_segments(inputs).shape
     with watched(context.check):
-        vectors = geometry(params, clipped.crop, (shape[1], shape[2])).vectors
-    origin = clipped.crop.first_row, clipped.crop.first_column
+        vectors = geometry(params, source.crop, (shape[1], shape[2])).vectors
+    origin = source.crop.first_row, source.crop.first_column
     return View(signals, seen, usable, origin, vectors, observation.pixel_size_nm, source)
 
 
