@@ -48,18 +48,34 @@ class Square:
         row, column = (self.row + 0.5) * edge - 0.5, (self.column + 0.5) * edge - 0.5
         return Square(row, column, self.radius * edge, self.turn)
 
-    def faces(self, rows: NDArray[Any], columns: NDArray[Any]) -> tuple[NDArray[np.int64], Float, Float]:
-        """Give for pixels the number of the face, the distance from the square's edge and from the next face in px.
+    def faces(
+        self, rows: NDArray[Any], columns: NDArray[Any]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], Float, Float]:
+        """Give for pixels the face, the one next to it, and the distances from the square's edge and from the next face in px.
 
         Distances are positive inside. In a pit the normals lean toward the middle: face 0 lies opposite to its normal's azimuth.
         """
         x, y = columns - self.column, self.row - rows
-        angles = self.turn + np.pi + np.arange(4) * np.pi / 2
-        out = np.stack([x * np.cos(a) + y * np.sin(a) for a in angles])
-        face = out.argmax(axis=0)
-        farthest = out.max(axis=0)
-        sideways = np.abs(np.take_along_axis(np.roll(out, -1, axis=0), face[None], axis=0)[0])
-        return face, self.radius / np.sqrt(2) - farthest, (farthest - sideways) / np.sqrt(2)
+        angle = self.turn + np.pi
+        first, second = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+        along = np.abs(first) > np.abs(second)
+        ahead, aside = np.where(along, first, second), np.where(along, second, first)
+        face = np.where(along, 0, 1) + np.where(ahead < 0, 2, 0)
+        beside = np.where(along, 1, 0) + np.where(aside < 0, 2, 0)
+        out = np.abs(ahead)
+        return face, beside, self.radius / np.sqrt(2) - out, (out - np.abs(aside)) / np.sqrt(2)
+
+    def shares(self, rows: NDArray[Any], columns: NDArray[Any]) -> Float:
+        """Give the parts of pixels that lie on each face and outside, [n, 5]; a pixel is as wide as the step between two."""
+        face, beside, edge, ridge = self.faces(rows, columns)
+        inside = np.clip(edge + 0.5, 0.0, 1.0)
+        own = 0.5 + np.minimum(ridge, 0.5)
+        found = np.zeros((len(face), 5))
+        at = np.arange(len(face))
+        found[at, face] = inside * own
+        found[at, beside] += inside * (1 - own)
+        found[:, 4] = 1 - inside
+        return found
 
 
 def find_indent(indent: Indent, view: View, context: Context) -> Indent:
@@ -155,8 +171,9 @@ class Fit:
         good = seen[rows, columns]
         r, c = np.nonzero(good)
         self.rows, self.columns = r + rows.start, c + columns.start
-        self.values = images[:, rows, columns][:, good].astype(float)
-        self.total = float(((self.values - self.values.mean(axis=1, keepdims=True)) ** 2).sum()) if len(r) else 0.0
+        values = images[:, rows, columns][:, good].T.astype(float)
+        self.values = values - (values.mean(axis=0) if len(values) else 0.0)
+        self.total = float((self.values**2).sum())
         self.origin = np.array(astuple(start))
         self.unit = np.array([start.radius, start.radius, start.radius, 1.0])
         self.free = np.array([g is None for g in given])
@@ -172,8 +189,11 @@ class Fit:
         square = self.square(np.zeros(self.free.sum()) if step is None else step)
         if not 0.5 < square.radius / self.origin[2] < 1.6:
             return 2.0
-        face, edge, _ = square.faces(self.rows, self.columns)
-        return _left(self.values, np.where(edge > 0, face, 4)) / max(self.total, 1e-30)
+        shares = square.shares(self.rows, self.columns)
+        sums = shares.T @ self.values
+        gram = shares.T @ shares + 1e-9 * np.eye(5)
+        explained = float((sums * np.linalg.solve(gram, sums)).sum())
+        return max(0.0, 1 - explained / max(self.total, 1e-30))
 
     def run(self) -> tuple[Square, float]:
         """Give the best square and its cost."""
@@ -181,13 +201,6 @@ class Fit:
         options = {"initial_simplex": corners, "xatol": 1e-4, "fatol": 1e-6}
         found = scipy.optimize.minimize(self.cost, corners[0], method="Nelder-Mead", options=options)
         return self.square(found.x), float(found.fun)
-
-
-def _left(values: Float, area: NDArray[np.int64]) -> float:
-    """Sum of squares that the means of the areas leave of values [k, n]."""
-    count = np.maximum(np.bincount(area, minlength=5), 1)
-    sums = np.stack([np.bincount(area, each, minlength=5) for each in values])
-    return float((values**2).sum() - (sums**2 / count).sum())
 
 
 def _sharpened(square: Square, given: Given, view: View) -> Square:
@@ -211,7 +224,7 @@ def face_azimuths(square: Square, view: View) -> tuple[Float, float]:
     Four faces of one tilt are level on average; that makes the segments comparable without their gains.
     """
     rows, columns = np.indices(view.shape)
-    face, edge, ridge = square.faces(rows, columns)
+    face, _, edge, ridge = square.faces(rows, columns)
     margin = max(1.0, 0.06 * square.radius)
     inside = (edge > margin) & (ridge > margin) & view.all_seen
     if any(np.count_nonzero(inside & (face == k)) < 10 for k in range(4)):

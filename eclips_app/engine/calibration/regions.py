@@ -102,7 +102,7 @@ def _indent(indent: Indent, origin: tuple[int, ...], signals: NDArray[np.float32
     radius = _known(indent.radius_px)
     square = Square(row, column, radius, float(np.deg2rad(_known(indent.rotation_deg))))
     rows, columns = np.meshgrid(*(np.arange(n) for n in good.shape), indexing="ij")
-    face, edge, ridge = square.faces(rows, columns)
+    face, _, edge, ridge = square.faces(rows, columns)
     margin = max(_EDGE_PX, _RIDGE * radius)
     middle = np.hypot(rows - row, columns - column) < max(_EDGE_PX, _MIDDLE * radius)
     found = np.full(good.shape, -1, np.int16)
