@@ -158,11 +158,12 @@ def test_segments_that_show_a_ball_in_different_places_are_moved_onto_each_other
     assert stated.shifts_px == ((0.0, 0.0),) * 4
 
 
-@pytest.mark.parametrize("kind", ["noise", "flat", "steps", "pit"])
+@pytest.mark.parametrize("kind", ["noise", "flat", "steps", "pit", "pyramid"])
 def test_no_sphere_is_an_error_that_says_so(kind: str) -> None:
     shape = (180, 200)
     x, _ = grid(shape, 90.0, 100.0)
     heights = {"steps": np.abs(x % 50 - 25), "pit": pit(shape, 90.0, 100.0, 70.0, 20.0)}
+    heights["pyramid"] = -heights["pit"]
     images = lit(heights.get(kind, np.zeros(shape)), noise=0.3 if kind == "noise" else 0.01)
     with pytest.raises(EclipsError, match="no sphere was found"):
         found_sphere(images)
@@ -208,6 +209,13 @@ def test_an_indent_is_found_wherever_it_is(row: float, column: float, radius: fl
     assert found.center_px == pytest.approx((row, column), abs=0.25)
     assert found.radius_px == pytest.approx(radius, abs=0.5)
     assert found.rotation_deg == pytest.approx(rotation, abs=0.3)
+
+
+@pytest.mark.parametrize("noise", [0.1, 0.3])
+def test_a_sphere_is_found_in_noise(noise: float) -> None:
+    found = found_sphere(lit(ball((200, 240), 90.3, 110.7, 65.0), noise=noise))
+    assert found.center_px == pytest.approx((90.3, 110.7), abs=0.3)
+    assert found.radius_px == pytest.approx(58.5, abs=0.6)
 
 
 def test_three_segments_find_an_indent_in_strong_noise_with_dirt() -> None:
@@ -316,6 +324,9 @@ def test_given_areas_get_their_azimuths() -> None:
 
 
 def test_no_facets_is_an_error() -> None:
+    rough = 10 * scipy.ndimage.gaussian_filter(np.random.default_rng(1).normal(size=(160, 160)), 3.0)
+    with pytest.raises(EclipsError, match="no facets were found"):
+        find(lit(rough), Observation(facets=Facets()))
     with pytest.raises(EclipsError, match="no facets were found"):
         find(lit(np.zeros((160, 160))), Observation(facets=Facets()))
 
@@ -373,10 +384,14 @@ def test_the_indent_of_a_case(shared_data: Path) -> None:
 
 def test_the_facets_of_a_case(shared_data: Path) -> None:
     images, by = case(shared_data, "steps46")
-    _, result = find(images, Observation(facets=Facets(tilt_deg=46.0)), by)
-    z = np.load(shared_data / "cases" / "steps46" / "truth.npz")["normals"][2]
-    tilt = np.rad2deg(np.arccos(np.clip(z[result.arrays["used"]], -1, 1)))
-    assert np.median(tilt) == pytest.approx(46.0, abs=1.0)
+    found, _ = find(images, Observation(facets=Facets(tilt_deg=46.0)), by)
+    assert found.facets is not None
+    normals = np.load(shared_data / "cases" / "steps46" / "truth.npz")["normals"]
+    area = labels(found, images.astype(np.float32), images > 0)
+    for number, azimuth in enumerate(found.facets.azimuths_deg):
+        x, y, z = normals[:, area == number].mean(axis=1)
+        assert azimuth == pytest.approx(np.rad2deg(np.arctan2(y, x)), abs=2.0)
+        assert np.rad2deg(np.arctan2(np.hypot(x, y), z)) == pytest.approx(46.5, abs=2.0)
 
 
 def test_a_real_indent_with_three_segments(shared_data: Path) -> None:

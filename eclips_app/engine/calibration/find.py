@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eclips_app.core import schema
-from eclips_app.core.calibration import FindReference, Flat, Indent, Observation, Sphere
+from eclips_app.core.calibration import Facets, FindReference, Flat, Indent, Observation, Sphere
 from eclips_app.core.context import Context
 from eclips_app.core.detector import Detector
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.steps import Arrays, StepResult
-from eclips_app.engine.calibration.find_facets import find_facets
+from eclips_app.engine.calibration.find_facets import find_facets, no_facets
 from eclips_app.engine.calibration.find_flat import find_flat
 from eclips_app.engine.calibration.find_indent import find_indent
 from eclips_app.engine.calibration.find_sphere import find_sphere, outline_shifts
@@ -21,7 +21,8 @@ from eclips_app.engine.calibration.regions import labels
 from eclips_app.engine.calibration.view import View, view, with_clip_levels
 from eclips_app.engine.device import one_thread
 
-_FEWEST = 50  #: pixels of an object that say something
+_FEWEST = 50  #: pixels of an object, or of a face, that say something
+_FEWEST_OF_AREA = 8  #: the same of one facet of many
 
 
 def find_step(inputs: Arrays, params: FindReference, context: Context) -> StepResult:
@@ -74,10 +75,23 @@ def _completed(
     elif observation.flat is not None and not any(observation.flat.area):
         observation = replace(observation, flat=Flat(seen.moved_out(find_flat(seen, context))))
     elif observation.facets is not None:
-        facets = replace(observation.facets, areas=tuple(seen.moved_in(each) for each in observation.facets.areas))
-        facets = find_facets(facets, seen, context)
-        observation = replace(observation, facets=replace(facets, areas=tuple(map(seen.moved_out, facets.areas))))
+        observation = _with_facets(observation, observation.facets, seen, context)
     return observation, seen
+
+
+def _with_facets(observation: Observation, stated: Facets, seen: View, context: Context) -> Observation:
+    """Find facets; those of which nothing is left without outliers are none, unless the user drew them."""
+    found = find_facets(replace(stated, areas=tuple(map(seen.moved_in, stated.areas))), seen, context)
+    found = replace(found, areas=tuple(map(seen.moved_out, found.areas)))
+    observation = replace(observation, facets=found)
+    if stated.areas:
+        return observation
+    numbers = labels(observation, seen.signals, seen.usable)
+    kept = [n for n in range(len(found.areas)) if np.count_nonzero(numbers == n) >= _FEWEST_OF_AREA]
+    if not kept:
+        raise no_facets()
+    areas, azimuths = tuple(found.areas[n] for n in kept), tuple(found.azimuths_deg[n] for n in kept)
+    return replace(observation, facets=replace(found, areas=areas, azimuths_deg=azimuths))
 
 
 def _with_sphere(
@@ -106,7 +120,11 @@ def _check_used(observation: Observation, found: NDArray[np.int16]) -> None:
     numbers = {"indent": observation.indent.faces if observation.indent else ()}.get(observation.kind, (0,))
     if observation.facets is not None:
         numbers = tuple(range(len(observation.facets.areas)))
-    few = [n for n in numbers if np.count_nonzero(found == n) < (_FEWEST if observation.facets is None else 4)]
+    few = [
+        n
+        for n in numbers
+        if np.count_nonzero(found == n) < (_FEWEST if observation.facets is None else _FEWEST_OF_AREA)
+    ]
     if few or not numbers:
         part = f" of area {few[0] + 1}" if len(numbers) > 1 else ""
         raise EclipsError(

@@ -15,6 +15,8 @@ from eclips_app.engine.calibration.view import Area, Images, Mask, View
 
 _STEEP = 0.4  #: of the certified slope; gains and black level make measured slopes too low rather than too high
 _PLATEAU = 0.85  #: of the facet's own slope, that its pixels have at least
+_ONE_TILT = 0.3  #: by which slopes of areas of one tilt may differ, as measured with unknown gains
+_SHARE_OF_STEEP = 0.08  #: of all that is steep, that areas make up where it is facets
 _SAME_DEG = 15.0  #: deviation of the direction within an area
 _MOST = 24  #: areas
 _LEAST_EDGE_PX = 4  #: of an area, before it is drawn in
@@ -40,14 +42,19 @@ def find_facets(facets: Facets, view: View, context: Context) -> Facets:
     if not facets.areas:
         facets = replace(facets, areas=_areas(steep, steepness, towards, context), azimuths_deg=())
         if not facets.areas:
-            raise EclipsError(
-                "no facets were found: nowhere are the images even and steep over more than a few pixels",
-                hint="Check the certified tilt and the azimuths of the detector's segments, or draw the areas by hand.",
-            )
+            raise no_facets()
     if len(facets.azimuths_deg) != len(facets.areas):
         found = tuple(_azimuth(slopes, steep, towards, area) for area in facets.areas)
         facets = replace(facets, azimuths_deg=found)
     return facets
+
+
+def no_facets() -> EclipsError:
+    """Give the error where there are none."""
+    return EclipsError(
+        "no facets were found: nowhere are the images even and steep over more than a few pixels",
+        hint="Check the certified tilt and the azimuths of the detector's segments, or draw the areas by hand.",
+    )
 
 
 def _azimuth(slopes: Images, steep: Mask, towards: Images, area: Area) -> float:
@@ -96,7 +103,7 @@ def apart(angle: Images, direction: float) -> Images:
 def _areas(steep: Mask, steepness: Images, towards: Images, context: Context) -> tuple[Area, ...]:
     """Give rectangles of one direction each, the largest first."""
     least = max(_LEAST_EDGE_PX**2, int(_LEAST_SHARE * steep.size))
-    found: list[tuple[int, Area]] = []
+    found: list[tuple[int, float, Area]] = []
     left = steep.copy()
     for direction in _directions(towards[steep]):
         context.check()
@@ -106,14 +113,23 @@ def _areas(steep: Mask, steepness: Images, towards: Images, context: Context) ->
         for number, box in enumerate(scipy.ndimage.find_objects(parts, count), start=1):
             part = parts[box] == number
             # Edges are blurred: what belongs to the facet is nearly as steep as most of it.
-            part &= steepness[box] > _PLATEAU * np.percentile(steepness[box][part], 75)
-            top, start, bottom, end = largest_rectangle(part)
+            limit = float(np.percentile(steepness[box][part], 75))
+            top, start, bottom, end = largest_rectangle(part & (steepness[box] > _PLATEAU * limit))
             size = (bottom - top) * (end - start)
             if size >= least and min(bottom - top, end - start) >= _LEAST_EDGE_PX:
                 row, column = box[0].start, box[1].start
-                found.append((size, (top + row, start + column, bottom + row, end + column)))
-    found.sort(key=lambda pair: -pair[0])
-    return tuple(area for _, area in found[:_MOST])
+                found.append((size, limit, (top + row, start + column, bottom + row, end + column)))
+    return _alike(found, int(np.count_nonzero(steep)))
+
+
+def _alike(found: list[tuple[int, float, Area]], steep: int) -> tuple[Area, ...]:
+    """Give the areas, largest first, as steep as most of them; none if they are but a small part of what is steep."""
+    if not found:
+        return ()
+    found = sorted(found, key=lambda each: -each[0])[:_MOST]
+    usual = float(np.median(np.repeat([each[1] for each in found], [each[0] for each in found])))
+    kept = [each for each in found if abs(each[1] / usual - 1) < _ONE_TILT]
+    return tuple(area for _, _, area in kept) if sum(each[0] for each in kept) > _SHARE_OF_STEEP * steep else ()
 
 
 def _directions(angles: Images) -> list[float]:
