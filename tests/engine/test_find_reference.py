@@ -16,7 +16,7 @@ from eclips_app.core import schema
 from eclips_app.core.calibration import Dark, Facets, FindReference, Flat, Indent, Observation, Sphere
 from eclips_app.core.context import SilentContext
 from eclips_app.core.detector import Detector, Segment, read_detector
-from eclips_app.core.errors import EclipsError
+from eclips_app.core.errors import Cancelled, EclipsError
 from eclips_app.core.steps import StepResult, run_step
 from eclips_app.engine.acceptance import vectors
 from eclips_app.engine.calibration.find import complete
@@ -253,6 +253,13 @@ def test_what_the_user_states_of_an_indent_is_kept() -> None:
         found_indent(images, whole)
 
 
+def test_a_saturated_face_is_an_error() -> None:
+    images = lit(pit((200, 200), 100.0, 95.0, 60.0, 10.0))
+    high = int(np.percentile(images[3], [50, 99]).mean())  # between the level surface and the brightest face
+    with pytest.raises(EclipsError, match="too few pixels of face 1"):
+        found_indent(np.minimum(images, high))
+
+
 @pytest.mark.parametrize("kind", ["noise", "flat", "steps", "ball"])
 def test_no_indent_is_an_error_that_says_so(kind: str) -> None:
     shape = (180, 200)
@@ -329,6 +336,26 @@ def test_no_facets_is_an_error() -> None:
         find(lit(rough), Observation(facets=Facets()))
     with pytest.raises(EclipsError, match="no facets were found"):
         find(lit(np.zeros((160, 160))), Observation(facets=Facets()))
+
+
+class Stopping(SilentContext):
+    """A context whose user stops after a number of looks."""
+
+    def __init__(self, looks: int) -> None:
+        self.looks = looks
+
+    def check(self) -> None:
+        self.looks -= 1
+        if self.looks < 0:
+            raise Cancelled
+
+
+@pytest.mark.parametrize("looks", [0, 3, 200])
+def test_the_user_can_stop_it(looks: int) -> None:
+    images = lit(ball((200, 240), 100.0, 120.0, 70.0))
+    params = FindReference(detector(), Observation(sphere=Sphere(radius_px=63.0) if looks < 200 else Sphere()))
+    with pytest.raises(Cancelled):
+        run_step("find-reference", {"segments": images}, params, Stopping(min(looks, 40)))
 
 
 def test_the_largest_rectangle_of_a_mask() -> None:

@@ -16,7 +16,7 @@ from eclips_app.core.steps import Arrays, StepResult
 from eclips_app.engine.calibration.find_facets import find_facets, no_facets
 from eclips_app.engine.calibration.find_flat import find_flat
 from eclips_app.engine.calibration.find_indent import find_indent
-from eclips_app.engine.calibration.find_sphere import find_sphere, outline_shifts
+from eclips_app.engine.calibration.find_sphere import find_sphere, outline_shifts, refined
 from eclips_app.engine.calibration.regions import labels
 from eclips_app.engine.calibration.view import View, view, with_clip_levels
 from eclips_app.engine.device import one_thread
@@ -37,7 +37,7 @@ def find_step(inputs: Arrays, params: FindReference, context: Context) -> StepRe
         context.progress(0.0, "looking for the object")
         observation, seen = _completed(params.observation, inputs, params.detector, context)
         context.progress(0.7, "looking for dust and neighbours")
-        found = labels(observation, seen.signals, seen.usable)
+        found = labels(observation, seen.signals, seen.usable, context.check)
         _check_used(observation, found)
         context.progress(1.0, "done")
         info = {"observation": schema.dump(observation), "text": _sentence(observation, found)}
@@ -86,7 +86,7 @@ def _with_facets(observation: Observation, stated: Facets, seen: View, context: 
     observation = replace(observation, facets=found)
     if stated.areas:
         return observation
-    numbers = labels(observation, seen.signals, seen.usable)
+    numbers = labels(observation, seen.signals, seen.usable, context.check)
     kept = [n for n in range(len(found.areas)) if np.count_nonzero(numbers == n) >= _FEWEST_OF_AREA]
     if not kept:
         raise no_facets()
@@ -103,7 +103,7 @@ def _with_sphere(
     if not observation.shifts_px and stated.center_px is None and (shifts := outline_shifts(found, seen)):
         observation = replace(observation, shifts_px=shifts)
         seen = view(observation, inputs, detector, context)
-        found = find_sphere(wanted, seen, context)
+        found = refined(found, seen, wanted)
     return replace(observation, sphere=replace(found, center_px=_out(seen, found, stated))), seen
 
 
@@ -126,7 +126,8 @@ def _check_used(observation: Observation, found: NDArray[np.int16]) -> None:
         if np.count_nonzero(found == n) < (_FEWEST if observation.facets is None else _FEWEST_OF_AREA)
     ]
     if few or not numbers:
-        part = f" of area {few[0] + 1}" if len(numbers) > 1 else ""
+        noun = "face" if observation.indent is not None else "area"
+        part = f" of {noun} {few[0] + (observation.indent is None)}" if len(numbers) > 1 else ""
         raise EclipsError(
             f"too few pixels{part} of the object can be used: they are uneven, clipped or excluded",
             hint="Clean the object, loosen the clip levels, or draw the object anew.",

@@ -67,6 +67,13 @@ def find_sphere(sphere: Sphere, view: View, context: Context) -> Sphere:
     return replace(sphere, center_px=(float(circle.row), float(circle.column)), radius_px=float(circle.radius))
 
 
+def refined(sphere: Sphere, view: View, stated: Sphere) -> Sphere:
+    """Fit what is not stated of a sphere that was found once more, to images moved since."""
+    start = Circle(*(sphere.center_px or (0.0, 0.0)), sphere.radius_px or 0.0)
+    circle = _sharpened(start, view, 1, (stated.center_px is not None, stated.radius_px is not None))
+    return replace(sphere, center_px=(float(circle.row), float(circle.column)), radius_px=float(circle.radius))
+
+
 def outline_shifts(sphere: Sphere, view: View) -> tuple[tuple[float, float], ...]:
     """Give by how much (rows, columns) each segment must move for all to show the ball in one place; empty: none, or not clear.
 

@@ -19,6 +19,7 @@ from eclips_app.engine.calibration.view import Area, in_all
 
 Float = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+Check = Callable[[], None]
 Terms = Callable[[NDArray[np.int64], NDArray[np.int64]], Float]
 
 _ROUNDS = 5  #: of the fit of the smooth model to what it has left over
@@ -37,7 +38,9 @@ _FACET = 0.1  #: distance from the edges of a facet, as part of its shorter edge
 _MIDDLE = 0.15  #: distance from the middle of an indent, as part of its half diagonal
 
 
-def labels(observation: Observation, signals: NDArray[np.float32], usable: Mask) -> NDArray[np.int16]:
+def labels(
+    observation: Observation, signals: NDArray[np.float32], usable: Mask, check: Check = lambda: None
+) -> NDArray[np.int16]:
     """Give for each pixel of the crop the number of its area, or -1 where it is not used.
 
     Parameters
@@ -46,6 +49,8 @@ def labels(observation: Observation, signals: NDArray[np.float32], usable: Mask)
         Complete, as `find.complete` gives it.
     signals, usable : arrays [k, row, col]
         From `engine.prepare.Signals`, of the crop's size.
+    check : callable
+        Called now and then; what it raises ends the work (`Context.check`).
 
     Returns
     -------
@@ -55,13 +60,13 @@ def labels(observation: Observation, signals: NDArray[np.float32], usable: Mask)
     good = in_all(usable)
     origin = observation.crop[:2]
     if observation.sphere is not None:
-        return _sphere(observation.sphere, origin, observation.pixel_size_nm, signals, good)
+        return _sphere(observation.sphere, origin, observation.pixel_size_nm, signals, good, check)
     if observation.indent is not None:
-        return _indent(observation.indent, origin, signals, good)
+        return _indent(observation.indent, origin, signals, good, check)
     if observation.flat is not None:
-        return _areas((observation.flat.area,), origin, 0.0, _quadratic, signals, good)
+        return _areas((observation.flat.area,), origin, 0.0, _quadratic, signals, good, check)
     if observation.facets is not None:
-        return _areas(observation.facets.areas, origin, _FACET, _plane, signals, good)
+        return _areas(observation.facets.areas, origin, _FACET, _plane, signals, good, check)
     return np.where(good, 0, -1).astype(np.int16)
 
 
@@ -79,7 +84,12 @@ def _known(value: float | None) -> float:
 
 
 def _sphere(
-    sphere: Sphere, origin: tuple[int, ...], pixel_size_nm: float, signals: NDArray[np.float32], good: Mask
+    sphere: Sphere,
+    origin: tuple[int, ...],
+    pixel_size_nm: float,
+    signals: NDArray[np.float32],
+    good: Mask,
+    check: Check,
 ) -> NDArray[np.int16]:
     ball, outline = ball_radius_px(sphere, pixel_size_nm), _known(sphere.radius_px)
     row, column = (_known(x) - o for x, o in zip(sphere.center_px or (None, None), origin, strict=True))
@@ -94,10 +104,12 @@ def _sphere(
         powers = [x**i * y**j for i in range(6) for j in range(6 - i)]
         return np.stack([*powers, z, x * z, y * z], axis=1)
 
-    return np.where(even(signals, where, terms), 0, -1).astype(np.int16)
+    return np.where(even(signals, where, terms, check), 0, -1).astype(np.int16)
 
 
-def _indent(indent: Indent, origin: tuple[int, ...], signals: NDArray[np.float32], good: Mask) -> NDArray[np.int16]:
+def _indent(
+    indent: Indent, origin: tuple[int, ...], signals: NDArray[np.float32], good: Mask, check: Check
+) -> NDArray[np.int16]:
     row, column = (_known(x) - o for x, o in zip(indent.center_px or (None, None), origin, strict=True))
     radius = _known(indent.radius_px)
     square = Square(row, column, radius, float(np.deg2rad(_known(indent.rotation_deg))))
@@ -108,7 +120,7 @@ def _indent(indent: Indent, origin: tuple[int, ...], signals: NDArray[np.float32
     found = np.full(good.shape, -1, np.int16)
     for number in indent.faces:
         where = (face == number) & (edge > margin) & (ridge > margin) & ~middle & good
-        found[even(signals, where, _plane)] = number
+        found[even(signals, where, _plane, check)] = number
     return found
 
 
@@ -119,6 +131,7 @@ def _areas(
     terms: Terms,
     signals: NDArray[np.float32],
     good: Mask,
+    check: Check,
 ) -> NDArray[np.int16]:
     """Give the numbers of rectangles, without outliers, drawn in by `inset` of their shorter edge, but a pixel at least."""
     found = np.full(good.shape, -1, np.int16)
@@ -128,11 +141,11 @@ def _areas(
         columns = slice(max(0, left + by - origin[1]), max(0, right - by - origin[1]))
         where = np.zeros(good.shape, bool)
         where[rows, columns] = good[rows, columns]
-        found[even(signals, where, terms)] = number
+        found[even(signals, where, terms, check)] = number
     return found
 
 
-def even(signals: NDArray[np.float32], where: Mask, terms: Terms) -> Mask:
+def even(signals: NDArray[np.float32], where: Mask, terms: Terms, check: Check) -> Mask:
     """Give the pixels of `where` [row, col] that a smooth model describes in all segments.
 
     The model is fitted to each segment by least squares over `terms`, a function of rows and columns [n] that gives [n, terms];
@@ -157,6 +170,7 @@ def even(signals: NDArray[np.float32], where: Mask, terms: Terms) -> Mask:
         bad = np.zeros(inside.shape, bool)
         scales = np.ptp(model[good], axis=0), np.abs(np.median(model[good], axis=0))
         for left, height, level in zip((values - model).T, *scales, strict=True):
+            check()
             least = [max(_MODEL_ERROR * float(height), grey * float(level)) for grey in (_GREY, _BROAD_GREY)]
             bad[at] |= _odd(left, inside, at, weight, good, least)
         grown = scipy.ndimage.binary_dilation(bad, iterations=_GROWN_PX)[at]
