@@ -37,15 +37,16 @@ def find_flat(view: View, context: Context) -> Area:
 
 
 def _even_blocks(view: View, edge: int) -> Mask:
-    """Give which blocks are as even as the most even tenth of the image, in all segments, and of the most common brightness."""
+    """Give which blocks are as even as the most even tenth of the image, within and to their neighbours, in all segments."""
     usable: Mask = blocks(view.all_usable[None], edge)[0] > 0.98
     if not usable.any():
         raise EclipsError("no pixel is usable in all segments", hint="Loosen the clip levels or the excluded areas.")
     found: Mask = usable.copy()
     for image in view.signals:
-        mean = blocks(image[None], edge)[0]
-        spread = np.sqrt(np.maximum(blocks(image[None] ** 2, edge)[0] - mean**2, 0))
-        level = float(np.median(mean[usable]))
+        level = float(np.median(image[view.all_usable]))
+        away = image[None] - np.float32(level)  # the squares of large numbers lose their differences
+        mean = blocks(away, edge)[0]
+        spread = np.sqrt(np.maximum(blocks(away**2, edge)[0] - mean**2, 0))
         change = scipy.ndimage.generic_gradient_magnitude(mean, scipy.ndimage.sobel) / 8
         noise = float(np.percentile(spread[usable], 10))
         found &= spread < 1.25 * noise + _STRUCTURE * abs(level)

@@ -26,8 +26,10 @@ Given = tuple[float | None, float | None, float | None, float | None]  #: row, c
 _COARSE_PX = 192  #: rows and columns in which the square is looked for
 _SMALLEST_PX = 5.0  #: half diagonal in the coarse image
 _WINDOW = 1.6  #: half width of the part compared, in half diagonals
+_TRIED = 8  #: starts that are followed
 _PIXELS = 40_000  #: of the final comparison
 _EVEN = 0.8  #: part of the variance within the square that four grey values must explain
+_SMOOTH = 0.03  #: half diagonals over which noise is averaged before that
 _OFF_DEG = 30.0  #: by which the measured direction of a face may be off
 _TURNS_DEG = (-40.0, -25.0, -10.0, 5.0, 20.0, 35.0)
 
@@ -41,18 +43,39 @@ class Square:
     radius: float
     turn: float
 
-    def faces(self, rows: NDArray[Any], columns: NDArray[Any]) -> tuple[NDArray[np.int64], Float, Float]:
-        """Give for pixels the number of the face, the distance from the square's edge and from the next face in px.
+    def scaled(self, edge: float) -> Square:
+        """Give the square in pixels of the full image if this is one of blocks of `edge` pixels."""
+        row, column = (self.row + 0.5) * edge - 0.5, (self.column + 0.5) * edge - 0.5
+        return Square(row, column, self.radius * edge, self.turn)
+
+    def faces(
+        self, rows: NDArray[Any], columns: NDArray[Any]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], Float, Float]:
+        """Give for pixels the face, the one next to it, and the distances from the square's edge and from the next face in px.
 
         Distances are positive inside. In a pit the normals lean toward the middle: face 0 lies opposite to its normal's azimuth.
         """
         x, y = columns - self.column, self.row - rows
-        angles = self.turn + np.pi + np.arange(4) * np.pi / 2
-        out = np.stack([x * np.cos(a) + y * np.sin(a) for a in angles])
-        face = out.argmax(axis=0)
-        farthest = out.max(axis=0)
-        sideways = np.abs(np.take_along_axis(np.roll(out, -1, axis=0), face[None], axis=0)[0])
-        return face, self.radius / np.sqrt(2) - farthest, (farthest - sideways) / np.sqrt(2)
+        angle = self.turn + np.pi
+        first, second = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+        along = np.abs(first) > np.abs(second)
+        ahead, aside = np.where(along, first, second), np.where(along, second, first)
+        face = np.where(along, 0, 1) + np.where(ahead < 0, 2, 0)
+        beside = np.where(along, 1, 0) + np.where(aside < 0, 2, 0)
+        out = np.abs(ahead)
+        return face, beside, self.radius / np.sqrt(2) - out, (out - np.abs(aside)) / np.sqrt(2)
+
+    def shares(self, rows: NDArray[Any], columns: NDArray[Any]) -> Float:
+        """Give the parts of pixels that lie on each face and outside, [n, 5]; a pixel is as wide as the step between two."""
+        face, beside, edge, ridge = self.faces(rows, columns)
+        inside = np.clip(edge + 0.5, 0.0, 1.0)
+        own = 0.5 + np.minimum(ridge, 0.5)
+        found = np.zeros((len(face), 5))
+        at = np.arange(len(face))
+        found[at, face] = inside * own
+        found[at, beside] += inside * (1 - own)
+        found[:, 4] = 1 - inside
+        return found
 
 
 def find_indent(indent: Indent, view: View, context: Context) -> Indent:
@@ -101,16 +124,20 @@ def _search(given: Given, view: View, context: Context) -> Square:
     """Find the square in an image of blocks."""
     images, seen, edge = view.coarse(_COARSE_PX)
     coarse = _in_blocks(given, edge)
-    best, best_cost = None, np.inf
+    fits = []
     for start in _starts(images, seen):
-        context.check()
         known = [s if g is None else g for s, g in zip(astuple(start), coarse, strict=True)]
-        square, cost = _fit(images, seen, Square(*known), coarse)
-        if cost < best_cost:
-            best, best_cost = square, cost
+        fits.append(Fit(images, seen, Square(*known), coarse))
+    fits = sorted((each for each in fits if each.values.size), key=lambda each: each.cost())[:_TRIED]
+    best, least = None, np.inf
+    for each in fits:
+        context.check()
+        square, cost = each.run()
+        if cost < least:
+            best, least = square, cost
     if best is None:
         raise _no_indent()
-    return Square((best.row + 0.5) * edge - 0.5, (best.column + 0.5) * edge - 0.5, best.radius * edge, best.turn)
+    return best.scaled(edge)
 
 
 def _starts(images: Images, seen: Mask) -> Iterator[Square]:
@@ -134,55 +161,53 @@ def _starts(images: Images, seen: Mask) -> Iterator[Square]:
             yield from (Square(row, column, radius, float(np.deg2rad(turn))) for turn in _TURNS_DEG)
 
 
-def _fit(images: Images, seen: Mask, start: Square, given: Given) -> tuple[Square, float]:
-    """Move a square to where five grey values describe each image best; gives the part of the variance that they leave."""
-    reach = _WINDOW * start.radius
-    rows = slice(max(0, int(start.row - reach)), max(0, int(start.row + reach) + 1))
-    columns = slice(max(0, int(start.column - reach)), max(0, int(start.column + reach) + 1))
-    part, good = images[:, rows, columns], seen[rows, columns]
-    if np.count_nonzero(good) < 100:
-        return start, np.inf
-    r, c = np.nonzero(good)
-    values = part[:, good].astype(float)
-    r, c = r + rows.start, c + columns.start
-    total = float(values.var(axis=1).sum()) * values.shape[1]
-    origin = np.array([start.row, start.column, start.radius, start.turn])
-    unit = np.array([start.radius, start.radius, start.radius, 1.0])
-    free = np.array([g is None for g in given])
+class Fit:
+    """The square about a start for which five grey values describe each image best; what is given does not move."""
 
-    def cost(step: Float) -> float:
-        at = origin.copy()
-        at[free] += step * unit[free]
-        if not 0.5 < at[2] / start.radius < 1.6:
+    def __init__(self, images: Images, seen: Mask, start: Square, given: Given) -> None:
+        reach = _WINDOW * start.radius
+        rows = slice(max(0, int(start.row - reach)), max(0, int(start.row + reach) + 1))
+        columns = slice(max(0, int(start.column - reach)), max(0, int(start.column + reach) + 1))
+        good = seen[rows, columns]
+        r, c = np.nonzero(good)
+        self.rows, self.columns = r + rows.start, c + columns.start
+        values = images[:, rows, columns][:, good].T.astype(float)
+        self.values = values - (values.mean(axis=0) if len(values) else 0.0)
+        self.total = float((self.values**2).sum())
+        self.origin = np.array(astuple(start))
+        self.unit = np.array([start.radius, start.radius, start.radius, 1.0])
+        self.free = np.array([g is None for g in given])
+
+    def square(self, step: Float) -> Square:
+        """Give the square after a step [free parameters], in half diagonals and radians."""
+        at = self.origin.copy()
+        at[self.free] += step * self.unit[self.free]
+        return Square(*(float(x) for x in at))
+
+    def cost(self, step: Float | None = None) -> float:
+        """Give the part of the variance that the five values leave."""
+        square = self.square(np.zeros(self.free.sum()) if step is None else step)
+        if not 0.5 < square.radius / self.origin[2] < 1.6:
             return 2.0
-        face, edge, _ = Square(*at).faces(r, c)
-        return float(_left(values, np.where(edge > 0, face, 4)) / max(total, 1e-30))
+        shares = square.shares(self.rows, self.columns)
+        sums = shares.T @ self.values
+        gram = shares.T @ shares + 1e-9 * np.eye(5)
+        explained = float((sums * np.linalg.solve(gram, sums)).sum())
+        return max(0.0, 1 - explained / max(self.total, 1e-30))
 
-    corners = np.vstack([np.zeros(free.sum()), 0.15 * np.eye(free.sum())])
-    found = scipy.optimize.minimize(
-        cost, corners[0], method="Nelder-Mead", options={"initial_simplex": corners, "xatol": 1e-4, "fatol": 1e-6}
-    )
-    origin[free] += found.x * unit[free]
-    return Square(*(float(x) for x in origin)), float(found.fun)
-
-
-def _left(values: Float, area: NDArray[np.int64]) -> float:
-    """Sum of squares that the means of the areas leave of values [k, n]."""
-    count = np.maximum(np.bincount(area, minlength=5), 1)
-    sums = np.stack([np.bincount(area, each, minlength=5) for each in values])
-    return float((values**2).sum() - (sums**2 / count).sum())
+    def run(self) -> tuple[Square, float]:
+        """Give the best square and its cost."""
+        corners = np.vstack([np.zeros(self.free.sum()), 0.15 * np.eye(self.free.sum())])
+        options = {"initial_simplex": corners, "xatol": 1e-4, "fatol": 1e-6}
+        found = scipy.optimize.minimize(self.cost, corners[0], method="Nelder-Mead", options=options)
+        return self.square(found.x), float(found.fun)
 
 
 def _sharpened(square: Square, given: Given, view: View) -> Square:
     """Fit the square to the images in as much detail as its comparison can take."""
     edge = max(1, round(2 * _WINDOW * square.radius / _PIXELS**0.5))
-    images, whole = view.thinned(edge)
-    smaller = _in_blocks(given, edge)
-    start = Square(
-        (square.row + 0.5) / edge - 0.5, (square.column + 0.5) / edge - 0.5, square.radius / edge, square.turn
-    )
-    found, _ = _fit(images, whole, start, smaller)
-    return Square((found.row + 0.5) * edge - 0.5, (found.column + 0.5) * edge - 0.5, found.radius * edge, found.turn)
+    images, seen = view.thinned(edge)
+    return Fit(images, seen, square.scaled(1 / edge), _in_blocks(given, edge)).run()[0].scaled(edge)
 
 
 def _normal_turn(square: Square, rotation_deg: float | None) -> Square:
@@ -199,12 +224,12 @@ def face_azimuths(square: Square, view: View) -> tuple[Float, float]:
     Four faces of one tilt are level on average; that makes the segments comparable without their gains.
     """
     rows, columns = np.indices(view.shape)
-    face, edge, ridge = square.faces(rows, columns)
+    face, _, edge, ridge = square.faces(rows, columns)
     margin = max(1.0, 0.06 * square.radius)
     inside = (edge > margin) & (ridge > margin) & view.all_seen
     if any(np.count_nonzero(inside & (face == k)) < 10 for k in range(4)):
         raise _no_indent()
-    smooth = scipy.ndimage.gaussian_filter(view.signals, (0, 0.01 * square.radius, 0.01 * square.radius))
+    smooth = scipy.ndimage.gaussian_filter(view.signals, (0, _SMOOTH * square.radius, _SMOOTH * square.radius))
     values, number = smooth[:, inside].astype(float), face[inside]
     means = np.stack([values[:, number == k].mean(axis=1) for k in range(4)], axis=1)
     left = ((values - means[:, number]) ** 2).sum(axis=1)

@@ -19,22 +19,28 @@ from eclips_app.engine.calibration.view import Area, in_all
 
 Float = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+Check = Callable[[], None]
 Terms = Callable[[NDArray[np.int64], NDArray[np.int64]], Float]
 
 _ROUNDS = 5  #: of the fit of the smooth model to what it has left over
 _OUTLIER = 7.0  #: robust standard deviations, of single pixels: noise differs over an object
 _BROAD_OUTLIER = 5.0  #: the same, of averages
 _MODEL_ERROR = 0.015  #: of the range of a segment's model on the object: what no polynomial is right to
+_GREY = 0.02  #: of a segment's signal: what single pixels may be off, for the noise of few grey values has no median
+_BROAD_GREY = 0.004  #: the same, of averages
 _BROAD_PX = 2.0  #: over which residuals are averaged to see what noise hides
 _GROWN_PX = 2  #: masked around an outlier
-_FITTED = 40_000  #: pixels that are enough to fit the model
+_FITTED = 20_000  #: pixels that are enough to fit the model
 _EDGE_PX = 2.0  #: least distance from the edges of an object
 _EDGE = 0.03  #: the same, as part of the outline's radius
 _RIDGE = 0.07  #: distance from the edges and ridges of an indent, as part of its half diagonal
+_FACET = 0.1  #: distance from the edges of a facet, as part of its shorter edge
 _MIDDLE = 0.15  #: distance from the middle of an indent, as part of its half diagonal
 
 
-def labels(observation: Observation, signals: NDArray[np.float32], usable: Mask) -> NDArray[np.int16]:
+def labels(
+    observation: Observation, signals: NDArray[np.float32], usable: Mask, check: Check = lambda: None
+) -> NDArray[np.int16]:
     """Give for each pixel of the crop the number of its area, or -1 where it is not used.
 
     Parameters
@@ -43,6 +49,8 @@ def labels(observation: Observation, signals: NDArray[np.float32], usable: Mask)
         Complete, as `find.complete` gives it.
     signals, usable : arrays [k, row, col]
         From `engine.prepare.Signals`, of the crop's size.
+    check : callable
+        Called now and then; what it raises ends the work (`Context.check`).
 
     Returns
     -------
@@ -52,13 +60,13 @@ def labels(observation: Observation, signals: NDArray[np.float32], usable: Mask)
     good = in_all(usable)
     origin = observation.crop[:2]
     if observation.sphere is not None:
-        return _sphere(observation.sphere, origin, observation.pixel_size_nm, signals, good)
+        return _sphere(observation.sphere, origin, observation.pixel_size_nm, signals, good, check)
     if observation.indent is not None:
-        return _indent(observation.indent, origin, signals, good)
+        return _indent(observation.indent, origin, signals, good, check)
     if observation.flat is not None:
-        return _areas((observation.flat.area,), origin, 0, _quadratic, signals, good)
+        return _areas((observation.flat.area,), origin, 0.0, _quadratic, signals, good, check)
     if observation.facets is not None:
-        return _areas(observation.facets.areas, origin, 1, _plane, signals, good)
+        return _areas(observation.facets.areas, origin, _FACET, _plane, signals, good, check)
     return np.where(good, 0, -1).astype(np.int16)
 
 
@@ -76,7 +84,12 @@ def _known(value: float | None) -> float:
 
 
 def _sphere(
-    sphere: Sphere, origin: tuple[int, ...], pixel_size_nm: float, signals: NDArray[np.float32], good: Mask
+    sphere: Sphere,
+    origin: tuple[int, ...],
+    pixel_size_nm: float,
+    signals: NDArray[np.float32],
+    good: Mask,
+    check: Check,
 ) -> NDArray[np.int16]:
     ball, outline = ball_radius_px(sphere, pixel_size_nm), _known(sphere.radius_px)
     row, column = (_known(x) - o for x, o in zip(sphere.center_px or (None, None), origin, strict=True))
@@ -91,40 +104,48 @@ def _sphere(
         powers = [x**i * y**j for i in range(6) for j in range(6 - i)]
         return np.stack([*powers, z, x * z, y * z], axis=1)
 
-    return np.where(even(signals, where, terms), 0, -1).astype(np.int16)
+    return np.where(even(signals, where, terms, check), 0, -1).astype(np.int16)
 
 
-def _indent(indent: Indent, origin: tuple[int, ...], signals: NDArray[np.float32], good: Mask) -> NDArray[np.int16]:
+def _indent(
+    indent: Indent, origin: tuple[int, ...], signals: NDArray[np.float32], good: Mask, check: Check
+) -> NDArray[np.int16]:
     row, column = (_known(x) - o for x, o in zip(indent.center_px or (None, None), origin, strict=True))
     radius = _known(indent.radius_px)
     square = Square(row, column, radius, float(np.deg2rad(_known(indent.rotation_deg))))
     rows, columns = np.meshgrid(*(np.arange(n) for n in good.shape), indexing="ij")
-    face, edge, ridge = square.faces(rows, columns)
+    face, _, edge, ridge = square.faces(rows, columns)
     margin = max(_EDGE_PX, _RIDGE * radius)
     middle = np.hypot(rows - row, columns - column) < max(_EDGE_PX, _MIDDLE * radius)
     found = np.full(good.shape, -1, np.int16)
     for number in indent.faces:
         where = (face == number) & (edge > margin) & (ridge > margin) & ~middle & good
-        found[even(signals, where, _plane)] = number
+        found[even(signals, where, _plane, check)] = number
     return found
 
 
 def _areas(
-    areas: tuple[Area, ...], origin: tuple[int, ...], inset: int, terms: Terms, signals: NDArray[np.float32], good: Mask
+    areas: tuple[Area, ...],
+    origin: tuple[int, ...],
+    inset: float,
+    terms: Terms,
+    signals: NDArray[np.float32],
+    good: Mask,
+    check: Check,
 ) -> NDArray[np.int16]:
-    """Give the numbers of rectangles, drawn in by `inset` px and without outliers."""
+    """Give the numbers of rectangles, without outliers, drawn in by `inset` of their shorter edge, but a pixel at least."""
     found = np.full(good.shape, -1, np.int16)
-    for number, area in enumerate(areas):
-        first, end = area[:2], area[2:]
-        start = [max(0, a - o + inset) for a, o in zip(first, origin, strict=True)]
-        stop = [max(0, a - o - inset) for a, o in zip(end, origin, strict=True)]
+    for number, (top, left, bottom, right) in enumerate(areas):
+        by = max(1, round(inset * min(bottom - top, right - left))) if inset else 0
+        rows = slice(max(0, top + by - origin[0]), max(0, bottom - by - origin[0]))
+        columns = slice(max(0, left + by - origin[1]), max(0, right - by - origin[1]))
         where = np.zeros(good.shape, bool)
-        where[start[0] : stop[0], start[1] : stop[1]] = True
-        found[even(signals, where & good, terms)] = number
+        where[rows, columns] = good[rows, columns]
+        found[even(signals, where, terms, check)] = number
     return found
 
 
-def even(signals: NDArray[np.float32], where: Mask, terms: Terms) -> Mask:
+def even(signals: NDArray[np.float32], where: Mask, terms: Terms, check: Check) -> Mask:
     """Give the pixels of `where` [row, col] that a smooth model describes in all segments.
 
     The model is fitted to each segment by least squares over `terms`, a function of rows and columns [n] that gives [n, terms];
@@ -145,10 +166,13 @@ def even(signals: NDArray[np.float32], where: Mask, terms: Terms) -> Mask:
             return np.zeros_like(where)
         chosen = np.flatnonzero(good)
         chosen = chosen[:: max(1, len(chosen) // _FITTED)]
-        model = design @ np.linalg.lstsq(design[chosen], values[chosen], rcond=None)[0]
+        model = design @ _coefficients(design[chosen], values[chosen])
         bad = np.zeros(inside.shape, bool)
-        for left, height in zip((values - model).T, np.ptp(model[good], axis=0), strict=True):
-            bad[at] |= _odd(left, inside, at, weight, good, _MODEL_ERROR * float(height))
+        scales = np.ptp(model[good], axis=0), np.abs(np.median(model[good], axis=0))
+        for left, height, level in zip((values - model).T, *scales, strict=True):
+            check()
+            least = [max(_MODEL_ERROR * float(height), grey * float(level)) for grey in (_GREY, _BROAD_GREY)]
+            bad[at] |= _odd(left, inside, at, weight, good, least)
         grown = scipy.ndimage.binary_dilation(bad, iterations=_GROWN_PX)[at]
         if np.array_equal(~grown, good):
             break
@@ -158,16 +182,25 @@ def even(signals: NDArray[np.float32], where: Mask, terms: Terms) -> Mask:
     return kept
 
 
+def _coefficients(design: Float, values: Float) -> Float:
+    """Give the least-squares coefficients [terms, k] by the normal equations, which take a tenth of the time of others."""
+    size = np.maximum(np.linalg.norm(design, axis=0), 1e-30)
+    scaled = design / size
+    normal = scaled.T @ scaled + 1e-12 * np.eye(len(size))
+    found: Float = np.linalg.solve(normal, scaled.T @ values) / size[:, None]
+    return found
+
+
 def _odd(
     left: Float, inside: Mask, at: tuple[NDArray[np.int64], NDArray[np.int64]], weight: NDArray[np.float32], good: Mask,
-    error: float,
+    least: list[float],
 ) -> Mask:  # fmt: skip
-    """Give which residuals [n] of a segment are more than noise and the model's error, each or averaged over its surroundings."""
+    """Give which residuals [n] of a segment are more than noise and the model's error (`least`), each or averaged nearby."""
     plane = np.zeros(inside.shape, np.float32)
     plane[at] = left
     broad = (scipy.ndimage.gaussian_filter(plane, _BROAD_PX, mode="constant") / weight)[at]
     found = np.zeros(len(left), bool)
-    for each, limit in ((left, _OUTLIER), (broad, _BROAD_OUTLIER)):
+    for each, limit, error in zip((left, broad), (_OUTLIER, _BROAD_OUTLIER), least, strict=True):
         middle = np.median(each[good])
         noise = 1.4826 * float(np.median(np.abs(each[good] - middle)))
         found |= np.abs(each - middle) > max(limit * noise, error)

@@ -23,6 +23,7 @@ Images = NDArray[np.float32]  #: [k, row, col]
 Area = tuple[int, int, int, int]  #: first row, first column, end row, end column
 
 _PLATEAU = 1e-3  #: share of an image that holds its extreme value from which on that is a limit of the scale
+_BAND = 128  #: rows read between two looks at whether to stop
 _SPIKE = 4.0  #: times more often than the values next to it, on average
 
 
@@ -142,16 +143,26 @@ class View:
 def view(observation: Observation, inputs: Arrays, detector: Detector, context: Context) -> View:
     """Prepare the images of an observation; `EclipsError` where they do not fit the detector."""
     params = reconstruct_params(observation, detector)
-    clipped = Signals(inputs, params)
-    rows = clipped.shape[0]
-    _, usable = clipped.rows(0, rows)
     source = Signals(inputs, replace(params, clip_low=None, clip_high=None))
-    signals, seen = source.rows(0, rows)
+    signals, seen = _read(source, context)
+    is_clipping = params.clip_low is not None or params.clip_high is not None
+    usable = _read(Signals(inputs, params), context)[1] if is_clipping else seen
     shape = check_segments(inputs).shape
     with watched(context.check):
-        vectors = geometry(params, clipped.crop, (shape[1], shape[2])).vectors
-    origin = clipped.crop.first_row, clipped.crop.first_column
+        vectors = geometry(params, source.crop, (shape[1], shape[2])).vectors
+    origin = source.crop.first_row, source.crop.first_column
     return View(signals, seen, usable, origin, vectors, observation.pixel_size_nm, source)
+
+
+def _read(source: Signals, context: Context) -> tuple[Images, Mask]:
+    """Give all rows of signals and which may be used, [k, row, col], band by band."""
+    shape = source.count, *source.shape
+    signals, usable = np.empty(shape, np.float32), np.empty(shape, bool)
+    for first in range(0, shape[1], _BAND):
+        end = min(first + _BAND, shape[1])
+        signals[:, first:end], usable[:, first:end] = source.rows(first, end)
+        context.check()
+    return signals, usable
 
 
 def in_all(masks: Mask) -> Mask:
