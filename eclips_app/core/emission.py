@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from eclips_app.core import schema
+from eclips_app.core.detector import Detector
 from eclips_app.core.paths import resource
 from eclips_app.core.schema import choice, quantity
 
@@ -38,3 +40,9 @@ class Emission:
 def materials() -> list[str]:
     """Give the materials whose emission tables come with the program."""
     return sorted(path.stem for path in resource("emission").glob("*.npz"))
+
+
+def calibrated_emission(detector: Detector) -> Emission | None:
+    """Give the emission that a detector was calibrated with; None if its calibration tells none."""
+    content = (detector.calibration or {}).get("emission")
+    return schema.load(Emission, content, "calibration.emission") if isinstance(content, dict) else None
