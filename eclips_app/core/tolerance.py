@@ -1,8 +1,9 @@
 """How well a detector, its amplifiers, the pixel size and the emission are known: stated, never guessed.
 
 A detector file may state it in ``calibration``: ``"parameters"``, a list of names, and ``"covariance"``, a matrix in the order
-of the list. Names are those of `GEOMETRY`, ``gain:E`` (relative) and ``offset:E`` (grey values) for a segment E, of `EMISSION` and
-`SCAN`. What the user types goes before what the file states. A detector of typical dimensions has the tolerances `TYPICAL`.
+of the list. Names are those of `GEOMETRY`, ``gain:E`` (relative) and ``offset:E`` (grey values) for a segment E, and those of
+`EMISSION` and `SCAN`. What the user types goes before what the file states. A detector of typical dimensions has the tolerances
+`TYPICAL`.
 """
 
 from __future__ import annotations
@@ -91,7 +92,9 @@ class Stated:
         return tuple(self.names[i] for i in chosen), self.covariance[np.ix_(chosen, chosen)]
 
 
-def stated(detector: Detector, typed: Tolerances | None = None, *, levelled: bool = False) -> Stated:
+def stated(
+    detector: Detector, typed: Tolerances | None = None, *, levelled: bool = False, coefficients: bool = True
+) -> Stated:
     """Give what is known of a detector's uncertainties.
 
     Parameters
@@ -100,6 +103,8 @@ def stated(detector: Detector, typed: Tolerances | None = None, *, levelled: boo
         Typed by the user.
     levelled : bool
         Whether gains were chosen that make the image level; then they have at least the tolerance of `TYPICAL`.
+    coefficients : bool
+        Whether the emission is parametric; else what is known of its coefficients says nothing.
 
     Raises
     ------
@@ -118,7 +123,8 @@ def stated(detector: Detector, typed: Tolerances | None = None, *, levelled: boo
             value = TYPICAL.gain_percent
         if value is not None:
             variances.update({name: (0.01 * value if field.name.endswith("percent") else value) ** 2 for name in known})
-    kept = [i for i, name in enumerate(names) if name not in variances]
+    unused = () if coefficients and typed.emission_percent is None else EMISSION
+    kept = [i for i, name in enumerate(names) if name not in variances and name not in unused]
     everything = (*(names[i] for i in kept), *variances)
     matrix = np.zeros((len(everything), len(everything)))
     matrix[: len(kept), : len(kept)] = covariance[np.ix_(kept, kept)]
@@ -162,7 +168,7 @@ def _missing(names: tuple[str, ...], typed: Tolerances) -> tuple[str, ...]:
         "gains": any(name.startswith(("gain:", "offset:")) for name in names),
         "geometry": any(name in GEOMETRY for name in names),
         "pixel size": typed.pixel_size_percent is not None,
-        "emission": typed.emission_percent is not None,
+        "emission": typed.emission_percent is not None or any(name in EMISSION for name in names),
     }
     return tuple(name for name, known in there.items() if not known)
 

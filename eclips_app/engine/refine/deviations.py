@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from eclips_app.core.emission import Emission
+from eclips_app.core.emission import EMISSION, Emission
 from eclips_app.core.steps import ClosedLoop
 from eclips_app.core.tolerance import GEOMETRY, Stated
 from eclips_app.engine.acceptance import geometry_vector, with_geometry
@@ -82,14 +82,17 @@ class Collector:
             mixed = torch.from_numpy(column).to(found.maps)
             self.add("gains", name, (mixed[:, None, None] * found.maps).sum(0))
 
-    def add_geometry(self, stated: Stated) -> None:
-        """Take what follows the stated errors of the geometry."""
-        names, covariance = stated.part(GEOMETRY)
-        detector, start = self.field.params.detector, geometry_vector(self.field.params.detector)
+    def add_detector(self, stated: Stated) -> None:
+        """Take what follows the stated errors of geometry and emission, which a calibration finds together."""
+        params = self.field.params
+        emission, start = params.emission, geometry_vector(params.detector)
+        names, covariance = stated.part((*GEOMETRY, *EMISSION) if emission.coefficients else GEOMETRY)
         for name, column in _components(names, covariance):
-            change = np.array([column[names.index(n)] if n in names else 0.0 for n in GEOMETRY])
-            moved = replace(self.field.params, detector=with_geometry(detector, start + change))
-            self._add_model("geometry", name, moved, 1.0)
+            change = {known: float(value) for known, value in zip(names, column, strict=True)}
+            moved = with_geometry(params.detector, start + [change.get(n, 0.0) for n in GEOMETRY])
+            bent = tuple(c + change.get(n, 0.0) for c, n in zip(emission.coefficients, EMISSION, strict=False))
+            other = replace(params, detector=moved, emission=replace(emission, coefficients=bent))
+            self._add_model("emission" if name in EMISSION else "geometry", name, other, 1.0)
 
     def add_emission(self, share: float) -> None:
         """Take a share of the difference between Lambert's law and the material's table."""

@@ -82,7 +82,7 @@ def spread_of(
     drawn = draws(base, solve, count, field.params.seed, lambda part, text: context.progress(0.1 + 0.6 * part, text))
     collector.add_noise(drawn)
     context.progress(0.7, "what else the heights depend on")
-    collector.add_geometry(stated)
+    collector.add_detector(stated)
     collector.add_emission(stated.emission)
     collector.add_pixel_size(stated.pixel_size)
     collector.add_discrepancy(_excess(base, left, drawn.fitted_per_pixel), field.params.seed + 1, context.check)
