@@ -72,8 +72,8 @@ def effective_parameters(detector: Detector, plan: CalibrationPlan) -> tuple[Par
     return tuple(chosen.get(each.name, each) for each in default_parameters(detector, kinds_in_use(plan)))
 
 
-def start_value(detector: Detector, plan: CalibrationPlan, name: str) -> float | None:
-    """Give where a parameter starts while nobody chooses it; None for coefficients that come from a material's table."""
+def start_value(detector: Detector, plan: CalibrationPlan, name: str) -> float:
+    """Give where a parameter starts while nobody chooses it."""
     head, _, tail = name.partition(":")
     if head in ("gain", "offset"):
         segment = next(each for each in detector.quadrants if each.name == tail)
@@ -81,7 +81,7 @@ def start_value(detector: Detector, plan: CalibrationPlan, name: str) -> float |
         return segment.gain / mean if head == "gain" else segment.offset
     if head == "emission":
         names = [each for each in parameter_names(detector) if each.startswith("emission:")]
-        return dict(zip(names, plan.emission.coefficients, strict=False)).get(name)
+        return dict(zip(names, plan.emission.coefficients, strict=False)).get(name, 0.0)  # 0 is Lambert's law
     pairs = {
         "center_x_mm": detector.center_mm[0], "center_y_mm": detector.center_mm[1], "tilt_x_deg": detector.tilt_deg[0],
         "tilt_y_deg": detector.tilt_deg[1], "azimuth_deg": 0.0, "scan_curvature_per_m": 0.0, "pixel_aspect": 1.0,
@@ -105,6 +105,7 @@ def observation_of(reference: Reference, segment_set: SegmentSet) -> Observation
         clip_high=segment_set.clip_high,
         acquisition={name: acquisition[name] for name in _CONDITIONS if acquisition[name] is not None},
         sources=tuple(image.source for image in segment_set.images),
+        sha256=tuple(image.sha256 for image in segment_set.images),
     )
 
 
@@ -160,7 +161,7 @@ def missing(project: Project) -> str:
     for each in used:
         if problem := problem_of(project, each):
             return f"{title_of(project, each)}: {problem[0].lower()}{problem[1:]}"
-    if plan.emission.needs_table and detector.beam is None:
+    if plan.emission.model == "tabulated" and detector.beam is None:
         return f"The emission of {plan.emission.material} needs the beam energy: enter it in the Detector panel"
     try:
         effective_parameters(detector, plan)

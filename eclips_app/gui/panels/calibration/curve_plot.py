@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyqtgraph as pg
 
-from eclips_app.gui.qt import Qt, QtCore
+from eclips_app.gui.qt import Qt, QtCore, QtGui
 from eclips_app.gui.theme import Theme
 
 _CURVES = (
@@ -24,12 +24,12 @@ class CurvePlot(pg.PlotWidget):
         self._theme = theme
         self._curve: dict[str, Any] = {}
         self.setAccessibleName("Slope gain k over tilt")
-        self.setToolTip("Slope gain k: signal of a slope over that of Lambert's law at small tilts")
+        self.setToolTip("Slope gain k: (A − C) / (A + C) over the slope, for a facet that leans toward segment A")
         self.setMinimumSize(160, 110)
         self.hideButtons()
         self.setLabel("bottom", "Tilt (°)")
         self.setLabel("left", "k (slope)")
-        self.legend = self.addLegend(offset=(-8, 6), labelTextSize="8pt")
+        self.legend = self.addLegend(offset=(-6, 4), labelTextSize="8pt", colCount=2)
         theme.changed.connect(self._draw)
         self._draw()
 
@@ -55,6 +55,9 @@ class CurvePlot(pg.PlotWidget):
         self.clear()
         self.legend.clear()
         self.legend.setLabelTextColor(colors.text)
+        plate = QtGui.QColor(colors.base)
+        plate.setAlpha(190)
+        self.legend.setBrush(pg.mkBrush(plate))
         inks = (colors.faint, colors.curves[1], colors.curves[0])
         for (key, name, style), ink in zip(_CURVES, inks, strict=True):
             if self._curve.get(key) is not None:

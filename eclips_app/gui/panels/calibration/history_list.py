@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from eclips_app.gui.flows.calibration import CalibrationFlow
 from eclips_app.gui.flows.calibration_files import CalibrationFiles
+from eclips_app.gui.panels.calibration.presenter import check_text
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
 from eclips_app.gui.session import Session
 from eclips_app.model.items import Calibration
@@ -20,7 +21,7 @@ class HistoryList(QtWidgets.QWidget):
         self._filling = False
         self.list = QtWidgets.QTreeWidget()
         self.list.setAccessibleName("Calibrations")
-        self.list.setHeaderLabels(["Calibration", "Made", "χ²/dof"])
+        self.list.setHeaderLabels(["Calibration", "Made"])
         self.list.setRootIsDecorated(False)
         self.list.setToolTip("Choose one to look at it; F2 or a double click renames")
         self.list.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
@@ -35,7 +36,7 @@ class HistoryList(QtWidgets.QWidget):
         )
         self.use = _button(actions.action("calibration.use"), "Use")
         self.save = _button(actions.action("calibration.save"), "Save…")
-        self.certificate = _button(actions.action("calibration.certificate"), "Certificate…")
+        self.certificate = _button(actions.action("calibration.certificate"), "PDF…")
         row = QtWidgets.QHBoxLayout()
         row.setSpacing(4)
         for button in (self.use, self.save, self.certificate):
@@ -54,13 +55,15 @@ class HistoryList(QtWidgets.QWidget):
         self._filling = True
         self.list.clear()
         for each in project.of_kind(Calibration):
-            ratio = each.info["chi2"] / max(each.info["degrees_of_freedom"], 1)
-            row = QtWidgets.QTreeWidgetItem([each.name, each.created[:16].replace("T", " "), f"{ratio:.3g}"])
+            row = QtWidgets.QTreeWidgetItem([each.name, each.created[:10]])
             row.setData(0, _ID, each.id)
+            told = f"{each.name}, {each.created.replace('T', ' ')}: {check_text(each)}"
+            in_use = each.detector == project.detector
+            for column in (0, 1):
+                row.setToolTip(column, f"{told}; in use for this project" if in_use else told)
             row.setFlags(row.flags() | Qt.ItemFlag.ItemIsEditable)
-            if each.detector == project.detector:
+            if in_use:
                 row.setIcon(0, self._session.theme.icon("good", self._session.theme.colors.good))
-                row.setToolTip(0, "In use for this project")
             self.list.addTopLevelItem(row)
             if each is shown:
                 self.list.setCurrentItem(row)

@@ -57,8 +57,8 @@ class ObservationForm(QtWidgets.QWidget):
         super().__init__()
         self.fields: dict[Place, QuantityEdit] = {}
         self.faces: list[QtWidgets.QCheckBox] = []
-        self.series = QtWidgets.QLineEdit()
-        self.maps = CalmCombo("Height map", "The AFM map of the same place; place it on the image in the Profile panel")
+        self.series: QtWidgets.QLineEdit | None = None
+        self.maps: CalmCombo | None = None
         self._built: tuple[object, ...] = ()
         self._observation = Observation()
         self._form = QtWidgets.QFormLayout(self)
@@ -69,7 +69,7 @@ class ObservationForm(QtWidgets.QWidget):
 
     def show_reference(self, reference: Reference | None, maps: tuple[HeightMap, ...]) -> None:
         """Show an observation; fields that hold their value already keep what is being typed."""
-        self.setEnabled(reference is not None)
+        self.setVisible(reference is not None)
         if reference is None:
             return
         observation = self._observation = reference.observation
@@ -81,19 +81,20 @@ class ObservationForm(QtWidgets.QWidget):
             value = place.value(observation) if _is_there(place, observation) else None
             if field.value != value:
                 field.set_value(value)
-        if self.series.text() != observation.series:
+        if self.series is not None and self.series.text() != observation.series:
             self.series.setText(observation.series)
         for k, box in enumerate(self.faces):
             assert observation.indent is not None  # only it has faces
             box.setChecked(k in observation.indent.faces)
             turn = ((observation.indent.rotation_deg or 0.0) + 90.0 * k) % 360.0
             box.setText(f"{turn:.0f}°" if observation.indent.rotation_deg is not None else f"{k + 1}")
-        self.maps.show_data(reference.map_id)
+        if self.maps is not None:
+            self.maps.show_data(reference.map_id)
 
     def _build(self, observation: Observation, maps: tuple[HeightMap, ...]) -> None:
         while self._form.rowCount():
             self._form.removeRow(0)
-        self.fields, self.faces = {}, []
+        self.fields, self.faces, self.series, self.maps = {}, [], None, None
         kind = observation.kind
         if kind:
             self._add_rows(kind, type(getattr(observation, kind)))
@@ -102,7 +103,7 @@ class ObservationForm(QtWidgets.QWidget):
         for number in range(len(handles.areas(observation))):
             self._add_area(number, has_azimuth=kind == "facets")
         if kind == "heights":
-            self.maps = CalmCombo(self.maps.accessibleName(), self.maps.toolTip())
+            self.maps = CalmCombo("Height map", "AFM map of the same place; place it on the image in the Profile panel")
             for each in maps:
                 self.maps.addItem(each.name, each.id)
             self.maps.activated.connect(self._on_map)
@@ -188,12 +189,13 @@ class ObservationForm(QtWidgets.QWidget):
         QtCore.QTimer.singleShot(0, self, _Emit(self, handles.with_areas(self._observation, kept)))
 
     def _on_series(self) -> None:
-        name = self.series.text().strip()
+        name = self.series.text().strip() if self.series is not None else ""
         if name != self._observation.series:
             self.changed.emit(replace(self._observation, series=name))
 
     def _on_map(self, _: int) -> None:
-        self.map_chosen.emit(self.maps.currentData())
+        if self.maps is not None:
+            self.map_chosen.emit(self.maps.currentData())
 
 
 class _Emit:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from eclips_app.core.calibration import FIXED, FREE, Parameter
 from eclips_app.core.errors import EclipsError
@@ -12,12 +13,13 @@ from eclips_app.gui.qt import Qt, QtGui, QtWidgets, Signal
 from eclips_app.gui.theme import Theme
 from eclips_app.gui.widgets.quantity_edit import read_quantity
 
-NAME, UNIT, FREE_, KNOWN, START, VALUE, STD, SOURCE = range(8)
+NAME, VALUE, STD, FREE_, KNOWN, START, SOURCE = range(7)
 _HEADS = (
-    ("Parameter", "Changed by hand: in bold"), ("Unit", ""), ("Free", "Ticked: the fit may change it; else it stays"),
+    ("Parameter", "In bold: chosen by hand"), ("Value", "What the fit found"), ("±", "Standard uncertainty (1 σ)"),
+    ("Free", "Ticked: the fit may change it; else it stays"),
     ("Known to", "Standard deviation before the fit, as in a data sheet; empty: nothing is known"),
     ("Start", "Where the fit starts, and about which “known to” counts; empty: as in the starting detector"),
-    ("Value", "What the fit found"), ("±", "Standard uncertainty (1 σ)"), ("Source", "Where the value comes from"),
+    ("Source", "Where the value comes from"),
 )  # fmt: skip
 
 
@@ -91,18 +93,21 @@ class ParameterTable(QtWidgets.QTableWidget):
         self.setSpan(place, 0, 1, len(_HEADS))
 
     def _show_row(self, place: int, row: Row) -> None:
-        found, std = row.found, row.found.get("std")
+        found, known = row.found, row.parameter.std
         texts = {
-            NAME: row.label, UNIT: row.unit, KNOWN: "" if row.parameter.std is None else f"{row.parameter.std:.3g}",
-            START: number(row.start), VALUE: number(found.get("value"), std) if found else "",
-            STD: "" if not found else f"{std:.2g}" if std is not None else "none", SOURCE: str(found.get("source", "")),
-        }  # fmt: skip
+            NAME: f"{row.label}, {row.unit}" if row.unit else row.label,
+            VALUE: number(found.get("value"), found.get("std")) if found else "",
+            STD: _std_text(found),
+            KNOWN: "" if known is None else f"{known:.3g}",
+            START: number(row.start),
+            SOURCE: str(found.get("source", "")),
+        }
         cells: dict[int, QtWidgets.QTableWidgetItem] = {}
         for column, text in texts.items():
             cell = cells[column] = QtWidgets.QTableWidgetItem(text)
             if column not in (KNOWN, START):
                 cell.setFlags(cell.flags() & ~Qt.ItemFlag.ItemIsEditable)
-            if column not in (NAME, UNIT, SOURCE):
+            if column not in (NAME, SOURCE):
                 cell.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             cell.setToolTip(text)
             self.setItem(place, column, cell)
@@ -157,3 +162,12 @@ def _problem(row: Row) -> str:
         return "At the limit of its range: the fit wanted to go on"
     is_loose = row.found.get("mode") == FREE and row.found.get("std") is None
     return "Nothing holds it: the data do not tell it" if is_loose else ""
+
+
+def _std_text(found: dict[str, Any]) -> str:
+    """Write the uncertainty of a found value; a fixed one has none, and one that nothing holds says so."""
+    if not found:
+        return ""
+    if found.get("std") is not None:
+        return f"{found['std']:.2g}"
+    return "none" if found.get("mode") == FREE else "–"

@@ -30,9 +30,9 @@ MISSING, DONE, STALE = "missing", "done", "stale"  #: lights
 #: Kinds of observations under the task that adds them.
 TASK_KINDS = {"dark": ("dark",), "flat": ("flat",), "object": ("sphere", "indent", "facets", "heights")}
 _LABELS = {
-    "distance_mm": "Specimen distance", "inner_radius_mm": "Inner radius", "outer_radius_mm": "Outer radius",
-    "center_x_mm": "Axis offset x", "center_y_mm": "Axis offset y", "tilt_x_deg": "Tilt about x", "tilt_y_deg": "Tilt about y",
-    "azimuth_deg": "Turn of all segments", "scan_curvature_per_m": "Scan curvature", "pixel_aspect": "Pixel height / width",
+    "distance_mm": "Distance", "inner_radius_mm": "Inner radius", "outer_radius_mm": "Outer radius",
+    "center_x_mm": "Offset x", "center_y_mm": "Offset y", "tilt_x_deg": "Tilt x", "tilt_y_deg": "Tilt y",
+    "azimuth_deg": "Turn", "scan_curvature_per_m": "Scan curvature", "pixel_aspect": "Pixel aspect",
 }  # fmt: skip
 _GROUPS = {"gain": "Gains", "offset": "Offsets", "emission": "Emission"}
 
@@ -55,7 +55,7 @@ class Row:
     group: str
     label: str
     unit: str
-    start: float | None
+    start: float
     found: dict[str, Any]  #: as in `core.calibration.Calibrate`, empty before a fit
     is_by_hand: bool = False
 
@@ -118,7 +118,7 @@ def check_text(shown: Calibration | None) -> str:
     if shown is None:
         return "after the fit"
     chi2, count = shown.info["chi2"], shown.info["degrees_of_freedom"]
-    told = f"χ² per degree of freedom {chi2 / max(count, 1):.3g}, model error {shown.info['model_error_percent']:.2g} %"
+    told = f"χ²/dof {chi2 / max(count, 1):.3g}, model error {shown.info['model_error_percent']:.2g} %"
     warnings = len(shown.info.get("warnings", ()))
     return told + (f"; {warnings} warning{'s' if warnings > 1 else ''}" if warnings else "")
 

@@ -33,9 +33,10 @@ class ResultSide:
         for name in materials():
             self.material.addItem(name, name)
         self.noise = QuantityEdit(rule_of(Calibrate, "grey_per_electron"), optional=True)
-        self.noise.setPlaceholderText("grey/electron")
+        self.noise.setPlaceholderText("noise: auto")
         self.noise.setMinimumWidth(70)
-        self.automatic = QtWidgets.QPushButton("Back to automatic")
+        self.automatic = QtWidgets.QPushButton("Automatic")
+        self.automatic.setAccessibleName("Back to automatic: parameters")
         self.automatic.setToolTip("Leave free, “known to” and start of every parameter to the program again")
         self.table = ParameterTable(session.theme)
         self.curve = CurvePlot(session.theme)

@@ -10,6 +10,7 @@ from eclips_app.gui.flows.calibration import CalibrationFlow
 from eclips_app.gui.panels.calibration.presenter import DONE, MISSING, STALE, light, light_text, of_task, steps
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
 from eclips_app.gui.session import Session
+from eclips_app.gui.widgets.themed_button import ThemedButton
 from eclips_app.model.calibration import start_detector, title_of
 
 _ID = Qt.ItemDataRole.UserRole
@@ -87,7 +88,10 @@ class TaskTree(QtWidgets.QTreeWidget):
         icon, ink = {
             MISSING: ("missing", colors.faint), DONE: ("good", colors.good), STALE: ("warning", colors.warning)
         }[state]  # fmt: skip
-        item.setIcon(0, self._session.theme.icon(icon, ink))
+        shown = self._session.theme.icon(icon, ink)
+        selected = self._session.theme.icon(icon, colors.on_accent)
+        shown.addPixmap(selected.pixmap(40, 40), QtGui.QIcon.Mode.Selected)  # the colours drown in the highlight
+        item.setIcon(0, shown)
         item.setToolTip(0, f"{title}: {_STATES[state]}")
         item.setData(0, Qt.ItemDataRole.AccessibleTextRole, f"{title}, {_STATES[state]}")
 
@@ -115,8 +119,7 @@ class TaskSide(QtWidgets.QWidget):
         self.detector.setToolTip("The detector that the fit starts from: its data sheet, or the one in use")
         self.add = QtWidgets.QPushButton("Add")
         self.add.setToolTip("Say what the selected images show: an object of known shape")
-        self.remove = QtWidgets.QPushButton("Remove")
-        self.remove.setToolTip("Take the selected observation out; its images stay")
+        self.remove = ThemedButton(session.theme, "delete", "Take the selected observation out; its images stay")
         self.fit = QtWidgets.QPushButton("Calibrate")
         self.fit.setProperty("kind", "primary")
         self.progress = QtWidgets.QProgressBar()
@@ -148,8 +151,9 @@ class TaskSide(QtWidgets.QWidget):
     def _lay_out(self) -> None:
         bar = QtWidgets.QHBoxLayout()
         bar.setSpacing(4)
-        for button in (self.detector, self.add, self.remove):
-            bar.addWidget(button, 1)
+        bar.addWidget(self.detector, 3)
+        bar.addWidget(self.add, 2)
+        bar.addWidget(self.remove)
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 4, 4)
         layout.setSpacing(5)

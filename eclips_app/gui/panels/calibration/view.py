@@ -60,7 +60,7 @@ class CalibrationPanel(QtWidgets.QWidget):
         left.addWidget(self.history)
         left.setChildrenCollapsible(False)
         left.setSizes([420, 170])
-        left.setMinimumWidth(218)
+        left.setMinimumWidth(205)
         self.tabs = QtWidgets.QTabWidget()
         self.tabs.setDocumentMode(True)
         for widget, title, tip in (
@@ -78,7 +78,7 @@ class CalibrationPanel(QtWidgets.QWidget):
         self.splitter.setStretchFactor(1, 1)
         self.splitter.setStretchFactor(2, 1)
         self._place_results(narrow=False)
-        self.splitter.setSizes([240, 400, 420])
+        self.splitter.setSizes([235, 355, 440])
         self.empty = EmptyState(
             self._session, "Open images of an object of known shape to calibrate the detector: a sphere, a Vickers indent, "
             "certified facets, or any area with its AFM map", "Open images…", "images.open", "images",
