@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from eclips_app.cli.emission_choice import add_emission, emission_of
+from eclips_app.cli.emission_choice import AS_CALIBRATED, add_emission, default_emission, emission_of
 from eclips_app.cli.heights import read_factors
 from eclips_app.core.context import Context
+from eclips_app.core.detector import Detector
 from eclips_app.core.emission import Emission
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.schema import check, rule_of
@@ -39,7 +40,7 @@ def add_fit(parser: argparse.ArgumentParser) -> None:
     for name in _CHOICES:
         rule = rule_of(ClosedLoop, name)
         group.add_argument(_option(name), choices=rule.choices, help=f"{rule.help} default: {_default(name)}")
-    add_emission(group, f"{_WITH}; default: lambert")
+    add_emission(group, f"{_WITH}; {AS_CALIBRATED}")
     for name, (_, text) in _MAPS.items():
         group.add_argument(f"--{name}", type=Path, metavar="FILE", help=text)
     group.add_argument("--start", type=Path, metavar="PROJECT", help="start from the heights of this project's run")
@@ -58,17 +59,16 @@ def add_fit(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def fit_of(args: argparse.Namespace) -> ClosedLoop:
-    """Give the parameters that were chosen.
+def fit_of(args: argparse.Namespace, detector: Detector) -> ClosedLoop:
+    """Give the parameters that were chosen; emission that was not is as the detector is calibrated.
 
     Raises
     ------
     EclipsError
         Values out of range, or options that would have no effect.
     """
-    emission = emission_of(args)
     if args.method == "linear":
-        _refuse(args, emission)
+        _refuse(args)
     for name, (brightness, _) in _MAPS.items():
         if (getattr(args, name) is None) == (args.brightness == brightness):
             raise EclipsError(
@@ -76,6 +76,7 @@ def fit_of(args: argparse.Namespace) -> ClosedLoop:
             )
     names = (*_CHOICES, *_NUMBERS, "coarse_to_fine")
     chosen = {name: value for name in names if (value := getattr(args, name)) is not None}
+    emission = emission_of(args, default_emission(detector))
     fit = ClosedLoop(emission=emission, tolerances=Tolerances(**dict(args.tolerance or ())), **chosen)
     check(fit)
     return fit
@@ -125,11 +126,11 @@ def _labels(path: Path) -> NDArray[np.int32]:
     return image.astype(np.int32)
 
 
-def _refuse(args: argparse.Namespace, emission: Emission) -> None:
+def _refuse(args: argparse.Namespace) -> None:
     """Refuse what the linear method does not know."""
     names = (*_CHOICES, *_NUMBERS, "coarse_to_fine", "tolerance", *_MAPS, "start")
     used = [_option(name) for name in names if getattr(args, name) is not None]
-    used += ["--emission"] if emission != Emission() else []
+    used += ["--emission"] if emission_of(args, Emission()) != Emission() else []
     if used:
         verb = "belongs" if len(used) == 1 else "belong"
         raise EclipsError(f"{', '.join(used)} {verb} to the method closed-loop", hint="Add --method closed-loop.")

@@ -22,6 +22,7 @@ OpenWindow = Callable[[Sequence[Path], str], int]
 #: JSON values, and `describe(result)`, which puts them into words. Only the one that is run is imported.
 COMMANDS = {
     "reconstruct": "height map from segment images",
+    "calibrate": "a detector, with images of objects of known shape",
     "simulate": "segment images of a known surface",
     "surface": "a synthetic surface to simulate",
     "emission": "how a material backscatters electrons, by Monte Carlo",
@@ -71,7 +72,7 @@ def _dispatch(argv: list[str], open_window: OpenWindow) -> int:
 
 
 def _top_parser() -> argparse.ArgumentParser:
-    commands = "\n".join(f"  {name:<13}{text}" for name, text in COMMANDS.items())
+    commands = "\n".join(f"  {name:<19}{text}" for name, text in COMMANDS.items())
     parser = argparse.ArgumentParser(
         prog="eclips",
         usage="eclips [FILE ...] | eclips COMMAND ... | eclips COMMAND --help",

@@ -9,8 +9,6 @@ from __future__ import annotations
 import argparse
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +16,17 @@ import numpy as np
 
 from eclips_app.cli.common import check_output, four_whole_numbers, length_nm, warn
 from eclips_app.cli.fit_options import add_fit, fit_of, given_by_files, given_files
+from eclips_app.cli.segment_images import Preparation, prepared, read_sets
+from eclips_app.core.calibration_match import differences
 from eclips_app.core.context import Context
 from eclips_app.core.detector import Detector, read_detector
-from eclips_app.core.errors import EclipsError
-from eclips_app.core.steps import STEPS, ClosedLoop, ReadSegments, Register, SaveProject, run_step
+from eclips_app.core.steps import STEPS, ClosedLoop, SaveProject, run_step
 from eclips_app.core.units import format_length
+from eclips_app.model.acquisition import acquisition_of
 from eclips_app.model.items import DetectorItem, Item, Run, SegmentSet, new_id
 from eclips_app.model.runs import Options, make_run, outer_steps, parameters, step_inputs
 
 _PREFIX = "reconstruct-"
-#: Azimuths that the images tell and that differ by more than this from the detector file's are told to the user.
-_MISPLACED_DEG = 40.0
-_SURE = 0.4
 #: What a fit reports beside what every run does.
 _FIT_FACTS = ("chi2", "chi2_steps", "stopping", "not_stated")
 
@@ -64,10 +61,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     """Do it; gives what was written and the range of each height map."""
     output = args.output if args.output.suffix else args.output.with_suffix(".eclips")
-    fit = fit_of(args)
     check_output(output, [*args.images, args.detector, *given_files(args)])
     detector = read_detector(args.detector)
-    sets = [_prepare(each, args, context) for each in _read(args.images, detector, context)]
+    fit = fit_of(args, detector)
+    how = Preparation(args.pixel_size, args.crop, args.register, args.drift)
+    sets = [prepared(each, how, context) for each in read_sets(args.images, detector, context)]
+    for difference in differences(detector.calibration or {}, acquisition_of(sets[0])):
+        warn(difference)
     runs = [_reconstruct(each, detector, fit, args, context) for each in sets]
     from eclips_app.model.snapshot import state_of  # late: only now needed
 
@@ -90,72 +90,6 @@ def describe(result: dict[str, Any]) -> str:
         if missing := each.get("not_stated"):
             lines.append(f"not in the standard deviation, because nothing is stated of it: {', '.join(missing)}")
     return "\n".join([*lines, f"written: {result['output']}"])
-
-
-def _read(paths: Sequence[Path], detector: Detector, context: Context) -> tuple[SegmentSet, ...]:
-    from eclips_app.io.segments import sets_from_result
-
-    names = tuple(str(path) for path in paths)
-    count = len(detector.quadrants)
-    result = run_step("read-segments", {}, ReadSegments(names, _segments(paths, count)), context)
-    sets = tuple(_in_given_order(each, names) for each in sets_from_result(result))
-    for each in sets:
-        if len(each.images) != count:
-            hint = "Give one image for each segment, in the order of the detector file."
-            raise EclipsError(
-                f"{len(each.images)} images for a detector of {count} segments", where=each.name, hint=hint
-            )
-    for warning in [*result.info["warnings"], *_misplaced(sets[0], result.info, detector)]:
-        warn(warning)
-    return sets
-
-
-def _segments(paths: Sequence[Path], count: int) -> int:
-    """Give the number of segments where it is needed to tell frames from segments; 0: the files tell by themselves."""
-    return count if len(paths) == 1 or (len(paths) > count and len(paths) % count == 0) else 0
-
-
-def _in_given_order(segment_set: SegmentSet, names: Sequence[str]) -> SegmentSet:
-    images = sorted(segment_set.images, key=lambda image: (names.index(image.source), image.page))
-    return replace(segment_set, images=tuple(images))
-
-
-def _misplaced(segment_set: SegmentSet, info: dict[str, Any], detector: Detector) -> list[str]:
-    """Say in one sentence which images seem to belong to another segment than the one at their place in the file."""
-    sources = [(info["images"][n]["source"], info["images"][n]["page"]) for n in info["frames"][0]]
-    guesses = dict(zip(sources, info["azimuths"], strict=True))
-    found, turned = [], 0
-    for image, segment in zip(segment_set.images, detector.quadrants, strict=True):
-        guess = guesses[image.source, image.page]
-        off = abs((guess["azimuth_deg"] - segment.azimuth_deg + 180) % 360 - 180)
-        turned += guess["source"] == "shading" and off > 180 - _MISPLACED_DEG
-        if guess["confidence"] >= _SURE and off > _MISPLACED_DEG:
-            found.append(
-                f"{segment.name} at {segment.azimuth_deg:g}° looks like {guess['azimuth_deg']:.0f}° ({guess['source']})"
-            )
-    if turned == len(segment_set.images):  # shading alone tells hills from hollows badly
-        return []
-    return [f"{'; '.join(found)}: check the order of the images and the scan rotation"] if found else []
-
-
-def _prepare(segment_set: SegmentSet, args: argparse.Namespace, context: Context) -> SegmentSet:
-    """Settle pixel size and crop, and register the segments if asked to."""
-    stated, given = segment_set.pixel_size_nm, args.pixel_size
-    if given is None and stated is None:
-        hint = "Give it, for example --pixel-size 2nm."
-        raise EclipsError("the images do not say their pixel size", where=segment_set.name, hint=hint)
-    if given is not None and stated is not None and abs(given / stated - 1) > 0.01:
-        warn(f"the images say a pixel size of {format_length(stated)}; the given {format_length(given)} is used")
-    source = segment_set.pixel_size_source if given is None else "typed"
-    changed = replace(
-        segment_set, pixel_size_nm=given or stated, pixel_size_source=source, crop=args.crop or segment_set.crop
-    )
-    if not args.register:
-        return changed
-    result = run_step("register", step_inputs(changed), Register(changed.crop, drift=args.drift), context)
-    shifts = tuple((float(row), float(column)) for row, column in result.info["shifts_px"])
-    quality = tuple(float(q) for q in result.info["quality"])
-    return replace(changed, shifts_px=shifts, registration_quality=quality, drift_px=result.arrays.get("drift_px"))
 
 
 def _reconstruct(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from eclips_app.cli.common import check_output, length_nm, lengths_nm
-from eclips_app.cli.emission_choice import add_emission, emission_of
+from eclips_app.cli.emission_choice import AS_CALIBRATED, add_emission, default_emission, emission_of
 from eclips_app.cli.heights import read_factors, read_heights
 from eclips_app.core.context import Context
 from eclips_app.core.detector import read_detector
@@ -29,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--model", choices=["bsesm", "mc"], default="bsesm",
         help="bsesm: exact visibility by horizons, the default; mc: follows single electrons, the slow reference",
     )  # fmt: skip
-    add_emission(parser, "default: lambert")
+    add_emission(parser, AS_CALIBRATED)
     parser.add_argument("--delocalised", action="store_true", help="blur by where the material's electrons leave")
     parser.add_argument("--rho", type=Path, help="material factor: a map of the same size as the heights")
     parser.add_argument("--subpixels", type=int, default=1, help="height samples along each edge of a pixel; default 1")
@@ -68,7 +68,7 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     x_nm, y_nm = args.field_center or (0.0, 0.0)
     params = Simulate(
         detector, size, args.dose, args.grey_per_electron, args.read_noise, args.azimuths, args.subpixels, args.seed,
-        args.model, emission_of(args), args.delocalised, args.rays,
+        args.model, emission_of(args, default_emission(detector)), args.delocalised, args.rays,
         args.scan_parallax, (x_nm / _NM_PER_MM, y_nm / _NM_PER_MM), args.pivot / _NM_PER_MM if args.pivot else None,
     )  # fmt: skip
     check(params, "simulate")
@@ -82,7 +82,7 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     write_segments(args.output, segments, size, names)
     means = dict(zip(names, (float(np.mean(s)) for s in segments), strict=True))
     return {
-        "output": str(args.output), "model": args.model, "emission": args.emission, "pixel_size_nm": size,
+        "output": str(args.output), "model": args.model, "emission": params.emission.model, "pixel_size_nm": size,
         "shape": list(segments.shape), "dtype": str(segments.dtype), "mean": means,
     }  # fmt: skip
 

@@ -1,33 +1,82 @@
-"""Whether images were taken as those that a detector was calibrated with."""
+"""Whether images were taken under the conditions of a calibration, in words."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-_SAME_ENERGY = 0.01  #: relative
-_SAME_DISTANCE_MM = 0.05
-_SAME_SETTING = 1e-6  #: relative
+_ENERGY_PART = 0.01  #: of the beam energy
+_DISTANCE_MM = 0.05
+_SETTING_PART = 0.005  #: of contrast, brightness and the like
+_SLOPE_PER_DISTANCE = 0.8  #: part by which slopes change with the distance, for an annulus of usual size
+
+#: Settings of the amplifiers, and what of the calibration goes with them.
+_SETTINGS = {
+    "contrast": "gains", "gain": "gains", "brightness": "offsets (black level)", "offset": "offsets (black level)",
+}  # fmt: skip
 
 
 def differences(calibration: dict[str, Any], acquisition: dict[str, Any]) -> list[str]:
-    """Say in what an image differs from those of the calibration; what either does not tell is not compared.
+    """Say how images differ from the calibration of their detector; what either does not say is passed over.
 
     Parameters
     ----------
     calibration : dict
-        Of the detector file; its ``acquisition`` holds what the microscope wrote.
+        Of the detector file: its `acquisition`, and `values` for the distance.
     acquisition : dict
-        Of the image: energy_kev, working_distance_mm, contrast, brightness.
+        Of the images, with the same keys: energy_kev, working_distance_mm, contrast, brightness, gain, offset.
     """
-    then = calibration.get("acquisition") or {}
+    then = calibration.get("acquisition")
+    if not isinstance(then, dict):
+        return []
+    pairs = {name: (_number(then.get(name)), _number(acquisition.get(name))) for name in {*then, *acquisition}}
+    known = {name: (was, now) for name, (was, now) in pairs.items() if was is not None and now is not None}
     found = []
-    for name, word, unit, room, relative in (
-        ("energy_kev", "beam energy", " keV", _SAME_ENERGY, True),
-        ("working_distance_mm", "working distance", " mm", _SAME_DISTANCE_MM, False),
-        ("contrast", "contrast", "", _SAME_SETTING, True),
-        ("brightness", "brightness", "", _SAME_SETTING, True),
-    ):
-        old, new = then.get(name), acquisition.get(name)
-        if old is not None and new is not None and abs(new - old) > room * (abs(old) if relative else 1.0):
-            found.append(f"{word} {new:g}{unit}, calibrated at {old:g}{unit}")
+    if "energy_kev" in known:
+        found += _energy(*known["energy_kev"])
+    if "working_distance_mm" in known:
+        found += _working_distance(*known["working_distance_mm"], _distance_mm(calibration))
+    for name, what in _SETTINGS.items():
+        if name in known:
+            found += _setting(name, what, *known[name])
     return found
+
+
+def _energy(was: float, now: float) -> list[str]:
+    if abs(now - was) <= _ENERGY_PART * abs(was):
+        return []
+    return [
+        f"The beam energy is {now:.4g} keV, but the detector was calibrated at {was:.4g} keV: electrons leave in other "
+        "directions and numbers, so that angles are off by some percent; calibrate at this energy."
+    ]
+
+
+def _working_distance(was: float, now: float, distance_mm: float | None) -> list[str]:
+    change = now - was
+    if abs(change) <= _DISTANCE_MM:
+        return []
+    lengths = was if distance_mm is None else distance_mm
+    percent = 100 * _SLOPE_PER_DISTANCE * abs(change) / max(lengths, 1e-3)
+    way = "steep" if change < 0 else "flat"
+    return [
+        f"The working distance is {now:.4g} mm, {abs(change):.2g} mm {'more' if change > 0 else 'less'} than in the calibration: "
+        f"angles read some {percent:.2g} % too {way}; focus at {was:.4g} mm, or change the detector's distance by as much."
+    ]
+
+
+def _setting(name: str, what: str, was: float, now: float) -> list[str]:
+    if abs(now - was) <= _SETTING_PART * max(abs(was), abs(now)):
+        return []
+    return [f"The {name} is {now:.4g}, but was {was:.4g} in the calibration: its {what} do not hold for these images."]
+
+
+def _distance_mm(calibration: dict[str, Any]) -> float | None:
+    """Give the calibrated distance from specimen to detector; None where the calibration does not say it."""
+    values = calibration.get("values")
+    listed = [each for each in values if isinstance(each, dict)] if isinstance(values, list) else []
+    return next((_number(each.get("value")) for each in listed if each.get("name") == "distance_mm"), None)
+
+
+def _number(value: Any) -> float | None:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if is_number else None

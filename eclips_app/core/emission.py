@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from eclips_app.core import schema
 from eclips_app.core.detector import Detector
+from eclips_app.core.errors import EclipsError
 from eclips_app.core.paths import resource
-from eclips_app.core.schema import choice, quantity
+from eclips_app.core.schema import choice, load, quantity
 
 #: Coefficients of the parametric model, in this order; all zero is Lambert emission (formula in `engine.emission.model`).
 COEFFICIENTS = ("yield_2", "yield_4", "peak", "forward_1", "forward_3", "stretch")
@@ -43,6 +43,20 @@ def materials() -> list[str]:
 
 
 def calibrated_emission(detector: Detector) -> Emission | None:
-    """Give the emission that a detector was calibrated with; None if its calibration tells none."""
+    """Give the emission that a detector was calibrated with, the default wherever it is used; None where its file has none.
+
+    Raises
+    ------
+    EclipsError
+        Names the key of the calibration that cannot be read.
+    """
     content = (detector.calibration or {}).get("emission")
-    return schema.load(Emission, content, "calibration.emission") if isinstance(content, dict) else None
+    if content is None:
+        return None
+    emission = load(Emission, content, "calibration.emission")
+    if emission.coefficients and len(emission.coefficients) != len(COEFFICIENTS):
+        raise EclipsError(
+            f"{len(emission.coefficients)} values stand where {len(COEFFICIENTS)} are expected",
+            where="calibration.emission.coefficients", hint=f"Give {', '.join(COEFFICIENTS)}.",
+        )  # fmt: skip
+    return emission

@@ -32,7 +32,10 @@ from eclips_app.model.runs import drift_hash, exclude_hash, inputs_record
 #: Id of the plan; a project has one, so that it needs no other.
 PLAN_ID = "calibration-plan"
 #: What the microscope wrote about an image that a calibration holds for.
-_CONDITIONS = ("energy_kev", "working_distance_mm", "contrast", "brightness", "instrument", "detector", "date")
+_CONDITIONS = (
+    "instrument", "detector", "energy_kev", "working_distance_mm", "contrast", "brightness", "gain", "offset", "dwell_us",
+    "scan_rotation_deg", "date",
+)  # fmt: skip
 _prints: weakref.WeakKeyDictionary[SegmentSet, str] = weakref.WeakKeyDictionary()
 
 ArrayInput = NDArray[Any] | Sequence[NDArray[Any]]

@@ -21,6 +21,7 @@ Float = NDArray[np.float64]
 
 _FIRST_ERROR = 0.02  #: of the model, before anything is known: no patch rules all others
 _ROUNDS = 4
+_ROUGHLY, _CLOSELY = 1e-3, 1e-7  #: change of the sum of squares at which a fit is done
 _SETTLED = 0.03  #: change of the model's error that is none
 _FAR = 5.0  #: deviations beyond which a patch is dirt
 _MOST_DROPPED = 0.3
@@ -68,20 +69,20 @@ def fit(problem: Problem, context: Context) -> Fit:
     dropped = [np.zeros(len(each.patches.grey), bool) for each in problem.seen]
     for number in range(_ROUNDS):
         context.progress(number / _ROUNDS, "fitting the detector")
-        x = _solved(problem, x, context)
+        x = _solved(problem, x, context, _ROUGHLY)
         fresh = _outliers(problem, x, dropped)
         before = problem.model_error
         problem.model_error = _model_error(problem, x)
         settled = abs(problem.model_error - before) <= _SETTLED * max(before, 1e-4)
         if settled and not fresh:
             break
-    x = _solved(problem, x, context)
+    x = _solved(problem, x, context, _CLOSELY)
     covariance, information = _covariance(problem, x)
     freedom = _freedom(problem, x)
     return Fit(x, covariance, information, _chi2(problem, x, 0.0), freedom, dropped)
 
 
-def _solved(problem: Problem, start: Float, context: Context) -> Float:
+def _solved(problem: Problem, start: Float, context: Context, closeness: float) -> Float:
     moving = ~problem.certified
 
     def whole(values: Float) -> Float:
@@ -96,8 +97,8 @@ def _solved(problem: Problem, start: Float, context: Context) -> Float:
     lower, upper = problem.lower[moving], problem.upper[moving]
     found = least_squares(
         residuals, np.clip(start[moving], lower + 1e-12, upper - 1e-12),
-        lambda values: problem.jacobian(whole(values))[:, moving], bounds=(lower, upper), x_scale="jac", xtol=1e-9, ftol=1e-9,
-        gtol=1e-9, max_nfev=60,
+        lambda values: problem.jacobian(whole(values))[:, moving], bounds=(lower, upper), x_scale="jac", xtol=1e-7,
+        ftol=closeness, gtol=None, max_nfev=60,
     )  # fmt: skip
     return whole(np.asarray(found.x))
 
@@ -152,8 +153,9 @@ def _model_error(problem: Problem, x: Float) -> float:
 def _freedom(problem: Problem, x: Float) -> float:
     """Give the number of values in use less the unknowns that they, and not earlier knowledge, determine."""
     used = sum(int(np.isfinite(each.patches.variance).sum()) for each in problem.seen)
-    covariance, information = _covariance(problem, x)
-    fitted = float(np.trace(np.where(np.isfinite(covariance), covariance, 0.0) @ information))
+    jacobian = problem.jacobian(x)[:, ~problem.certified]
+    images = jacobian[: len(jacobian) - x.size - 1]  # the last rows are what is known beforehand
+    fitted = float(np.einsum("ni,ij,nj->", images, _inverse(jacobian)[0], images, optimize=True))
     return max(used - fitted, 1.0)
 
 

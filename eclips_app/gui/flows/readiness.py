@@ -39,8 +39,7 @@ def checklist(project: Project, segment_set: SegmentSet | None) -> tuple[Check, 
             checks.append(_order(segment_set, detector))
         checks.append(_registration(segment_set))
         if detector is not None and (found := differing(detector, segment_set)):
-            text = f"Not as the detector was calibrated: {'; '.join(found)}"
-            checks.append(Check("calibration", "warning", text, "calibration", "Calibrate"))
+            checks.append(Check("calibration", "warning", " ".join(found), "calibration", "Calibrate"))
     return tuple(checks)
 
 

@@ -90,7 +90,7 @@ class ResultSide:
             problem = str(error)
         told = [problem] if problem else []
         told += list(shown.info.get("warnings", ())) if shown else []
-        told += [f"The selected images differ: {text}" for text in match_warnings(self._session.project, shown)]
+        told += [f"Selected images: {text}" for text in match_warnings(self._session.project, shown)]
         self.quality.setText(f"{shown.name}: {check_text(shown)}" if shown else "")
         self.quality.setVisible(shown is not None)
         self.warnings.setText("\n".join(told))
