@@ -6,15 +6,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from eclips_app.commands import edits
 from eclips_app.commands.history import Edit
 from eclips_app.core import schema
 from eclips_app.core.calibration import Observation
 from eclips_app.core.errors import EclipsError
 from eclips_app.gui.actions import ActionInfo
+from eclips_app.gui.flows.reference_search import ReferenceSearch, Search
 from eclips_app.gui.qt import QtCore, Signal
 from eclips_app.gui.session import Session
 from eclips_app.gui.widgets.background import Background
@@ -37,16 +35,6 @@ from eclips_app.model.items import Calibration, CalibrationPlan, HeightMap, Prof
 if TYPE_CHECKING:
     from eclips_app.core.steps import StepResult
     from eclips_app.gui.tasks import Task
-
-
-@dataclass(frozen=True)
-class _Search:
-    """A search on its way, with the edit that its result belongs to."""
-
-    reference: Reference
-    text: str
-    merge_key: str
-    request: Request
 
 
 @dataclass(frozen=True)
@@ -73,12 +61,14 @@ class CalibrationFlow(QtCore.QObject):
         self._background = Background(self)
         self._is_preparing = False
         self._edits = 0
-        self._used: dict[str, tuple[str, NDArray[np.bool_]]] = {}
         self.selected_id = ""
         self.shown_id = ""
         self.task: Task | None = None
-        self.finding: list[Task] = []
+        self.search = ReferenceSearch(session, self)
         self.problem = ""  #: why the last thing that was asked for could not be done
+        self.search.changed.connect(self._tell)
+        self.search.found.connect(self._keep_found)
+        self.search.failed.connect(self._on_search_failed)
         session.project.changed.connect(self._on_project)
         session.project.selection_changed.connect(self._on_selection)
 
@@ -104,12 +94,7 @@ class CalibrationFlow(QtCore.QObject):
     @property
     def is_busy(self) -> bool:
         """Whether a fit or a search is prepared or runs."""
-        return self._is_preparing or self._background.is_busy or self.task is not None or bool(self.finding)
-
-    def used_pixels(self, reference: Reference) -> NDArray[np.bool_] | None:
-        """Give the pixels [row, col] of the crop that the fit would use; None while it is not known."""
-        seen, used = self._used.get(reference.id, ("", None))
-        return used if seen == reference_print(self._session.project, reference) else None
+        return self._is_preparing or self.task is not None or self.search.is_busy
 
     def select(self, reference_id: str) -> None:
         """Look at an observation."""
@@ -201,23 +186,10 @@ class CalibrationFlow(QtCore.QObject):
         except EclipsError as error:
             self.say(f"{title_of(project, reference)}: {error}")
             return
-        search = _Search(reference, text, merge_key, request)
-        self._background.run(partial(ready, request.inputs), partial(self._start_find, search))
+        self.search.start(Search(reference, text, merge_key, request))
         self._tell()
 
-    def _start_find(self, search: _Search, inputs: dict[str, ArrayInput]) -> None:
-        reference = search.reference
-        text = f"Looking at {title_of(self._session.project, reference)}"
-        task = self._session.tasks.run(
-            "find-reference", search.request.params, inputs, text, self._keep_found, data=search,
-            key=f"find/{reference.id}",
-        )  # fmt: skip
-        self.finding.append(task)
-        task.finished.connect(self._on_searched)
-        self._tell()
-
-    def _keep_found(self, task: Task, result: StepResult) -> None:
-        search: _Search = task.data
+    def _keep_found(self, search: Search, result: StepResult) -> None:
         project = self._session.project
         now, segment_set = self._reference(search.reference.id), project.get(SegmentSet, search.reference.set_id)
         if now is None or segment_set is None or now.observation != search.reference.observation:
@@ -229,15 +201,10 @@ class CalibrationFlow(QtCore.QObject):
             search.text, now.id, search.merge_key,
             observation=observation, text=str(result.info["text"]), seen=images_print(segment_set),
         )  # fmt: skip
-        now = self._reference(now.id) or now
-        self._used[now.id] = reference_print(project, now), result.arrays["used"]
+        self.search.keep_used(self._reference(now.id) or now, result.arrays["used"])
 
-    def _on_searched(self, outcome: str) -> None:
-        task = self.sender()
-        if outcome == "failed":
-            self.problem = "Nothing was found: see the messages. Draw it by hand, or mask what disturbs."
-        self.finding = [each for each in self.finding if each is not task]
-        self._tell()
+    def _on_search_failed(self) -> None:
+        self.say("Nothing was found: see the messages. Draw it by hand, or mask what disturbs.")
 
     # Fits
 

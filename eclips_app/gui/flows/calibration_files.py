@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from dataclasses import replace
 from functools import partial
@@ -157,10 +156,10 @@ def _saved(path: Path, detector: Detector) -> tuple[str, str]:
 def _certified(path: Path, detector: Detector) -> tuple[str, str]:
     """Write a certificate; give what to tell, and how."""
     try:
-        importlib.import_module("eclips_app.io.certificate").write_certificate(
-            path, detector
-        )  # late: not needed to start
-    except (EclipsError, OSError, ImportError) as error:
+        from eclips_app.io.certificate import write_certificate  # late: not needed to start
+
+        write_certificate(path, detector)
+    except (EclipsError, OSError) as error:
         return str(error), "error"
     return f"Certificate written to {path}.", "good"
 

@@ -52,6 +52,7 @@ class CurvePlot(pg.PlotWidget):
             axis.setPen(pg.mkPen(colors.border))
             axis.setTextPen(pg.mkPen(colors.text))
             axis.setGrid(50)
+            axis.enableAutoSIPrefix(False)
         self.clear()
         self.legend.clear()
         self.legend.setLabelTextColor(colors.text)

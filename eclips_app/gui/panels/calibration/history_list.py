@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from eclips_app.gui.flows.calibration import CalibrationFlow
 from eclips_app.gui.flows.calibration_files import CalibrationFiles
-from eclips_app.gui.panels.calibration.presenter import check_text
+from eclips_app.gui.panels.calibration.lights import light_icon
+from eclips_app.gui.panels.calibration.presenter import DONE, check_text
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
 from eclips_app.gui.session import Session
 from eclips_app.model.items import Calibration
@@ -63,7 +64,7 @@ class HistoryList(QtWidgets.QWidget):
                 row.setToolTip(column, f"{told}; in use for this project" if in_use else told)
             row.setFlags(row.flags() | Qt.ItemFlag.ItemIsEditable)
             if in_use:
-                row.setIcon(0, self._session.theme.icon("good", self._session.theme.colors.good))
+                row.setIcon(0, light_icon(self._session.theme, DONE))
             self.list.addTopLevelItem(row)
             if each is shown:
                 self.list.setCurrentItem(row)

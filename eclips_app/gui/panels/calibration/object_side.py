@@ -112,7 +112,9 @@ class ObjectSide(QtWidgets.QWidget):
         self.draw.setText("Add area" if kind == "facets" else "Draw")
         self.search.setVisible(kind not in ("", "dark"))
         self.search.setEnabled(segment_set is not None)
-        self.text.setText(light_text(project, reference, self._flow.shown) if reference else "")
+        is_looking = reference is not None and self._flow.search.is_looking(reference.id)
+        told = light_text(project, reference, self._flow.shown) if reference else ""
+        self.text.setText("Looking at the images…" if is_looking else told)
         shown = (reference.id if reference else "", segment_set)
         if shown[0] != (self._shown[0] if self._shown else None) or shown[1] is not (
             self._shown[1] if self._shown else None
@@ -154,7 +156,7 @@ class ObjectSide(QtWidgets.QWidget):
     def _show_used(self, _: object = None) -> None:
         reference = self._flow.selected
         segment_set = self._session.project.get(SegmentSet, reference.set_id) if reference else None
-        used = self._flow.used_pixels(reference) if reference and self.used.isChecked() else None
+        used = self._flow.search.used_pixels(reference) if reference and self.used.isChecked() else None
         top, left, _, _ = crop_of(segment_set) if segment_set else (0, 0, 0, 0)
         self.view.show_used(used, (top, left))
 

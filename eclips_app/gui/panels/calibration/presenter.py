@@ -118,7 +118,7 @@ def check_text(shown: Calibration | None) -> str:
     if shown is None:
         return "after the fit"
     chi2, count = shown.info["chi2"], shown.info["degrees_of_freedom"]
-    told = f"χ²/dof {chi2 / max(count, 1):.3g}, model error {shown.info['model_error_percent']:.2g} %"
+    told = f"model error {shown.info['model_error_percent']:.2g} % of the signal, χ²/dof {chi2 / max(count, 1):.3g}"
     warnings = len(shown.info.get("warnings", ()))
     return told + (f"; {warnings} warning{'s' if warnings > 1 else ''}" if warnings else "")
 

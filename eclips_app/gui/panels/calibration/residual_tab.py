@@ -80,10 +80,9 @@ class ResidualTab(QtWidgets.QWidget):
         for view, plane, name in zip(self.views, field, names, strict=False):
             view.title = name
             view.setAccessibleName(f"{'Change of the residual' if self._is_change else 'Residual'} of segment {name}")
-            rows, columns = plane.shape
-            view.set_source(Source(plane.__getitem__, (rows, columns), (-reach, reach), None, (0, 0), _DIVERGING))
+            view.set_source(Source(plane.__getitem__, plane.shape, (-reach, reach), None, (0, 0), _DIVERGING))
         self._range.views = self.views
-        self._range.set_field(QtCore.QRectF(-0.5, -0.5, columns, rows))
+        self._range.set_field(_where_known(field))
         self._range.apply_soon()
         self.scale.set_scale(_DIVERGING, [(0.0, f"−{reach:.2g} %"), (0.5, "0"), (1.0, f"+{reach:.2g} % of the signal")])
 
@@ -136,3 +135,12 @@ class ResidualTab(QtWidgets.QWidget):
 def _rms(plane: NDArray[np.floating]) -> float:
     known = plane[np.isfinite(plane)]
     return float(np.sqrt(np.mean(known**2))) if known.size else math.nan
+
+
+def _where_known(field: NDArray[np.floating]) -> QtCore.QRectF:
+    """Give the part of the images [k, row, col] that holds values."""
+    rows, columns = np.nonzero(np.isfinite(field).any(axis=0))
+    if rows.size == 0:
+        return QtCore.QRectF(-0.5, -0.5, field.shape[2], field.shape[1])
+    top, left = int(rows.min()), int(columns.min())
+    return QtCore.QRectF(left - 0.5, top - 0.5, int(columns.max()) - left + 1, int(rows.max()) - top + 1)

@@ -33,8 +33,8 @@ class ResultSide:
         for name in materials():
             self.material.addItem(name, name)
         self.noise = QuantityEdit(rule_of(Calibrate, "grey_per_electron"), optional=True)
-        self.noise.setPlaceholderText("noise: auto")
-        self.noise.setMinimumWidth(70)
+        self.noise.setPlaceholderText("auto noise")
+        self.noise.setMinimumWidth(88)
         self.automatic = QtWidgets.QPushButton("Automatic")
         self.automatic.setAccessibleName("Back to automatic: parameters")
         self.automatic.setToolTip("Leave free, “known to” and start of every parameter to the program again")
@@ -55,7 +55,7 @@ class ResultSide:
     def _pages(self) -> tuple[QtWidgets.QWidget, QtWidgets.QWidget]:
         bar = QtWidgets.QHBoxLayout()
         bar.setSpacing(4)
-        bar.addWidget(self.emission, 3)
+        bar.addWidget(self.emission, 2)
         bar.addWidget(self.material, 1)
         bar.addWidget(self.noise, 1)
         bar.addWidget(self.automatic)

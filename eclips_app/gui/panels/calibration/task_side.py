@@ -7,6 +7,7 @@ from dataclasses import replace
 from eclips_app.core.calibration import KINDS
 from eclips_app.core.detector import Detector, presets
 from eclips_app.gui.flows.calibration import CalibrationFlow
+from eclips_app.gui.panels.calibration.lights import light_icon
 from eclips_app.gui.panels.calibration.presenter import DONE, MISSING, STALE, light, light_text, of_task, steps
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
 from eclips_app.gui.session import Session
@@ -84,14 +85,7 @@ class TaskTree(QtWidgets.QTreeWidget):
             self.setCurrentItem(row)
 
     def _light(self, item: QtWidgets.QTreeWidgetItem, state: str, title: str) -> None:
-        colors = self._session.theme.colors
-        icon, ink = {
-            MISSING: ("missing", colors.faint), DONE: ("good", colors.good), STALE: ("warning", colors.warning)
-        }[state]  # fmt: skip
-        shown = self._session.theme.icon(icon, ink)
-        selected = self._session.theme.icon(icon, colors.on_accent)
-        shown.addPixmap(selected.pixmap(40, 40), QtGui.QIcon.Mode.Selected)  # the colours drown in the highlight
-        item.setIcon(0, shown)
+        item.setIcon(0, light_icon(self._session.theme, state))
         item.setToolTip(0, f"{title}: {_STATES[state]}")
         item.setData(0, Qt.ItemDataRole.AccessibleTextRole, f"{title}, {_STATES[state]}")
 
