@@ -263,6 +263,7 @@ class CalibrationFlow(QtCore.QObject):
 
     def _on_project(self, ids: frozenset[str]) -> None:
         if not ids or any(self._session.project.get(ProfileLine, item_id) is None for item_id in ids):
+            self.problem = ""
             self.changed.emit()
 
     def _on_selection(self, _: object) -> None:

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pyqtgraph as pg
 
-from eclips_app.gui.qt import Qt, QtCore, QtGui
+from eclips_app.gui.qt import Qt, QtCore
 from eclips_app.gui.theme import Theme
 
 _CURVES = (
-    ("lambert", "Lambert", Qt.PenStyle.DotLine), ("tabulated", "tabulated", Qt.PenStyle.DashLine),
-    ("fitted", "fitted", Qt.PenStyle.SolidLine),
+    ("lambert", "Lambert", "┈", Qt.PenStyle.DotLine), ("tabulated", "tabulated", "╌", Qt.PenStyle.DashLine),
+    ("fitted", "fitted", "─", Qt.PenStyle.SolidLine),
 )  # fmt: skip
 
 
@@ -29,7 +29,6 @@ class CurvePlot(pg.PlotWidget):
         self.hideButtons()
         self.setLabel("bottom", "Tilt (°)")
         self.setLabel("left", "k (slope)")
-        self.legend = self.addLegend(offset=(-6, 4), labelTextSize="8pt", colCount=2)
         theme.changed.connect(self._draw)
         self._draw()
 
@@ -54,32 +53,32 @@ class CurvePlot(pg.PlotWidget):
             axis.setGrid(50)
             axis.enableAutoSIPrefix(False)
         self.clear()
-        self.legend.clear()
-        self.legend.setLabelTextColor(colors.text)
-        plate = QtGui.QColor(colors.base)
-        plate.setAlpha(190)
-        self.legend.setBrush(pg.mkBrush(plate))
+        told = []
         inks = (colors.faint, colors.curves[1], colors.curves[0])
-        for (key, name, style), ink in zip(_CURVES, inks, strict=True):
+        for (key, name, sign, style), ink in zip(_CURVES, inks, strict=True):
             if self._curve.get(key) is not None:
                 tilt, value = (np.array(self._curve[each], dtype=float) for each in ("tilt_deg", key))
                 pen = pg.mkPen(ink, width=1.6, style=style)
-                self.plot(tilt, value, pen=pen, name=name, connect="finite")
-        self._draw_points(colors.text)
+                self.plot(tilt, value, pen=pen, connect="finite")
+                told.append(f"<span style='color:{ink}'>{sign} {name}</span>")
+        if self._draw_points(colors.text):
+            told.append(f"<span style='color:{colors.text}'>● measured</span>")
+        self.setTitle("&nbsp;&nbsp; ".join(told) or None, size="8pt")  # beside the plot, so that it hides no point
         self.getPlotItem().autoRange()
 
-    def _draw_points(self, ink: str) -> None:
+    def _draw_points(self, ink: str) -> bool:
         points = [each for each in self._curve.get("measured") or () if each["value"] is not None]
         if not points:
-            return
+            return False
         tilt, value = (np.array([each[key] for each in points], dtype=float) for key in ("tilt_deg", "value"))
         std = np.array([each.get("std") or 0.0 for each in points])
         self.addItem(pg.ErrorBarItem(x=tilt, y=value, top=std, bottom=std, beam=0.6, pen=pg.mkPen(ink)))
         item = pg.ScatterPlotItem(
-            tilt, value, size=6, pen=pg.mkPen(ink), brush=pg.mkBrush(ink), hoverable=True, name="measured",
+            tilt, value, size=6, pen=pg.mkPen(ink), brush=pg.mkBrush(ink), hoverable=True,
             tip=_tip, data=[each.get("name", "") for each in points],
         )  # fmt: skip
         self.addItem(item)
+        return True
 
     def sizeHint(self) -> QtCore.QSize:
         """Ask for a modest plot."""

@@ -16,6 +16,7 @@ from eclips_app.gui.widgets.linked_views import LinkedView, cosmetic, path_item
 
 _GRAB_PX = 10.0  #: screen pixels from a handle that grab it
 _HANDLE_PX = 11
+_MANY_AREAS = 4  #: with more, only those that the mouse is at show their handles
 _USED_INK = (60, 220, 120, 70)  #: red, green, blue, opacity: pixels that the fit uses
 
 
@@ -31,6 +32,7 @@ class ObjectView(LinkedView):
         self._observation: Observation | None = None
         self._draft: Observation | None = None
         self._grabbed = ""
+        self._near = ""  #: number of the area that the mouse is at
         self._start = (0.0, 0.0)
         self.image_shape = (1, 1)  #: rows and columns
         self._mask = pg.ImageItem(axisOrder="row-major")
@@ -66,12 +68,9 @@ class ObjectView(LinkedView):
 
     def handle_at(self, point: handles.Point) -> str:
         """Give the name of the handle near a point; empty if there is none."""
-        if self._observation is None:
-            return ""
         reach = _GRAB_PX * float(self.box.viewPixelSize()[0])
         near = {
-            name: max(abs(x - point[0]), abs(y - point[1]))
-            for name, (x, y) in handles.handles(self._observation).items()
+            name: max(abs(x - point[0]), abs(y - point[1])) for name, (x, y) in self._handles(self._observation).items()
         }
         name = min(near, key=near.__getitem__, default="")
         return name if name and near[name] <= reach else ""
@@ -97,6 +96,7 @@ class ObjectView(LinkedView):
                 self._draft = handles.moved(self._observation, self._grabbed, point, self.image_shape)
             self._redraw()
             return
+        self._look_near(point)
         if not self.is_drawing:
             near = bool(self.handle_at(point))
             self.viewport().setCursor(Qt.CursorShape.SizeAllCursor if near else Qt.CursorShape.ArrowCursor)
@@ -123,6 +123,26 @@ class ObjectView(LinkedView):
         point: QtCore.QPointF = self.box.mapSceneToView(self.mapToScene(event.position().toPoint()))
         return point.x(), point.y()
 
+    def _handles(self, observation: Observation | None) -> dict[str, handles.Point]:
+        """Give the handles that can be seen: of many areas only those of the one that the mouse is at."""
+        found = handles.handles(observation) if observation is not None else {}
+        if observation is None or len(handles.areas(observation)) <= _MANY_AREAS:
+            return found
+        return {name: point for name, point in found.items() if name.partition(":")[0] == self._near}
+
+    def _look_near(self, point: handles.Point) -> None:
+        """Find the area that the mouse is at."""
+        if self._observation is None or len(handles.areas(self._observation)) <= _MANY_AREAS:
+            return
+        reach = _GRAB_PX * float(self.box.viewPixelSize()[0])
+        near = ""
+        for number, (top, left, bottom, right) in enumerate(handles.areas(self._observation)):
+            if left - reach <= point[0] <= right + reach and top - reach <= point[1] <= bottom + reach:
+                near = str(number)
+        if near != self._near:
+            self._near = near
+            self._redraw()
+
     def _redraw(self) -> None:
         shown = self._draft or self._observation
         path = outline(shown) if shown is not None else QtGui.QPainterPath()
@@ -133,7 +153,7 @@ class ObjectView(LinkedView):
         self._outline.setPen(cosmetic(ink, 1.8))
         points: list[dict[str, Any]] = [
             {"pos": point, "symbol": "+" if name.endswith("center") else "s"}
-            for name, point in (handles.handles(shown).items() if shown is not None else ())
+            for name, point in self._handles(shown).items()
         ]
         self._points.setData(points)
         self._points.setPen(pg.mkPen("#000000", width=1))

@@ -164,11 +164,9 @@ def number(value: float | None, std: float | None = None) -> str:
 
 
 def match_warnings(project: Project, shown: Calibration | None) -> list[str]:
-    """Say in what the selected images differ from those of the calibration that is shown."""
-    segment_set = project.segment_set
-    if shown is None or segment_set is None:
-        return []
-    return differing(shown.detector, segment_set)
+    """Say in what the selected images differ from those of the calibration that is shown, else of the detector in use."""
+    segment_set, detector = project.segment_set, shown.detector if shown else project.detector
+    return differing(detector, segment_set) if detector is not None and segment_set is not None else []
 
 
 def _fit_text(shown: Calibration | None, changes: list[str]) -> str:

@@ -12,13 +12,14 @@ from eclips_app.gui.flows.calibration import CalibrationFlow
 from eclips_app.gui.panels.calibration.curve_plot import CurvePlot
 from eclips_app.gui.panels.calibration.parameter_table import ParameterTable
 from eclips_app.gui.panels.calibration.presenter import check_text, label_of, match_warnings, rows
-from eclips_app.gui.qt import QtWidgets
+from eclips_app.gui.qt import Qt, QtGui, QtWidgets
 from eclips_app.gui.session import Session
 from eclips_app.gui.widgets.calm_combo import CalmCombo
 from eclips_app.gui.widgets.quantity_edit import QuantityEdit
 from eclips_app.model.calibration import with_parameter
 
 _EMISSIONS = (("Parametric", "parametric"), ("Table of the material", "tabulated"), ("Cosine law (Lambert)", "lambert"))
+_WARNINGS_PX = 66  #: height that warnings take at most; more are scrolled to
 
 
 class ResultSide:
@@ -44,6 +45,10 @@ class ResultSide:
         for label, kind in ((self.quality, ""), (self.warnings, "warning")):
             label.setWordWrap(True)
             label.setProperty("kind", kind)
+        self.nothing = QtWidgets.QLabel("After the fit: the slope gain k over the tilt, and what the data cannot tell")
+        self.nothing.setProperty("kind", "faint")
+        self.nothing.setWordWrap(True)
+        self.nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.table_page, self.curve_page = self._pages()
         self.emission.activated.connect(self._choose_emission)
         self.material.activated.connect(self._choose_emission)
@@ -68,9 +73,11 @@ class ResultSide:
         lower = QtWidgets.QVBoxLayout(below)
         lower.setContentsMargins(4, 4, 6, 4)
         lower.setSpacing(4)
-        for widget in (self.quality, self.warnings):
+        self._told = _Warnings(self.warnings)
+        for widget in (self.quality, self._told):
             lower.addWidget(widget)
         lower.addWidget(self.curve, 1)
+        lower.addWidget(self.nothing, 1)
         return page, below
 
     def refresh(self) -> None:
@@ -92,9 +99,12 @@ class ResultSide:
         told += list(shown.info.get("warnings", ())) if shown else []
         told += [f"Selected images: {text}" for text in match_warnings(self._session.project, shown)]
         self.quality.setText(f"{shown.name}: {check_text(shown)}" if shown else "")
-        self.quality.setVisible(shown is not None)
+        for widget in (self.quality, self.curve):
+            widget.setVisible(shown is not None)
+        self.nothing.setVisible(shown is None)
         self.warnings.setText("\n".join(told))
-        self.warnings.setVisible(bool(told))
+        self._told.setVisible(bool(told))
+        self._told.fit()
         self.curve.show_curve(shown.info.get("curve") or {} if shown else {})
 
     def _choose(self, parameter: Parameter) -> None:
@@ -113,3 +123,25 @@ class ResultSide:
 
     def _choose_noise(self, value: float | None) -> None:
         self._flow.change_plan("Calibration: noise", grey_per_electron=value)
+
+
+class _Warnings(QtWidgets.QScrollArea):
+    """A text as high as it needs to be, up to some lines: many warnings must not leave the curve without room."""
+
+    def __init__(self, label: QtWidgets.QLabel) -> None:
+        super().__init__()
+        self.setWidgetResizable(True)
+        self.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        label.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self._label = label
+        self.setWidget(label)
+
+    def resizeEvent(self, event: QtGui.QResizeEvent) -> None:
+        """Fit the height to the new width."""
+        super().resizeEvent(event)
+        self.fit()
+
+    def fit(self) -> None:
+        """Take the height that the text needs."""
+        self.setFixedHeight(min(_WARNINGS_PX, self._label.heightForWidth(max(60, self.width() - 4))))
