@@ -15,10 +15,11 @@ from panel_samples import HeldJobs
 from pytestqt.qtbot import QtBot
 
 from eclips_app.commands import edits
-from eclips_app.core.calibration import FIXED, Facets, Indent, Observation
+from eclips_app.core.calibration import FIXED, Facets, Indent, Observation, Sphere
 from eclips_app.core.context import SilentContext
 from eclips_app.core.detector import read_detector
-from eclips_app.core.steps import LoadProject, SaveProject, run_step
+from eclips_app.core.emission import Emission
+from eclips_app.core.steps import LoadProject, SaveProject, Simulate, run_step
 from eclips_app.gui.app import make_window
 from eclips_app.gui.flows.readiness import checklist
 from eclips_app.gui.panels.calibration import handles
@@ -485,6 +486,39 @@ def test_the_detector_to_start_from_can_be_chosen(panel: CalibrationPanel, held:
     assert panel.flow.plan.detector.beam == samples.start().beam  # type: ignore[union-attr]
     menu.actions()[0].trigger()
     assert panel.flow.plan.detector is None
+
+
+def test_the_real_steps_take_what_the_panel_gives(panel: CalibrationPanel, held: Session, qtbot: QtBot) -> None:
+    rows, columns = np.indices((80, 80))
+    height = 2.0 * np.sqrt(np.maximum(60.0**2 - (rows - 40.0) ** 2 - (columns - 38.0) ** 2, 0.0))  # 120 nm, a cap of it
+    params = Simulate(samples.start(), 2.0, dose=20000.0, grey_per_electron=1.5, azimuths=16, seed=3)
+    images = run_step("simulate", {"height": height}, params, SilentContext()).arrays["segments"]
+    whole = samples.sphere_set("cap")
+    shown = tuple(replace(each, data=image) for each, image in zip(whole.images, images, strict=True))
+    held.do(edits.add("Open", replace(whole, images=shown)))
+    held.project.select(set_id="cap")
+    sphere = Sphere(center_px=(40.0, 38.0), radius_px=60.0, radius_nm=120.0, radius_std_percent=0.2, max_tilt_deg=35.0)
+    panel.flow.add("sphere")
+    jobs: HeldJobs = held.jobs  # type: ignore[assignment]
+    qtbot.waitUntil(lambda: len(jobs.jobs) == 1)
+    jobs.jobs.clear()
+    panel.flow.correct(panel.flow.plan.references[0].id, Observation(sphere=sphere))
+    for step in ("find-reference", "calibrate"):
+        if step == "calibrate":
+            panel.flow.change_plan("Lambert", emission=Emission("lambert"))
+            panel.flow.fit()
+        qtbot.waitUntil(lambda: bool(jobs.jobs))
+        (job,), jobs.jobs = jobs.jobs, []
+        assert job.step == step
+        inputs = {name: np.stack(array) if isinstance(array, list) else array for name, array in job.inputs.items()}
+        result = run_step(job.step, inputs, job.params, SilentContext())
+        job.done(result.arrays, **result.info)
+    (made,) = held.project.of_kind(Calibration)
+    assert made.info["observations"][0]["used"] > 10
+    row = panel.results.table.row_of("gain:E")
+    assert float(panel.results.table.item(row, VALUE).text()) == pytest.approx(1.0, abs=0.01)
+    panel.tabs.setCurrentWidget(panel.residuals)
+    assert len(panel.residuals.views) == 4
 
 
 def test_a_small_window_shows_the_numbers_in_tabs(panel: CalibrationPanel, window: MainWindow, qtbot: QtBot) -> None:

@@ -144,4 +144,5 @@ class _Warnings(QtWidgets.QScrollArea):
 
     def fit(self) -> None:
         """Take the height that the text needs."""
-        self.setFixedHeight(min(_WARNINGS_PX, self._label.heightForWidth(max(60, self.width() - 4))))
+        needed = self._label.heightForWidth(max(60, self.width() - 4))
+        self.setFixedHeight(max(0, min(_WARNINGS_PX, needed)))

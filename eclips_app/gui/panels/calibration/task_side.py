@@ -113,7 +113,9 @@ class TaskSide(QtWidgets.QWidget):
         self.detector.setToolTip("The detector that the fit starts from: its data sheet, or the one in use")
         self.add = QtWidgets.QPushButton("Add")
         self.add.setToolTip("Say what the selected images show: an object of known shape")
-        self.remove = ThemedButton(session.theme, "delete", "Take the selected observation out; its images stay")
+        self.remove = ThemedButton(
+            session.theme, "delete", "Take the selected observation out; its images stay", "Delete"
+        )
         self.fit = QtWidgets.QPushButton("Calibrate")
         self.fit.setProperty("kind", "primary")
         self.progress = QtWidgets.QProgressBar()
@@ -125,6 +127,13 @@ class TaskSide(QtWidgets.QWidget):
         self._lay_out()
         self.remove.clicked.connect(self._on_remove)
         self.fit.clicked.connect(self._on_fit)
+
+    def keyPressEvent(self, event: QtGui.QKeyEvent) -> None:
+        """Delete takes the selected observation out."""
+        if event.key() == Qt.Key.Key_Delete:
+            self._on_remove()
+        else:
+            super().keyPressEvent(event)
 
     def _make_menus(self) -> None:
         kinds = QtWidgets.QMenu(self.add)
