@@ -196,17 +196,19 @@ class FindReference:
 def default_parameters(detector: Detector, kinds: frozenset[str]) -> tuple[Parameter, ...]:
     """Give how parameters enter where nobody has chosen.
 
-    Gains are free. Offsets are free only with dark frames or where their deviation is stated, for in all else they go with the
-    gains. Emission is free with a sphere, which shows all slopes, about Lambert's law by 1, which leaves out what no surface
-    does. Geometry is free within the deviation that its calibration or typical dimensions state (`core.tolerance.stated`), else
-    fixed.
+    Gains are free; nothing but an earlier calibration holds them. Offsets are free only with dark frames or where their
+    deviation is stated, for in all else they go with the gains. Emission is free with a sphere, which shows all slopes, about
+    Lambert's law by 1, which leaves out what no surface does. Geometry is free within the deviation that its calibration or
+    typical dimensions state (`core.tolerance.stated`), else fixed.
     """
     known = stated(detector)
     found = []
     for name in parameter_names(detector):
         std: float | None = std_of(known, name) or None
         is_free = std is not None or name.startswith("gain:")
-        if name.startswith("offset:"):
+        if name.startswith("gain:") and detector.is_typical:
+            std = None  # what is typical of a set of images that was balanced is not known of the amplifiers
+        elif name.startswith("offset:"):
             is_free = is_free or "dark" in kinds
         elif name in EMISSION:
             is_free, std = is_free or "sphere" in kinds, std or 1.0

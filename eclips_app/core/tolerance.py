@@ -78,6 +78,8 @@ class Stated:
         Groups of which nothing is stated: "gains", "geometry", "pixel size", "emission".
     pixel_size, emission : float
         Relative standard deviation, and share of the difference between emission models; 0 where nothing is stated.
+    misfit : float
+        Part of the signal by which the calibrated model missed the objects of known shape, alike on facets of one orientation.
     """
 
     names: tuple[str, ...]
@@ -85,6 +87,7 @@ class Stated:
     missing: tuple[str, ...]
     pixel_size: float
     emission: float
+    misfit: float = 0.0
 
     def part(self, names: tuple[str, ...]) -> tuple[tuple[str, ...], NDArray[np.float64]]:
         """Give those of `names` that vary, and their covariance."""
@@ -133,6 +136,7 @@ def stated(
     return Stated(
         tuple(everything[i] for i in vary), matrix[np.ix_(vary, vary)], _missing(everything, typed),
         0.01 * (typed.pixel_size_percent or 0.0), 0.01 * (typed.emission_percent or 0.0),
+        _misfit(detector) if typed.emission_percent is None else 0.0,
     )  # fmt: skip
 
 
@@ -161,6 +165,15 @@ def _typical(field: str, detector: Detector) -> float | None:
         return TYPICAL_LENGTH * float(getattr(detector, field))
     value: float | None = getattr(TYPICAL, field)
     return value
+
+
+def _misfit(detector: Detector) -> float:
+    found = (detector.calibration or {}).get("model_error_percent", 0.0)
+    if isinstance(found, bool) or not isinstance(found, (int, float)) or not 0 <= found <= 100:
+        raise EclipsError(
+            f"the model's error is {found!r}", where="calibration: model_error_percent", hint="Give 0 to 100 percent."
+        )
+    return 0.01 * float(found)
 
 
 def _missing(names: tuple[str, ...], typed: Tolerances) -> tuple[str, ...]:

@@ -70,6 +70,7 @@ def fit(problem: Problem, context: Context) -> Fit:
     for number in range(_ROUNDS):
         context.progress(number / _ROUNDS, "fitting the detector")
         x = _solved(problem, x, context, _ROUGHLY)
+        problem.black_levels = problem.state(x).offsets
         fresh = _outliers(problem, x, dropped)
         before = problem.model_error
         problem.model_error = _model_error(problem, x)
@@ -118,7 +119,7 @@ def _outliers(problem: Problem, x: Float, dropped: list[NDArray[np.bool_]]) -> b
     fresh = False
     for number, (each, values) in enumerate(zip(problem.seen, problem.modelled(x), strict=True)):
         used = np.isfinite(each.patches.variance[:, 0])
-        off = np.abs((values - each.patches.grey) / problem.deviation(number, values))
+        off = np.abs((values - each.patches.grey) / problem.deviation(number))
         scale = max(1.0, 1.4826 * float(np.median(off[used])))
         far = used & (off.max(axis=1) > _FAR * scale)
         if far.any() and (dropped[number] | far).sum() <= _MOST_DROPPED * far.size:
@@ -133,7 +134,7 @@ def _chi2(problem: Problem, x: Float, error: float) -> float:
     kept, problem.model_error = problem.model_error, error
     total = 0.0
     for number, (each, values) in enumerate(zip(problem.seen, problem.modelled(x), strict=True)):
-        total += float((((values - each.patches.grey) / problem.deviation(number, values)) ** 2).sum())
+        total += float((((values - each.patches.grey) / problem.deviation(number)) ** 2).sum())
     problem.model_error = kept
     return total
 

@@ -51,15 +51,16 @@ class Problem:
         Unknowns that say how large an object is: radius, tilt of faces, scale of heights. A fit must not move them, for what its
         model misses would; their deviations count all the same.
     model_error : float
-        Of the signal, relative.
+        Of the signal, relative; `black_levels` [k] are where the signal begins for that.
     """
 
     def __init__(
         self, detector: Detector, emission: Emission, parameters: Sequence[Parameter], seen: Sequence[Seen]
     ) -> None:
-        self.detector, self.seen, self.model_error = detector, list(seen), 0.0
+        self.detector, self.seen = detector, list(seen)
         self.response, self._emission = Response(detector, emission), emission
         self.initial = initial_state(detector, emission, parameters)
+        self.model_error, self.black_levels = 0.0, self.initial.offsets
         self._values = packed(self.initial)
         every = parameter_names(detector)
         self.free = [p.name for p in parameters if p.mode == FREE and self._matters(p.name)]
@@ -102,7 +103,7 @@ class Problem:
     def residuals(self, x: Float) -> Float:
         """Give all residuals, over their deviations, and then what is known beforehand."""
         off = [
-            ((values - each.patches.grey) / self.deviation(number, values)).ravel()
+            ((values - each.patches.grey) / self.deviation(number)).ravel()
             for number, (each, values) in enumerate(zip(self.seen, self.modelled(x), strict=True))
         ]
         return np.concatenate([*off, self._beforehand(x)])
@@ -110,17 +111,17 @@ class Problem:
     def jacobian(self, x: Float) -> Float:
         """Give the derivatives of `residuals` [n, x]; deviations are taken as given."""
         rows = [
-            (change / self.deviation(number, values)[:, :, None]).reshape(-1, x.size)
-            for number, (values, change) in enumerate(self._evaluated(x))
+            (change / self.deviation(number)[:, :, None]).reshape(-1, x.size)
+            for number, (_, change) in enumerate(self._evaluated(x))
         ]
         return np.concatenate([*rows, self._beforehand_jacobian(x)])
 
-    def deviation(self, number: int, values: Float) -> Float:
+    def deviation(self, number: int) -> Float:
         """Give the standard deviations [m, k] of an observation's patches: noise, and the model's error."""
         each = self.seen[number]
         error = 0.0 if each.shape is None else self.model_error
         # The measured mean, not the model's: a deviation that the fit could change would draw it toward dark models.
-        signal = np.maximum(each.patches.grey - self.initial.offsets, 0.0)
+        signal = np.maximum(each.patches.grey - self.black_levels, 0.0)
         return np.sqrt(each.patches.variance + (error * signal) ** 2)
 
     def rendered(self, number: int, at: Seen, x: Float) -> Float:

@@ -23,10 +23,10 @@ from eclips_app.version import VERSION
 
 def told(problem: Problem, number: int, found: Fit, step: int, each: Seen) -> dict[str, Any]:
     """Say what was measured of one observation."""
-    values = problem.modelled(found.x)[number]
+    values, black = problem.modelled(found.x)[number], problem.state(found.x).offsets
     used = np.isfinite(each.patches.variance[:, 0])
     off = (each.patches.grey - values)[used]
-    signal = np.maximum(each.patches.grey[used] - problem.state(found.x).offsets, 1e-9)
+    signal = np.maximum(each.patches.grey[used] - black, 1e-9)
     percent = 100.0 * float(np.sqrt(np.mean((off / signal) ** 2))) if each.shape is not None else None
     chi2 = float(np.mean(off**2 / each.patches.variance[used]))
     std = np.sqrt(np.diag(found.covariance))
@@ -81,15 +81,19 @@ def _table(parameters: list[Parameter], problem: Problem, found: Fit) -> list[di
             continue
         place = problem.free.index(name) if name in problem.free else None
         own = None if place is None or not np.isfinite(std[place]) else float(std[place])
-        at_limit = place is not None and not (
-            problem.lower[place] + 1e-6 < found.x[place] < problem.upper[place] - 1e-6 * abs(problem.upper[place])
-        )
+        at_limit = place is not None and _at_limit(problem, found, place)
         rows.append({
             "name": name, "unit": unit_of(name), "mode": FREE if place is not None else parameter.mode,
             "start": float(before[name]), "prior_std": parameter.std, "value": float(after[name]), "std": own,
             "source": _source(own, parameter, place), "at_limit": at_limit,
         })  # fmt: skip
     return rows
+
+
+def _at_limit(problem: Problem, found: Fit, place: int) -> bool:
+    """Tell whether a fit stopped at the end of what is allowed."""
+    value, limits = found.x[place], (problem.lower[place], problem.upper[place])
+    return any(abs(value - limit) <= 1e-6 * max(abs(limit), 1.0) for limit in limits if np.isfinite(limit))
 
 
 def _source(std: float | None, parameter: Parameter, place: int | None) -> str:

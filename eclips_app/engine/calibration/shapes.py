@@ -15,12 +15,13 @@ from eclips_app.engine.calibration.patches import Patches
 
 Float = NDArray[np.float64]
 
-_OUTLINE = 0.05  #: relative deviation of a radius that is read from the outline, which need not be the equator
-_SHADING = 0.01  #: relative deviation of a radius that only shading tells, which emission can feign
+_OUTLINE = 0.02  #: relative deviation of a radius that is read from the outline, which need not be the equator
+_SHADING = 0.01
 _CENTER_PX = 0.05  #: of the radius: how far the centre may lie from where it was found
 _AZIMUTH_DEG = 3.0  #: of a facet as found
+SHADING = "shading_scale"  #: of a radius that is not known: what shading tells of it, emission can feign
 #: Unknowns that say how large an object is.
-CERTIFIED = "radius_px", "shading_scale", "face_deg", "facet_deg", "height_scale"
+CERTIFIED = "radius_px", SHADING, "face_deg", "facet_deg", "height_scale"
 TILTS = "tilt_x_deg", "tilt_y_deg"  #: shared by the observations of a series
 _LOW = 0.04  #: of n_z on a sphere: beyond, slopes are those of this height
 
@@ -100,7 +101,7 @@ def _sphere(observation: Observation, at: Patches) -> Shape:
         unknowns.append(Unknown("radius_px", radius, 0.01 * sphere.radius_std_percent * radius, 1e-5 * radius))
     else:
         unknowns.append(Unknown("found_radius_px", radius, _OUTLINE * radius, 1e-5 * radius))
-        unknowns.append(Unknown("shading_scale", 1.0, _SHADING, 1e-5))
+        unknowns.append(Unknown(SHADING, 1.0, _SHADING, 1e-5))
 
     def slopes(values: Float, aspect: float) -> Float:
         row, column, size = values[0], values[1], np.prod(values[2:])

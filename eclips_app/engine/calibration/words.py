@@ -9,6 +9,7 @@ from eclips_app.core.calibration import unit_of
 from eclips_app.core.emission import EMISSION
 from eclips_app.engine.calibration.fit import Fit
 from eclips_app.engine.calibration.problem import Problem
+from eclips_app.engine.calibration.shapes import SHADING
 
 Float = NDArray[np.float64]
 
@@ -22,7 +23,7 @@ _LABELS = {
     "center_x_mm": "axis offset x", "center_y_mm": "axis offset y", "tilt_x_deg": "tilt about x", "tilt_y_deg": "tilt about y",
     "azimuth_deg": "azimuth of the set", "scan_curvature_per_m": "pivot of the scan", "pixel_aspect": "pixel aspect",
     "radius_px": "radius", "face_deg": "tilt of the faces", "facet_deg": "certified tilt", "height_scale": "scale of the heights",
-    "shading_scale": "radius", "found_radius_px": "radius",
+    "found_radius_px": "radius",
 }  # fmt: skip
 
 
@@ -90,6 +91,8 @@ def _contradicted(problem: Problem, found: Fit) -> list[str]:
             "check what was stated, and the order and registration of the images."
         )
     for i in map(int, np.flatnonzero(problem.certified)):
+        if problem.names[i].endswith(SHADING):
+            continue
         asked, std = wanted_change(problem, found, i)
         if abs(asked) > _FAR * np.hypot(std, problem.known_std[i]):
             part = 100 * asked / problem.start[i]

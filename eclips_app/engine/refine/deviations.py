@@ -28,6 +28,7 @@ from eclips_app.engine.refine.solver import GaussNewton
 
 _MODEL_DRAWS = 4
 _LEAST_EXCESS = 1e-3
+_ALIKE = 0.15  #: of tan(tilt / 2)
 
 Float = NDArray[np.float64]
 
@@ -100,6 +101,26 @@ class Collector:
         other = Emission("tabulated", emission.material) if emission.model == "lambert" else Emission()
         if share > 0 and self.field.params.detector.beam is not None:
             self._add_model("emission", f"{other.model} instead", replace(self.field.params, emission=other), share)
+
+    def add_misfit(self, relative: float, seed: int) -> None:
+        """Take signals that are off by a part of themselves, the same on facets of one orientation, as a calibration found.
+
+        Random functions of the orientation, of that size and alike over some 17 degrees (sums of random waves).
+        """
+        if relative <= 0:
+            return
+        generator = torch.Generator().manual_seed(seed)
+        about = self.solver.at.about
+        slopes = about.scene.slopes
+        length = (1.0 + (slopes**2).sum(0)).sqrt()
+        for number in range(_MODEL_DRAWS):
+            waves = torch.randn((len(about.images), 2), generator=generator) / _ALIKE
+            phases = 2.0 * torch.pi * torch.rand((len(about.images), 1, 1), generator=generator)
+            turned = torch.einsum("ks,src->krc", waves.to(slopes), slopes / (1.0 + length)) + phases.to(slopes)
+            off = relative * 2.0**0.5 * torch.cos(turned) * about.images
+            change = self.solver.at.fitted.factor * self.solver.material.scaled(off)
+            moved = self.solve(self.solver.coupled(change)) / _MODEL_DRAWS**0.5
+            self.add("emission", f"misfit {number + 1}", moved)
 
     def add_pixel_size(self, relative: float) -> None:
         """Take the pixel size: heights go with it, as slopes are what is measured."""

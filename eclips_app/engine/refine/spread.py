@@ -84,6 +84,7 @@ def spread_of(
     context.progress(0.7, "what else the heights depend on")
     collector.add_detector(stated)
     collector.add_emission(stated.emission)
+    collector.add_misfit(stated.misfit, field.params.seed + 2)
     collector.add_pixel_size(stated.pixel_size)
     collector.add_discrepancy(_excess(base, left, drawn.fitted_per_pixel), field.params.seed + 1, context.check)
     return Spread(collector.result(), drawn.fitted_per_pixel, shadowed(base).cpu().numpy())
