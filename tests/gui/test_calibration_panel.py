@@ -478,6 +478,26 @@ def test_a_height_map_is_chosen_and_goes_with_the_search(
     assert lights(held, panel)["object"] == DONE
 
 
+def test_observations_are_made_of_the_images_that_are_chosen(
+    panel: CalibrationPanel, held: Session, settle: Settle, qtbot: QtBot
+) -> None:
+    assert not panel.tasks.sets.isVisible()
+    held.do(edits.add("Open", samples.sphere_set("other")))
+    assert panel.tasks.sets.isVisible()
+    panel.tasks.sets.setCurrentIndex(1)
+    panel.tasks.sets.activated.emit(1)
+    add_sphere(panel, settle)
+    reference = panel.flow.selected
+    assert reference is not None
+    assert reference.set_id == "other"
+    row = panel.tasks.tree.observation(reference.id)
+    assert row is not None
+    row.setCheckState(0, Qt.CheckState.Unchecked)
+    qtbot.waitUntil(lambda: not panel.flow.plan.references[0].used)
+    qtbot.keyClick(panel.tasks.tree, Qt.Key.Key_Delete)
+    assert panel.flow.plan.references == ()
+
+
 def test_the_detector_to_start_from_can_be_chosen(panel: CalibrationPanel, held: Session) -> None:
     menu = panel.tasks.detector.menu()
     preset = menu.actions()[-1]

@@ -16,6 +16,7 @@ from eclips_app.gui.widgets.linked_views import LinkedView, cosmetic, path_item
 
 _GRAB_PX = 10.0  #: screen pixels from a handle that grab it
 _HANDLE_PX = 11
+_MASK_PX = 1 << 20  #: a larger mask is thinned out
 _MANY_AREAS = 4  #: with more, only those that the mouse is at show their handles
 _USED_INK = (60, 220, 120, 70)  #: red, green, blue, opacity: pixels that the fit uses
 
@@ -32,6 +33,7 @@ class ObjectView(LinkedView):
         self._observation: Observation | None = None
         self._draft: Observation | None = None
         self._grabbed = ""
+        self._used: NDArray[np.bool_] | None = None
         self._near = ""  #: number of the area that the mouse is at
         self._start = (0.0, 0.0)
         self.image_shape = (1, 1)  #: rows and columns
@@ -53,11 +55,15 @@ class ObjectView(LinkedView):
 
     def show_used(self, used: NDArray[np.bool_] | None, origin_px: tuple[int, int]) -> None:
         """Tint the pixels that the fit uses; `origin_px` is row and column of the first one."""
+        if used is self._used:
+            return
+        self._used = used
         self._mask.setVisible(used is not None)
         if used is None:
             self._mask.clear()
             return
-        self._mask.setImage(used.view(np.uint8), autoLevels=False, levels=(0, 1))
+        step = max(1, round((used.size / _MASK_PX) ** 0.5))
+        self._mask.setImage(used[::step, ::step].astype(np.uint8), autoLevels=False, levels=(0, 1))
         rows, columns = used.shape
         self._mask.setRect(QtCore.QRectF(origin_px[1] - 0.5, origin_px[0] - 0.5, columns, rows))
 

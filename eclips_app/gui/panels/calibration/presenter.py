@@ -94,13 +94,10 @@ def light(project: Project, reference: Reference, shown: Calibration | None) -> 
     segment_set = project.get(SegmentSet, reference.set_id)
     if problem_of(project, reference) or segment_set is None or not is_found(reference.observation):
         return MISSING
-    if reference.seen and reference.seen != images_print(segment_set):
-        return STALE
-    if shown is None or not reference.used:
-        return DONE
-    prints = shown.info["prints"]
-    same = prints.get(reference.id) == reference_print(project, reference)
-    return DONE if same and start_detector(project) == shown.plan.detector else STALE
+    if shown is not None and reference.used:
+        same = shown.info["prints"].get(reference.id) == reference_print(project, reference)
+        return DONE if same and start_detector(project) == shown.plan.detector else STALE
+    return DONE if reference.seen in ("", images_print(segment_set)) else STALE
 
 
 def light_text(project: Project, reference: Reference, shown: Calibration | None) -> str:

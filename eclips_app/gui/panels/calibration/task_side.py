@@ -11,8 +11,10 @@ from eclips_app.gui.panels.calibration.lights import light_icon
 from eclips_app.gui.panels.calibration.presenter import DONE, MISSING, STALE, light, light_text, of_task, steps
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
 from eclips_app.gui.session import Session
+from eclips_app.gui.widgets.calm_combo import CalmCombo, offer
 from eclips_app.gui.widgets.themed_button import ThemedButton
 from eclips_app.model.calibration import start_detector, title_of
+from eclips_app.model.items import SegmentSet
 
 _ID = Qt.ItemDataRole.UserRole
 _STATES = {MISSING: "missing", DONE: "done", STALE: "stale: something changed since"}
@@ -111,6 +113,7 @@ class TaskSide(QtWidgets.QWidget):
         self.tree = TaskTree(session, flow)
         self.detector = QtWidgets.QPushButton("Start from")
         self.detector.setToolTip("The detector that the fit starts from: its data sheet, or the one in use")
+        self.sets = CalmCombo("Images to add", "The images that Add speaks of")
         self.add = QtWidgets.QPushButton("Add")
         self.add.setToolTip("Say what the selected images show: an object of known shape")
         self.remove = ThemedButton(
@@ -125,6 +128,7 @@ class TaskSide(QtWidgets.QWidget):
         self.problem.setWordWrap(True)
         self._make_menus()
         self._lay_out()
+        self.sets.activated.connect(self._on_set)
         self.remove.clicked.connect(self._on_remove)
         self.fit.clicked.connect(self._on_fit)
 
@@ -161,6 +165,7 @@ class TaskSide(QtWidgets.QWidget):
         layout.setContentsMargins(6, 6, 4, 4)
         layout.setSpacing(5)
         layout.addWidget(self.tree, 1)
+        layout.addWidget(self.sets)
         layout.addLayout(bar)
         layout.addWidget(self.problem)
         layout.addWidget(self.progress)
@@ -170,7 +175,9 @@ class TaskSide(QtWidgets.QWidget):
         """Read project and flow again."""
         self.tree.refresh()
         self.show_progress()
-        selected = self._flow.selected
+        project, selected = self._session.project, self._flow.selected
+        offer(self.sets, [(each.name, each.id) for each in project.of_kind(SegmentSet)], project.selection.set_id)
+        self.sets.setVisible(self.sets.count() > 1)
         self.remove.setEnabled(selected is not None)
         self.problem.setText(self._flow.problem)
         self.problem.setVisible(bool(self._flow.problem))
@@ -188,6 +195,9 @@ class TaskSide(QtWidgets.QWidget):
         sender = self.sender()
         assert isinstance(sender, QtGui.QAction)
         self._flow.add(sender.data())
+
+    def _on_set(self, _: int) -> None:
+        self._session.project.select(set_id=self.sets.currentData())
 
     def _on_remove(self) -> None:
         if self._flow.selected is not None:

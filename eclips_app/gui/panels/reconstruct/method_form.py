@@ -9,11 +9,10 @@ from eclips_app.core.emission import calibrated_emission, materials
 from eclips_app.core.errors import EclipsError
 from eclips_app.gui.flows.methods import METHODS, method_of, needs_beam
 from eclips_app.gui.flows.reconstruct import ReconstructFlow
-from eclips_app.gui.panels.reconstruct.fit_form import offer
 from eclips_app.gui.panels.reconstruct.presenter import beam_text
 from eclips_app.gui.qt import QtWidgets
 from eclips_app.gui.session import Session
-from eclips_app.gui.widgets.calm_combo import CalmCombo
+from eclips_app.gui.widgets.calm_combo import CalmCombo, offer
 
 _EMISSIONS = [("Cosine law (Lambert)", "lambert"), ("Table of the material", "tabulated"), ("Parametric", "parametric")]
 _CALIBRATED = "calibrated"
