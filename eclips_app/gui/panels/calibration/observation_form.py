@@ -15,6 +15,7 @@ from eclips_app.gui.widgets.quantity_edit import QuantityEdit
 from eclips_app.model.items import HeightMap, Reference
 
 _COMMON = ("tilt_deg", "tilt_std_deg", "current")
+_STAGE = "Stage tilt known to"  #: objects have a tilt that is known, too
 _AZIMUTH = Rule("Azimuth", "°", -360, 360, help="Direction in which the area falls, from image right toward image up.")
 _SERIES_TIP = (
     "Observations of one series show one area under one current, but for the tilts and currents that are typed"
@@ -129,7 +130,7 @@ class ObservationForm(QtWidgets.QWidget):
             row.setSpacing(4)
             for index in (0, 1) if is_pair else (None,):
                 row.addWidget(self._field(Place(owner, field.name, index), rule, optional=type(None) in parts))
-            self._form.addRow(rule.label, row)
+            self._form.addRow(_STAGE if (owner, field.name) == ("", "tilt_std_deg") else rule.label, row)
 
     def _field(self, place: Place, rule: Rule, *, optional: bool) -> QuantityEdit:
         field = QuantityEdit(rule, optional=optional)
