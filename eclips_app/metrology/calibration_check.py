@@ -103,8 +103,9 @@ def _agreement(misfit: Mapping[str, Any] | None) -> Iterator[Finding]:
     told = f"The segments contradict each other by {left:.2g} % of the signal beyond noise"
     pairs = [f"{a} and {b}" for (a, b), rest in others if rest < left / 4]
     tone = "error" if left > _MISFIT_ERROR else "warning"
-    if pairs and levelled > left / 2:
-        words = f"{told}; they would not if {' or '.join(pairs)} were exchanged: check the order of the images."
+    if pairs:
+        either = ", or with gains that level the image" if levelled < left / 2 else ""
+        words = f"{told}; they would not if {' or '.join(pairs)} were exchanged{either}: check the order of the images."
         yield Finding("order", tone, words)
     elif levelled < left / 2:
         words = f"{told}, but only by {levelled:.2g} % with gains that level the image: gains or offsets of the file do not hold."
@@ -160,9 +161,10 @@ def _sum(found: Mapping[str, Any] | None) -> Iterator[Finding]:
     steepest = found["tilt_deg"][-1]
     if abs(off) > _SCALE_WARNING and abs(off) > _SURE * std:
         way = "steep" if off > 0 else "flat"
+        least = "at least " if found["at_limit"] else ""
         words = (
-            f"The sum of the signals, up to {steepest:.0f}° of tilt, falls as if slopes were read {100 * abs(off):.2g} % too "
-            f"{way} (± {100 * std:.1g} %): distance, radii, offsets or emission model, unless the material changes with the slope."
+            f"The sum of the signals, up to {steepest:.0f}° of tilt, falls as if slopes were read {least}{100 * abs(off):.2g} % "
+            f"too {way} (± {100 * std:.1g} %): distance, radii, offsets or emission model, unless the material follows the slope."
         )
         certain = abs(off) > _SCALE_ERROR and abs(off) > _CERTAIN * std
         yield Finding("sum", "error" if certain else "warning", words)

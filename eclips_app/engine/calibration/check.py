@@ -10,7 +10,7 @@ Signals are averaged over blocks of pixels until noise no longer rules their slo
   flattest area, differ from those of a level specimen: by a tilt and by what no tilt explains; ``flat`` has also `area` (first
   row, first column, end row, end column of the uncropped image) and `rough_deg`, and is None without such an area;
 - ``sum``: {tilt_deg, ratio, std, scale, scale_std}: sum over the segments over its prediction against the tilt, and the factor by
-  which slopes are read too steep if the sum is right; None on a flat field;
+  which slopes are read too steep if the sum is right (`at_limit`: or more); None on a flat field;
 - ``bowl``: {predicted_per_m, left_per_m, std_per_m}: curvature of the field before and after correction of the scan parallax.
 """
 
@@ -242,6 +242,7 @@ def _sum(blocks: Blocks, read: Float, expected: Expected) -> dict[str, Any] | No
     return {
         "tilt_deg": [float(np.median(tilt[inside])) for inside in bins], "ratio": middle.tolist(), "std": std.tolist(),
         "scale": scale, "scale_std": float(np.sqrt(2 / bend)) if bend > 0 else 1.0,
+        "at_limit": not _SCALES[0] + step < scale < _SCALES[1] - step,
     }  # fmt: skip
 
 
