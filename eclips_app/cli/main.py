@@ -23,6 +23,7 @@ OpenWindow = Callable[[Sequence[Path], str], int]
 COMMANDS = {
     "reconstruct": "height map from segment images",
     "calibrate": "a detector, with images of objects of known shape",
+    "check-calibration": "whether a detector's calibration can be right for a set of images",
     "simulate": "segment images of a known surface",
     "surface": "a synthetic surface to simulate",
     "emission": "how a material backscatters electrons, by Monte Carlo",

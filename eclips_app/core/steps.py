@@ -178,6 +178,16 @@ def automatic(params: ClosedLoop) -> Automatic:
 
 
 @dataclass(frozen=True)
+class CheckCalibration(Reconstruct):
+    """Gather what tells whether a detector's calibration can be right for a set of images. Inputs: see `Reconstruct`.
+
+    Gives as ``info`` the evidence that `metrology.calibration_check.judge` puts into words; see `engine.calibration.check`.
+    """
+
+    emission: Emission = field(default_factory=Emission)
+
+
+@dataclass(frozen=True)
 class FunctionalStd(ClosedLoop):
     """Exact standard deviations of functionals of the height (Fisher information) about a finished closed-loop run.
 
@@ -350,6 +360,7 @@ _ALL = (
     Step("emission-table", 1, "eclips_app.engine.emission.make:table_step", EmissionTableParams),
     Step("calibrate", 1, "eclips_app.engine.calibration.step:calibrate_step", Calibrate, 10.0),
     Step("find-reference", 1, "eclips_app.engine.calibration.find:find_step", FindReference),
+    Step("check-calibration", 1, "eclips_app.engine.calibration.check:check_step", CheckCalibration),
     Step("save-project", 1, "eclips_app.io.project_file:save_step", SaveProject),
     Step("load-project", 1, "eclips_app.io.project_file:load_step", LoadProject),
     Step("export", 1, "eclips_app.io.export:export_step", Export),

@@ -278,7 +278,7 @@ def detector_tables(
     else:
         step = np.deg2rad(_DRAFT_STEP_DEG)  # so that most neighbours of a detector have the same
         expansion = _expanded(
-            emission, *_arrival(detector, emission), int(limits[0] / step), math.ceil(limits[1] / step)
+            emission, *arrival(detector, emission), int(limits[0] / step), math.ceil(limits[1] / step)
         )
     T = torch.from_numpy(table.T)
     if geometry is not None:
@@ -291,10 +291,10 @@ def detector_tables(
 
 def density(detector: Detector, emission: Emission) -> Density:
     """Give the emission density of a model at the energy with which the detector's beam arrives."""
-    return density_of(emission, *_arrival(detector, emission))
+    return density_of(emission, *arrival(detector, emission))
 
 
-def _arrival(detector: Detector, emission: Emission) -> tuple[float | None, float]:
+def arrival(detector: Detector, emission: Emission) -> tuple[float | None, float]:
     """Give the energy in keV with which the beam arrives, and above which electrons count when they leave."""
     if emission.model == "lambert":
         return None, 0.0

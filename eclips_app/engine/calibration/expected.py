@@ -1,0 +1,130 @@
+"""What the linear inversion makes of the signals that a detector and an emission model predict.
+
+The inversion is Lambert's. Where emission is not, it reads slopes that are not the surface's, and leaves residuals. Signals of
+known slopes go through the same inversion as the measured ones, so that both can be compared whatever the emission is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import LinearNDInterpolator
+
+from eclips_app.core.detector import Detector
+from eclips_app.core.emission import COEFFICIENTS, Emission
+from eclips_app.core.errors import EclipsError
+from eclips_app.engine.acceptance import geometry_vector
+from eclips_app.engine.calibration.response import Response
+from eclips_app.engine.emission.model import fit
+from eclips_app.engine.emission.tables import read_table
+from eclips_app.engine.forward.model import arrival
+
+Float = NDArray[np.float64]
+
+STEEPEST_DEG = 70.0  #: tilt up to which signals are predicted
+_STEP_DEG = 2.5
+_AZIMUTHS = 36
+_TURN = 2 * np.pi / _AZIMUTHS
+_SLOPE = 0.05  #: over which the share of a segment is linear in the slope
+
+
+@dataclass(frozen=True, eq=False)
+class Inversion:
+    """The linear inversion for a detector.
+
+    Attributes
+    ----------
+    inverse : array [3, k]
+        Gives ``b`` of signals.
+    left : array [k - 3, k]
+        What the fit cannot explain, as directions of length 1.
+    """
+
+    inverse: Float
+    left: Float
+
+    @classmethod
+    def of(cls, vectors: Float) -> Inversion:
+        """Make it of acceptance vectors [k, 3]."""
+        basis, _, _ = np.linalg.svd(vectors)
+        return cls(np.asarray(np.linalg.pinv(vectors), np.float64), basis[:, 3:].T)
+
+    def slopes(self, b: Float) -> Float:
+        """Give the slopes [2, n] of b [3, n]; NaN where it does not point up."""
+        return np.asarray(-b[:2] / np.where(b[2] > 0, b[2], np.nan))
+
+    def residuals(self, signals: Float) -> Float:
+        """Give what is left over of signals [k, n], in parts of their mean over the segments, [k - 3, n]."""
+        return np.asarray(self.left @ signals / np.maximum(signals.mean(axis=0), 1e-30))
+
+
+class Expected:
+    """Predictions for one detector and emission model.
+
+    Attributes
+    ----------
+    shares : array [k]
+        Of the segments in the sum, on a level specimen.
+    by_slope : array [k, 2]
+        Their change with the slopes (right, up).
+    reach : float
+        Slope as read up to which there are predictions in every direction.
+    """
+
+    def __init__(self, detector: Detector, emission: Emission, inversion: Inversion) -> None:
+        self._response = Response(detector, emission)
+        self._geometry = geometry_vector(detector)
+        self._coefficients = _coefficients(detector, emission)
+        tilts, turns = np.deg2rad(np.arange(_STEP_DEG, STEEPEST_DEG + 0.1, _STEP_DEG)), np.arange(_AZIMUTHS) * _TURN
+        grid = np.tan(tilts) * np.stack([np.cos(turns), np.sin(turns)])[:, :, None]
+        signals = self._signals(np.concatenate([np.zeros((2, 1)), grid.reshape(2, -1)], axis=1))
+        read = inversion.slopes(inversion.inverse @ signals)
+        known, self.reach = _rising(read[:, 1:].reshape(grid.shape))
+        known = np.concatenate([[True], known.ravel()])
+        sums = signals.sum(axis=0) / signals[:, 0].sum()
+        values = np.column_stack([sums, inversion.residuals(signals).T])
+        self._interpolate = LinearNDInterpolator(read.T[known], values[known])
+        self.shares = signals[:, 0] / signals[:, 0].sum()
+        aside = self._signals(_SLOPE * np.array([[1.0, -1, 0, 0], [0, 0, 1, -1]]))
+        aside /= aside.sum(axis=0)
+        self.by_slope = np.stack([aside[:, 0] - aside[:, 1], aside[:, 2] - aside[:, 3]], axis=1) / (2 * _SLOPE)
+
+    def sums(self, read: Float) -> Float:
+        """Give the sum of all signals over that of a level specimen, where slopes [2, n] are read; NaN beyond the reach."""
+        return np.asarray(self._interpolate(read.T)[:, 0])
+
+    def residuals(self, read: Float) -> Float:
+        """Give what the inversion leaves over there, [k - 3, n], as `Inversion.residuals`."""
+        return np.asarray(self._interpolate(read.T)[:, 1:].T)
+
+    def _signals(self, slopes: Float) -> Float:
+        return self._response.at(self._geometry, self._coefficients, slopes).signal.T
+
+
+def _coefficients(detector: Detector, emission: Emission) -> Float:
+    """Give the coefficients [6] of parametric emission, those that fit its table where none are given; else zeros."""
+    if emission.model != "parametric":
+        return np.zeros(len(COEFFICIENTS))
+    if emission.coefficients:
+        return np.array(emission.coefficients)
+    energy_kev, threshold_kev = arrival(detector, emission)
+    if energy_kev is None:
+        raise EclipsError(
+            f"emission of {emission.material} needs the beam energy, which the detector file does not give",
+            where="beam", hint="Add 'beam' with 'energy_kev', or choose Lambert emission.",
+        )  # fmt: skip
+    return np.array(fit(read_table(emission.material).at(energy_kev, threshold_kev)))
+
+
+def _rising(read: Float) -> tuple[NDArray[np.bool_], float]:
+    """Tell up to where slopes as read [2, turn, tilt] grow with the tilt, [turn, tilt], and how far that goes at least.
+
+    On steep faces some segments see nothing any more, and two tilts may read alike.
+    """
+    length = np.hypot(*read)
+    with np.errstate(invalid="ignore"):
+        rising = np.diff(length, axis=1, prepend=0.0) > 0
+    known = np.logical_and.accumulate(rising, axis=1)
+    return known, float(np.where(known, length, 0.0).max(axis=1).min())
