@@ -70,8 +70,7 @@ def _measured(problem: Problem, x: Float, number: int, fitted: Float) -> list[di
     seen, state = problem.seen[number], problem.state(x)
     if seen.shape is None:
         return []
-    places = [place for _, place in problem.unknowns_of(number)]
-    slopes = seen.patches.averaged(seen.shape.slopes(x[places], state.scan[1]).T).T
+    slopes = problem.slopes(number, x)
     tilt, lean = np.rad2deg(np.arctan(np.hypot(*slopes))), np.arctan2(-slopes[1], -slopes[0])
     azimuths = np.deg2rad([s.azimuth_deg for s in problem.detector_at(x).quadrants])
     turns = np.cos(azimuths - lean[:, None])

@@ -15,6 +15,7 @@ from scipy.optimize import brentq, least_squares
 
 from eclips_app.core.context import Context
 from eclips_app.core.errors import EclipsError
+from eclips_app.engine.calibration.covariance import Disagreement, covariance_of, disagreement, inverse
 from eclips_app.engine.calibration.problem import Problem
 
 Float = NDArray[np.float64]
@@ -22,12 +23,12 @@ Float = NDArray[np.float64]
 _FIRST_ERROR = 0.02  #: of the model, before anything is known: no patch rules all others
 _ROUNDS = 4
 _ROUGHLY, _CLOSELY = 1e-3, 1e-7  #: change of the sum of squares at which a fit is done
+_SMALL_ERROR = 0.01
 _SETTLED = 0.03  #: change of the model's error that is none
 _FAR = 5.0  #: deviations beyond which a patch is dirt
 _MOST_DROPPED = 0.3
 _CHANCE = 2.0  #: deviations of chi-square above its expectation that are chance
 _LARGEST_ERROR = 1.0
-_UNKNOWN = 1e-10  #: of the largest singular value: below it nothing is known
 
 
 @dataclass(frozen=True)
@@ -40,20 +41,19 @@ class Fit:
         Values of `Problem.names`.
     covariance : array [n, n]
         Of them; infinite on the diagonal where nothing holds a value.
-    from_images : array [n, n]
-        Information that the observations alone carry (inverse covariance).
     chi2, freedom : float
         With noise alone as the deviation; degrees of freedom.
     dropped : list of bool arrays [m]
         Patches that were left out.
+    disagreement : Disagreement
     """
 
     x: Float
     covariance: Float
-    from_images: Float
     chi2: float
     freedom: float
     dropped: list[NDArray[np.bool_]]
+    disagreement: Disagreement
 
 
 def fit(problem: Problem, context: Context) -> Fit:
@@ -65,25 +65,29 @@ def fit(problem: Problem, context: Context) -> Fit:
         If there is no value to fit, or fewer values than unknowns.
     """
     _check_enough(problem)
-    problem.model_error, x = _FIRST_ERROR, problem.start
     dropped = [np.zeros(len(each.patches.grey), bool) for each in problem.seen]
+    problem.learn_parallax(problem.start)
+    x = _solved(problem, problem.start, context, _ROUGHLY, _FIRST_ERROR)
+    problem.learn_parallax(x)
     for number in range(_ROUNDS):
-        context.progress(number / _ROUNDS, "fitting the detector")
-        x = _solved(problem, x, context, _ROUGHLY)
+        context.progress(0.4 + 0.35 * number / _ROUNDS, "fitting the detector")
         problem.black_levels = problem.state(x).offsets
         fresh = _outliers(problem, x, dropped)
-        before = problem.model_error
-        problem.model_error = _model_error(problem, x)
-        settled = abs(problem.model_error - before) <= _SETTLED * max(before, 1e-4)
-        if settled and not fresh:
+        before, found = problem.model_error, _model_error(problem, x)
+        if number == 0 and found < _SMALL_ERROR:
+            found = 0.0  # perhaps noise explains all, once it alone has weight
+        x = _solved(problem, x, context, _ROUGHLY, found)
+        problem.model_error = max(found, _model_error(problem, x)) if found == 0.0 else found
+        if not fresh and abs(problem.model_error - before) <= _SETTLED * max(before, 1e-4):
             break
-    x = _solved(problem, x, context, _CLOSELY)
-    covariance, information = _covariance(problem, x)
-    freedom = _freedom(problem, x)
-    return Fit(x, covariance, information, _chi2(problem, x, 0.0), freedom, dropped)
+    x = _solved(problem, x, context, _CLOSELY, problem.model_error)
+    apart = disagreement(problem, x)
+    covariance = covariance_of(problem, x, apart.factor)
+    return Fit(x, covariance, _chi2(problem, x, 0.0), _freedom(problem, x), dropped, apart)
 
 
-def _solved(problem: Problem, start: Float, context: Context, closeness: float) -> Float:
+def _solved(problem: Problem, start: Float, context: Context, closeness: float, error: float) -> Float:
+    problem.model_error = error
     moving = ~problem.certified
 
     def whole(values: Float) -> Float:
@@ -156,41 +160,5 @@ def _freedom(problem: Problem, x: Float) -> float:
     used = sum(int(np.isfinite(each.patches.variance).sum()) for each in problem.seen)
     jacobian = problem.jacobian(x)[:, ~problem.certified]
     images = jacobian[: len(jacobian) - x.size - 1]  # the last rows are what is known beforehand
-    fitted = float(np.einsum("ni,ij,nj->", images, _inverse(jacobian)[0], images, optimize=True))
+    fitted = float(np.einsum("ni,ij,nj->", images, inverse(jacobian)[0], images, optimize=True))
     return max(used - fitted, 1.0)
-
-
-def _covariance(problem: Problem, x: Float) -> tuple[Float, Float]:
-    """Give covariance and the information of the observations alone.
-
-    What is certified keeps its deviation v; what is fitted moves with it by ``s = -(J'J)^-1 J' j``, which adds ``s v s'``.
-    """
-    jacobian = problem.jacobian(x)
-    held, moving = x.size + 1, ~problem.certified  # the last rows are what is known beforehand
-    fitted, lost = _inverse(jacobian[:, moving])
-    covariance = np.zeros((x.size, x.size))
-    certified = np.flatnonzero(problem.certified)
-    variance = np.diag(problem.known_std[certified] ** 2)
-    images = jacobian[:-held]
-    follows = -fitted @ images[:, moving].T @ images[:, certified]
-    covariance[np.ix_(moving, moving)] = fitted + follows @ variance @ follows.T
-    covariance[np.ix_(moving, certified)] = follows @ variance
-    covariance[np.ix_(certified, moving)] = variance @ follows.T
-    covariance[np.ix_(certified, certified)] = variance
-    blind = np.flatnonzero(moving)[lost]
-    covariance[blind, :] = covariance[:, blind] = 0.0
-    covariance[blind, blind] = np.inf
-    information = images.T @ images
-    information[certified, :] = information[:, certified] = 0.0
-    return covariance, information
-
-
-def _inverse(jacobian: Float) -> tuple[Float, NDArray[np.bool_]]:
-    """Give ``(J'J)^-1`` where there is any information, and the columns of which nothing is known."""
-    size = np.sqrt((jacobian**2).sum(axis=0))
-    blind = size < 1e-300
-    scale = np.where(blind, 1.0, size)
-    _, sizes, right = np.linalg.svd(jacobian / scale, full_matrices=False)
-    known = sizes > _UNKNOWN * sizes[0]
-    inverse = (right[known].T / sizes[known] ** 2) @ right[known] / np.outer(scale, scale)
-    return inverse, blind | ((right[~known] ** 2).sum(axis=0) > 1e-6)

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from eclips_app.core.calibration import FREE, Observation, Parameter, parameter_names
 from eclips_app.core.detector import Detector
 from eclips_app.core.emission import EMISSION, Emission
-from eclips_app.core.tolerance import GEOMETRY, gain_names, offset_names
+from eclips_app.core.tolerance import GEOMETRY, SCAN, gain_names, offset_names
 from eclips_app.engine.calibration.patches import Patches
-from eclips_app.engine.calibration.response import Response
+from eclips_app.engine.calibration.response import Answer, Response
 from eclips_app.engine.calibration.shapes import CERTIFIED, TILTS, Shape, Unknown
 from eclips_app.engine.calibration.state import State, detector_of, initial_state, packed, unpacked
 
@@ -27,6 +27,8 @@ Float = NDArray[np.float64]
 _MM_PER_NM = 1e-6
 _TOGETHER = 1e-5  #: deviation of the gains' mean from what it is in the file: only their ratios mean anything
 _ASPECT_STEP = 1e-6
+_WIDE = 3e-4  #: of the distance
+_CENTER, _TILT = ("center_x_mm", "center_y_mm"), ("tilt_x_deg", "tilt_y_deg")
 
 
 @dataclass(frozen=True)
@@ -58,21 +60,24 @@ class Problem:
         self, detector: Detector, emission: Emission, parameters: Sequence[Parameter], seen: Sequence[Seen]
     ) -> None:
         self.detector, self.seen = detector, list(seen)
-        self.response, self._emission = Response(detector, emission), emission
+        self._emission, self._bends = emission, dict[int, Float]()
         self.initial = initial_state(detector, emission, parameters)
         self.model_error, self.black_levels = 0.0, self.initial.offsets
         self._values = packed(self.initial)
         every = parameter_names(detector)
-        self.free = [p.name for p in parameters if p.mode == FREE and self._matters(p.name)]
+        useless = () if emission.model == "parametric" else EMISSION
+        self.free = [p.name for p in parameters if p.mode == FREE and p.name not in useless]
+        self.response = Response(detector, emission, self._components())
         self._places = np.array([every.index(name) for name in self.free], int)
         stds = {p.name: p.std for p in parameters}
         self.names = list(self.free)
         self._start: list[float] = [float(self._values[i]) for i in self._places]
         self._std: list[float] = [stds[name] or np.inf for name in self.free]
+        self._step_list = [0.0 if ":" in name and name not in EMISSION else 1e-2 for name in self.free]
         self._unknowns = [self._add_unknowns(number, each) for number, each in enumerate(self.seen)]
         self._brightness = [self._add_brightness(number, each) for number, each in enumerate(self.seen)]
         self.start, self.known_std = np.array(self._start), np.array(self._std)
-        self.known = self.start.copy()
+        self.known, self._steps = self.start.copy(), np.array(self._step_list)
         self.certified = np.array([name.rsplit(":", 1)[-1] in CERTIFIED for name in self.names])
         self.lower, self.upper = self._limits()
         self._scale = float(
@@ -95,6 +100,20 @@ class Problem:
         if not self.response.is_parametric:
             return self._emission
         return replace(self._emission, coefficients=tuple(self.state(x).emission.tolist()))
+
+    def learn_parallax(self, x: Float) -> None:
+        """Find how the response's change with the beam's position follows everything that is free, at some values.
+
+        These second derivatives hardly change during a fit. Without them a fit of a wide field stops short of its optimum.
+        """
+        wide = [n for n, each in enumerate(self.seen) if each.shape is not None and self._is_wide(each)]
+        there = {number: self._parallax(number, x) for number in wide}
+        self._bends = {number: np.zeros((*each.shape, x.size)) for number, each in there.items()}
+        for place in range(x.size) if wide else ():
+            moved = x.copy()
+            moved[place] += (step := self._steps[place])
+            for number in wide if step else ():
+                self._bends[number][..., place] = (self._parallax(number, moved) - there[number]) / step
 
     def modelled(self, x: Float) -> list[Float]:
         """Give the grey values of the patches [m, k] of each observation."""
@@ -138,6 +157,13 @@ class Problem:
         variance = np.where(dropped[:, None], np.inf, each.patches.variance)
         self.seen[number] = replace(each, patches=replace(each.patches, variance=variance))
 
+    def slopes(self, number: int, x: Float) -> Float:
+        """Give the mean slopes [2, m] of an observation's patches."""
+        each = self.seen[number]
+        assert each.shape is not None
+        found = each.shape.slopes(x[self._unknowns[number]], self.state(x).scan[1])
+        return each.patches.averaged(found.T).T
+
     def unknowns_of(self, number: int) -> list[tuple[str, int]]:
         """Give names of an observation's unknowns and their places among the values."""
         shape = self.seen[number].shape
@@ -145,8 +171,11 @@ class Problem:
             [] if shape is None else [(u.name, p) for u, p in zip(shape.unknowns, self._unknowns[number], strict=True)]
         )
 
-    def _matters(self, name: str) -> bool:
-        return self.response.is_parametric or name not in EMISSION
+    def _components(self) -> list[str]:
+        """Give the components of the geometry that are free, or that the beam's position on the specimen moves."""
+        inclined = self.initial.scan[0] != 0.0 or SCAN[0] in self.free
+        moved = (*_CENTER, *(_TILT if inclined else ()))
+        return [name for name in GEOMETRY if name in self.free or name in moved]
 
     def _add_unknowns(self, number: int, each: Seen) -> list[int]:
         """Give the places of an observation's unknowns; those of a series are the same."""
@@ -172,6 +201,7 @@ class Problem:
             self.names.append(name)
             self._start.append(unknown.start)
             self._std.append(unknown.std or np.inf)
+            self._step_list.append(unknown.step)
         return self.names.index(name)
 
     def _limits(self) -> tuple[Float, Float]:
@@ -235,10 +265,8 @@ class Problem:
         assert each.shape is not None
         values = x[self._unknowns[number]]
         curvature, aspect = state.scan
-        slopes = each.shape.slopes(values, aspect)
-        position = self._positions_mm(each, aspect)
-        inclined = slopes - curvature * 1e-3 * position
-        answer = self.response.at(state.geometry, state.emission, inclined)
+        slopes, position = each.shape.slopes(values, aspect), self._positions_mm(each, aspect)
+        answer = self._answer(number, x, state)
         moved = self._displacement(position, curvature, state.geometry)
         signal = answer.signal + np.einsum("nkg,gn->nk", answer.by_geometry, moved)
         found: dict[int, Float] = {}
@@ -264,7 +292,28 @@ class Problem:
                     position, 0.0, state.geometry
                 )
                 found[place] = by_slopes(-1e-3 * position) + np.einsum("nkg,gn->nk", answer.by_geometry, turn)
+        if number in self._bends and len(self._bends[number]) == len(signal):
+            found = {place: column + self._bends[number][..., place] for place, column in found.items()}
         return signal, found
+
+    def _parallax(self, number: int, x: Float) -> Float:
+        """Give what the beam's position adds to the response of each cell [n, k]."""
+        each, state = self.seen[number], self.state(x)
+        moved = self._displacement(self._positions_mm(each, state.scan[1]), state.scan[0], state.geometry)
+        return np.asarray(np.einsum("nkg,gn->nk", self._answer(number, x, state).by_geometry, moved))
+
+    def _is_wide(self, each: Seen) -> bool:
+        """Tell whether the detector looks different from the ends of a field."""
+        return bool(np.abs(self._positions_mm(each, 1.0)).max() > _WIDE * self.detector.distance_mm)
+
+    def _answer(self, number: int, x: Float, state: State) -> Answer:
+        """Give the detector's response to the cells' slopes, as the inclined beam sees them."""
+        each = self.seen[number]
+        assert each.shape is not None
+        curvature, aspect = state.scan
+        slopes = each.shape.slopes(x[self._unknowns[number]], aspect)
+        inclined = slopes - curvature * 1e-3 * self._positions_mm(each, aspect)
+        return self.response.at(state.geometry, state.emission, inclined)
 
     def _positions_mm(self, each: Seen, aspect: float) -> Float:
         """Give where the beam stands on each cell (x, y) [2, n] in mm from the axis."""

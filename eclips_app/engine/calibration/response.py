@@ -8,7 +8,7 @@ the orientation, so that any number of pixels costs next to nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,10 +63,13 @@ class Response:
         Curved flight is that of this detector, whatever the geometry (see `acceptance.Coverage`).
     emission : Emission
         "parametric" takes any coefficients; others have none.
+    components : sequence of str
+        Of the geometry, by which derivatives are wanted; the others are given as zero.
     """
 
-    def __init__(self, detector: Detector, emission: Emission) -> None:
+    def __init__(self, detector: Detector, emission: Emission, components: Sequence[str] = GEOMETRY) -> None:
         self.is_parametric = emission.model == "parametric"
+        self._components = [GEOMETRY.index(name) for name in components]
         self._coverage = Coverage(detector, *_CELLS, emitted_spectrum(detector, emission))
         table = self._coverage.table()
         low, high = table.limits()
@@ -93,7 +96,7 @@ class Response:
         everything, values = self._splines(geometry)
         u, v, by_slope = _stereographic(slopes)
         points = np.stack([u, v], axis=-1)
-        moments = everything(points)  # [n, b, k, 1 + 8]
+        moments = everything(points)  # [n, b, k, 1 + components]
         weights, changes, factor, (by_first, by_second, by_steepness) = self._weights(coefficients, slopes)
         signal = np.einsum("b,nbkg->nkg", weights, moments)
         shapes = [np.einsum("b,nbk->nk", weights, values(points, nu=nu)) for nu in ((1, 0), (0, 1))]
@@ -102,9 +105,9 @@ class Response:
         by_emission = np.einsum("cb,nbk->nkc", changes, moments[..., 0]) * factor[:, None, None]
         by_emission[..., 0] += signal[..., 0] * by_first[:, None]
         by_emission[..., 1] += signal[..., 0] * by_second[:, None]
-        return Answer(
-            signal[..., 0] * factor[:, None], signal[..., 1:] * factor[:, None, None], by_emission, turned
-        )  # fmt: skip
+        by_geometry = np.zeros((*signal.shape[:2], len(GEOMETRY)))
+        by_geometry[..., self._components] = signal[..., 1:] * factor[:, None, None]
+        return Answer(signal[..., 0] * factor[:, None], by_geometry, by_emission, turned)
 
     def _weights(self, coefficients: Float, slopes: Float) -> tuple[Float, Float, Float, tuple[Float, Float, Float]]:
         """Give weights of the moments [b] and their derivatives [6, b], the yield [n], and its own by each of two and slope."""
@@ -123,7 +126,7 @@ class Response:
         return weights, changes, growth, (s2, s2**2, slope[:, None] * slopes.T)
 
     def _splines(self, geometry: Float) -> tuple[NdBSpline, NdBSpline]:
-        """Give splines over the orientation: moments with their change by the geometry [b, k, 1 + 8], and alone [b, k]."""
+        """Give splines over the orientation: moments with their change by the geometry [b, k, 1 + g], and alone [b, k]."""
         if self._spline is None or self._geometry is None or not np.array_equal(geometry, self._geometry):
             tables = self._tables(geometry)
             moments = np.einsum("bnw,gkw->nbkg", self._kernels, tables, optimize=True)
@@ -139,7 +142,7 @@ class Response:
         return self._spline
 
     def _tables(self, geometry: Float) -> Float:
-        """Give ``T_k`` and its derivatives by the geometry, [1 + 8, k, direction].
+        """Give ``T_k`` and its derivatives by the wanted components, [1 + g, k, direction].
 
         Central differences: the table costs so little that forward-mode derivatives take six times as long.
         """
@@ -147,7 +150,7 @@ class Response:
         with torch.no_grad():
             changes = [
                 (self._coverage(point + along) - self._coverage(point - along)) / (2 * _STEP)
-                for along in _STEP * torch.eye(len(GEOMETRY), dtype=point.dtype)
+                for along in _STEP * torch.eye(len(GEOMETRY), dtype=point.dtype)[self._components]
             ]
             stacked = torch.stack([self._coverage(point), *changes])[:, :, self._rows]
         return np.asarray(stacked.reshape(*stacked.shape[:2], -1).numpy())

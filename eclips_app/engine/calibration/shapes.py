@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, map_coordinates
+from scipy.ndimage import map_coordinates
 
 from eclips_app.core.calibration import Observation
 from eclips_app.core.errors import EclipsError
@@ -155,8 +155,8 @@ def _heights(observation: Observation, at: Patches, heights: NDArray[np.floating
         raise EclipsError("the height map of the same place is missing", where=observation.name, hint="Give it.")
     pixels = np.asarray(heights, float) / observation.pixel_size_nm
     there = np.isfinite(pixels)
-    smooth = gaussian_filter(np.where(there, pixels, 0.0), 0.7) / np.maximum(gaussian_filter(there * 1.0, 0.7), 1e-6)
-    down, right = np.gradient(smooth)
+    filled = np.where(there, pixels, np.mean(pixels[there])) if there.any() else np.zeros_like(pixels)
+    down, right = (_differences(filled, axis) for axis in (0, 1))
     stated = np.array(observation.tilt_deg)
     unknowns = [
         Unknown("shift_row_px", 0.0, known.max_shift_px / 2, 1e-2),
@@ -172,6 +172,12 @@ def _heights(observation: Observation, at: Patches, heights: NDArray[np.floating
         return _slope(_turn(normals, stated + values[2:4]))
 
     return Shape(unknowns, slopes)
+
+
+def _differences(values: Float, axis: int) -> Float:
+    """Give derivatives per sample by differences of fourth order; of less at the border."""
+    first = np.gradient(values, axis=axis)
+    return np.asarray(first - np.gradient(np.gradient(first, axis=axis), axis=axis) / 6.0)
 
 
 def _planes(tilts_deg: Float, azimuths: Float, turn_deg: Float) -> Float:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import minimum_filter
 
 from eclips_app.core.calibration import KINDS, Calibrate, Observation, Parameter, default_parameters, parameter_names
 from eclips_app.core.context import Context
@@ -22,6 +24,7 @@ from eclips_app.engine.calibration.record import report, told
 from eclips_app.engine.calibration.regions import labels
 from eclips_app.engine.calibration.shapes import shape_of
 from eclips_app.engine.device import one_thread
+from eclips_app.engine.prepare import resolve_crop
 
 
 def calibrate_step(inputs: Arrays, params: Calibrate, context: Context) -> StepResult:
@@ -78,13 +81,32 @@ def _seen(observation: Observation, number: int, inputs: Arrays, params: Calibra
         found = replace(found, axis_px=((rows - 1) / 2, (columns - 1) / 2))
     signals = raw_signals(found, own, params.detector)
     grey, usable = signals.rows(0, signals.shape[0])
-    where = labels(found, grey, usable)
+    where = labels(found, grey, usable, context.check)
+    if found.heights is not None:
+        where = np.where(_known(own.get("heights"), found), where, -1)
     at = patches(found, grey, usable, where, params.grey_per_electron)
     if found.kind == "dark":
         return Seen(found, at, None)
     shape = shape_of(found, at, own.get("heights"))
     check_orientation(found, at, shape, params.detector)
     return Seen(found, at, shape)
+
+
+def _known(heights: NDArray[Any] | None, observation: Observation) -> NDArray[np.bool_]:
+    """Tell where a height map is known [row, col] of the crop, also after the largest shift.
+
+    Raises
+    ------
+    EclipsError
+        If there is no map, or it is not of the images' size.
+    """
+    assert observation.heights is not None
+    if heights is None:
+        raise EclipsError("the height map of the same place is missing", where=observation.name, hint="Give it.")
+    margin = 2 * int(np.ceil(observation.heights.max_shift_px)) + 5
+    far = minimum_filter(np.isfinite(heights), margin, mode="constant", cval=False)
+    crop = resolve_crop(observation.crop, heights.shape)
+    return np.asarray(far[crop.first_row : crop.end_row, crop.first_column : crop.end_column])
 
 
 def _parameters(params: Calibrate) -> list[Parameter]:

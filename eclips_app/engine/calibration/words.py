@@ -39,7 +39,10 @@ def label(name: str) -> str:
 
 def warnings_of(problem: Problem, found: Fit) -> list[str]:
     """Give sentences on what the observations cannot tell, and what contradicts."""
-    return [*_lost(problem, found), *_tied(problem, found), *_contradicted(problem, found), *_misfit(problem, found)]
+    return [
+        *_lost(problem, found), *_tied(problem, found), *_contradicted(problem, found), *_at_odds(problem, found),
+        *_misfit(problem, found),
+    ]  # fmt: skip
 
 
 def _lost(problem: Problem, found: Fit) -> list[str]:
@@ -65,7 +68,10 @@ def _tied(problem: Problem, found: Fit) -> list[str]:
     std = np.sqrt(np.diag(found.covariance))[:count]
     held = np.isfinite(std) & (std > 0) & (std <= _SILENT * problem.known_std[:count])
     safe = np.where(held, std, 1.0)
-    correlation = np.abs(found.covariance[:count, :count] / np.outer(safe, safe)) * np.outer(held, held)
+    both = np.outer(held, held)
+    correlation = np.where(
+        both, np.abs(np.where(both, found.covariance[:count, :count], 0.0) / np.outer(safe, safe)), 0.0
+    )
     np.fill_diagonal(correlation, 0.0)
     pairs = [
         (correlation[i, j], f"{label(problem.free[i])} and {label(problem.free[j])}")
@@ -113,6 +119,28 @@ def wanted_change(problem: Problem, found: Fit, place: int) -> tuple[float, floa
     if own <= 1e-9 * float(column @ column) or own <= 0:
         return 0.0, np.inf
     return -float(column @ problem.residuals(found.x)) / own, own**-0.5
+
+
+def _at_odds(problem: Problem, found: Fit) -> list[str]:
+    """Name the observation that the others disagree with most, and what it pulls."""
+    if found.disagreement.factor <= 1.0:
+        return []
+    worst, change = found.disagreement.observation, found.disagreement.change
+    std = np.sqrt(np.diag(found.covariance))
+    pulls = np.where(np.isfinite(std) & (std > 0), np.abs(change) / np.where(std > 0, std, 1.0), 0.0)[
+        : len(problem.free)
+    ]
+    seen = problem.seen[worst].observation
+    which = ""
+    if pulls.size:
+        place = int(pulls.argmax())
+        name, unit = problem.free[place], unit_of(problem.free[place])
+        which = f": without it the {label(name)} would be {found.x[place] + change[place]:.4g} {unit}".rstrip()
+        which += f" instead of {found.x[place]:.4g}"
+    return [
+        f"The observations contradict each other, {seen.name or seen.kind} most{which}. All deviations are "
+        f"{found.disagreement.factor:.2g} times larger for that: check sizes, tilts, magnification and contrast settings."
+    ]
 
 
 def _misfit(problem: Problem, found: Fit) -> list[str]:

@@ -19,6 +19,7 @@ from eclips_app.core.emission import EMISSION, Emission
 from eclips_app.core.steps import ClosedLoop
 from eclips_app.core.tolerance import GEOMETRY, Stated
 from eclips_app.engine.acceptance import geometry_vector, with_geometry
+from eclips_app.engine.emission.misfit import misfits
 from eclips_app.engine.forward import cells
 from eclips_app.engine.forward.linearised import Linearised
 from eclips_app.engine.refine.channels import Marginal
@@ -28,7 +29,6 @@ from eclips_app.engine.refine.solver import GaussNewton
 
 _MODEL_DRAWS = 4
 _LEAST_EXCESS = 1e-3
-_ALIKE = 0.15  #: of tan(tilt / 2)
 
 Float = NDArray[np.float64]
 
@@ -103,22 +103,13 @@ class Collector:
             self._add_model("emission", f"{other.model} instead", replace(self.field.params, emission=other), share)
 
     def add_misfit(self, relative: float, seed: int) -> None:
-        """Take signals that are off by a part of themselves, the same on facets of one orientation, as a calibration found.
-
-        Random functions of the orientation, of that size and alike over some 17 degrees (sums of random waves).
-        """
+        """Take signals that are off by a part of themselves, as a calibration found of its model of the emission."""
         if relative <= 0:
             return
-        generator = torch.Generator().manual_seed(seed)
         about = self.solver.at.about
-        slopes = about.scene.slopes
-        length = (1.0 + (slopes**2).sum(0)).sqrt()
-        for number in range(_MODEL_DRAWS):
-            waves = torch.randn((len(about.images), 2), generator=generator) / _ALIKE
-            phases = 2.0 * torch.pi * torch.rand((len(about.images), 1, 1), generator=generator)
-            turned = torch.einsum("ks,src->krc", waves.to(slopes), slopes / (1.0 + length)) + phases.to(slopes)
-            off = relative * 2.0**0.5 * torch.cos(turned) * about.images
-            change = self.solver.at.fitted.factor * self.solver.material.scaled(off)
+        azimuths = [segment.azimuth_deg for segment in self.field.params.detector.quadrants]
+        for number, wave in enumerate(misfits(about.scene.slopes, azimuths, _MODEL_DRAWS, seed)):
+            change = self.solver.at.fitted.factor * self.solver.material.scaled(relative * wave * about.images)
             moved = self.solve(self.solver.coupled(change)) / _MODEL_DRAWS**0.5
             self.add("emission", f"misfit {number + 1}", moved)
 
