@@ -1,10 +1,11 @@
 """Run benchmarks and print their tables.
 
 accuracy: figures of all methods on reference cases (--shared or ECLIPS_SHARED) and on fresh ones, beside targets and bounds.
-coverage: how often stated intervals hold the truth. emission: our electron scattering against published figures. engine and
-solver: time and memory of the linear reconstruction and of the closed loop. forward: the same of the forward model, errors of its
-derivatives, reference cases rendered. optics: field and flight of electrons. raytrace: ray tracer against renderer. real: what
-both methods leave of measured images. startup: of commands and window. The others: how quickly the window answers.
+calibration: intervals of calibrated detectors, and facets measured with them. coverage: how often stated intervals hold the
+truth. emission: our electron scattering against published figures. engine and solver: time and memory of the linear
+reconstruction and of the closed loop. forward: the same of the forward model, errors of its derivatives, reference cases
+rendered. optics: field and flight of electrons. raytrace: ray tracer against renderer. real: what both methods leave of measured
+images. startup: of commands and window. The others: how quickly the window answers.
 """
 
 from __future__ import annotations
@@ -21,7 +22,19 @@ from eclips_app.cli.tables import Table, table_text
 from eclips_app.core import paths
 from eclips_app.core.context import Context
 
-_OWN = ("accuracy", "coverage", "emission", "engine", "forward", "optics", "raytrace", "real", "solver", "startup")
+_OWN = (
+    "accuracy",
+    "calibration",
+    "coverage",
+    "emission",
+    "engine",
+    "forward",
+    "optics",
+    "raytrace",
+    "real",
+    "solver",
+    "startup",
+)
 
 
 def names() -> list[str]:
@@ -36,10 +49,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--large", action="store_true", help="engine, forward, solver: also 8192 or 4096 pixels (minutes)"
     )
     parser.add_argument(
-        "--quick", action="store_true", help="accuracy, coverage, emission, real, solver: a small version"
+        "--quick", action="store_true", help="accuracy, calibration, coverage, emission, real, solver: a small version"
     )
-    parser.add_argument("--cases", type=int, help="coverage: random cases; default: 200")
-    parser.add_argument("--seed", type=int, default=1, help="accuracy, coverage: of the random cases; default: 1")
+    parser.add_argument("--cases", type=int, help="calibration, coverage: random cases; default: 50, 200")
+    parser.add_argument("--seed", type=int, default=1, help="accuracy, calibration, coverage: of the random cases")
     parser.add_argument(
         "--case", action="append", default=[], metavar="NAME", help="accuracy, real: only this case; may be repeated"
     )
@@ -70,6 +83,7 @@ def _tables(name: str, args: argparse.Namespace, context: Context) -> list[dict[
     made = importlib.import_module(f"eclips_app.cli.bench_{name}")  # late: each needs its own part of the program
     given: dict[str, Callable[[], Iterable[Table]]] = {
         "accuracy": lambda: made.tables(args.shared, context, quick=args.quick, seed=args.seed, only=args.case),
+        "calibration": lambda: made.tables(args.shared, context, args.cases or 50, seed=args.seed, quick=args.quick),
         "coverage": lambda: made.tables(
             context, args.cases or (4 if args.quick else 200), seed=args.seed, quick=args.quick
         ),

@@ -127,6 +127,7 @@ class Observation:
         default_factory=dict
     )  #: energy_kev, working_distance_mm, contrast, brightness …
     sources: tuple[str, ...] = ()  #: files, for the record
+    sha256: tuple[str, ...] = ()  #: of the images, one for each source
     sphere: Sphere | None = None
     indent: Indent | None = None
     flat: Flat | None = None
@@ -154,7 +155,8 @@ class Calibrate:
     on pixels of the crop thinned out by ``info["observations"][N]["step"]``), and as ``info``:
 
     - ``detector``: the calibrated detector file as JSON;
-    - ``parameters``: list of {name, unit, mode, start, prior_std, value, std, source, at_limit}, `std` None where nothing holds it;
+    - ``parameters``: list of {name, unit, mode, start, prior_std, value, std, source, at_limit}, `std` None where nothing holds
+      it;
     - ``free``: names in the order of ``covariance`` and ``correlation`` (matrices);
     - ``observations``: list of {name, kind, step, used, chi2, residual_percent, found, text}, where `found` is what was measured
       (such as center_px, radius_px, rotation_deg, tilt_deg) as numbers, and `text` one sentence;
@@ -194,22 +196,23 @@ class FindReference:
 def default_parameters(detector: Detector, kinds: frozenset[str]) -> tuple[Parameter, ...]:
     """Give how parameters enter where nobody has chosen.
 
-    Gains are free within 20 %; offsets are free only with dark frames, for in all else they go with the gains; emission is free
-    with a sphere, which shows all slopes, and about Lambert's law by 1, which leaves out what no surface does. Geometry is free within its calibration's or data sheet's deviation, if there is one
-    (`core.tolerance.stated`), else fixed.
+    Gains are free; nothing but an earlier calibration holds them. Offsets are free only with dark frames or where their
+    deviation is stated, for in all else they go with the gains. Emission is free with a sphere, which shows all slopes, about
+    Lambert's law by 1, which leaves out what no surface does. Geometry is free within the deviation that its calibration or
+    typical dimensions state (`core.tolerance.stated`), else fixed.
     """
     known = stated(detector)
     found = []
     for name in parameter_names(detector):
         std: float | None = std_of(known, name) or None
-        if name.startswith("gain:"):
-            found.append(Parameter(name, FREE, std=std or 0.2))
+        is_free = std is not None or name.startswith("gain:")
+        if name.startswith("gain:") and detector.is_typical:
+            std = None  # what is typical of a set of images that was balanced is not known of the amplifiers
         elif name.startswith("offset:"):
-            found.append(Parameter(name, FREE if std or "dark" in kinds else FIXED, std=std))
+            is_free = is_free or "dark" in kinds
         elif name in EMISSION:
-            found.append(Parameter(name, FREE if "sphere" in kinds or std else FIXED, std=std or 1.0))
-        else:
-            found.append(Parameter(name, FREE if std else FIXED, std=std))
+            is_free, std = is_free or "sphere" in kinds, std or 1.0
+        found.append(Parameter(name, FREE if is_free else FIXED, std=std))
     return tuple(found)
 
 

@@ -1,8 +1,9 @@
 """How well a detector, its amplifiers, the pixel size and the emission are known: stated, never guessed.
 
 A detector file may state it in ``calibration``: ``"parameters"``, a list of names, and ``"covariance"``, a matrix in the order
-of the list. Names are those of `GEOMETRY`, ``gain:E`` (relative) and ``offset:E`` (grey values) for a segment E, of `EMISSION` and
-`SCAN`. What the user types goes before what the file states. A detector of typical dimensions has the tolerances `TYPICAL`.
+of the list. Names are those of `GEOMETRY`, ``gain:E`` (relative) and ``offset:E`` (grey values) for a segment E, and those of
+`EMISSION` and `SCAN`. What the user types goes before what the file states. A detector of typical dimensions has the tolerances
+`TYPICAL`.
 """
 
 from __future__ import annotations
@@ -77,6 +78,8 @@ class Stated:
         Groups of which nothing is stated: "gains", "geometry", "pixel size", "emission".
     pixel_size, emission : float
         Relative standard deviation, and share of the difference between emission models; 0 where nothing is stated.
+    misfit : float
+        Part of the signal by which the calibrated model missed the objects of known shape, alike on facets of one orientation.
     """
 
     names: tuple[str, ...]
@@ -84,6 +87,7 @@ class Stated:
     missing: tuple[str, ...]
     pixel_size: float
     emission: float
+    misfit: float = 0.0
 
     def part(self, names: tuple[str, ...]) -> tuple[tuple[str, ...], NDArray[np.float64]]:
         """Give those of `names` that vary, and their covariance."""
@@ -91,7 +95,9 @@ class Stated:
         return tuple(self.names[i] for i in chosen), self.covariance[np.ix_(chosen, chosen)]
 
 
-def stated(detector: Detector, typed: Tolerances | None = None, *, levelled: bool = False) -> Stated:
+def stated(
+    detector: Detector, typed: Tolerances | None = None, *, levelled: bool = False, coefficients: bool = True
+) -> Stated:
     """Give what is known of a detector's uncertainties.
 
     Parameters
@@ -100,6 +106,8 @@ def stated(detector: Detector, typed: Tolerances | None = None, *, levelled: boo
         Typed by the user.
     levelled : bool
         Whether gains were chosen that make the image level; then they have at least the tolerance of `TYPICAL`.
+    coefficients : bool
+        Whether the emission is parametric; else what is known of its coefficients says nothing.
 
     Raises
     ------
@@ -118,7 +126,8 @@ def stated(detector: Detector, typed: Tolerances | None = None, *, levelled: boo
             value = TYPICAL.gain_percent
         if value is not None:
             variances.update({name: (0.01 * value if field.name.endswith("percent") else value) ** 2 for name in known})
-    kept = [i for i, name in enumerate(names) if name not in variances]
+    unused = () if coefficients and typed.emission_percent is None else EMISSION
+    kept = [i for i, name in enumerate(names) if name not in variances and name not in unused]
     everything = (*(names[i] for i in kept), *variances)
     matrix = np.zeros((len(everything), len(everything)))
     matrix[: len(kept), : len(kept)] = covariance[np.ix_(kept, kept)]
@@ -127,6 +136,7 @@ def stated(detector: Detector, typed: Tolerances | None = None, *, levelled: boo
     return Stated(
         tuple(everything[i] for i in vary), matrix[np.ix_(vary, vary)], _missing(everything, typed),
         0.01 * (typed.pixel_size_percent or 0.0), 0.01 * (typed.emission_percent or 0.0),
+        _misfit(detector) if typed.emission_percent is None else 0.0,
     )  # fmt: skip
 
 
@@ -157,12 +167,21 @@ def _typical(field: str, detector: Detector) -> float | None:
     return value
 
 
+def _misfit(detector: Detector) -> float:
+    found = (detector.calibration or {}).get("model_error_percent", 0.0)
+    if isinstance(found, bool) or not isinstance(found, (int, float)) or not 0 <= found <= 100:
+        raise EclipsError(
+            f"the model's error is {found!r}", where="calibration: model_error_percent", hint="Give 0 to 100 percent."
+        )
+    return 0.01 * float(found)
+
+
 def _missing(names: tuple[str, ...], typed: Tolerances) -> tuple[str, ...]:
     there = {
         "gains": any(name.startswith(("gain:", "offset:")) for name in names),
         "geometry": any(name in GEOMETRY for name in names),
         "pixel size": typed.pixel_size_percent is not None,
-        "emission": typed.emission_percent is not None,
+        "emission": typed.emission_percent is not None or any(name in EMISSION for name in names),
     }
     return tuple(name for name, known in there.items() if not known)
 

@@ -8,7 +8,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from eclips_app.gui.faults import Faults
-from eclips_app.gui.flows import check, files, help, images, measure, reconstruct, series, simulate, uncertainty
+from eclips_app.gui.flows import (
+    calibration,
+    calibration_files,
+    check,
+    files,
+    help,
+    images,
+    measure,
+    reconstruct,
+    series,
+    simulate,
+    uncertainty,
+)
 from eclips_app.gui.panels import PANELS
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
 from eclips_app.gui.session import Session
@@ -32,7 +44,19 @@ def make_application(arguments: Sequence[str] = ()) -> QtWidgets.QApplication:
 def make_window(session: Session) -> MainWindow:
     """Register all commands and make the main window."""
     session.theme.apply()
-    for flow in (files, images, reconstruct, check, measure, uncertainty, series, simulate, help):
+    for flow in (
+        files,
+        images,
+        calibration,
+        calibration_files,
+        reconstruct,
+        check,
+        measure,
+        uncertainty,
+        series,
+        simulate,
+        help,
+    ):
         flow.register(session)
     return MainWindow(session)
 

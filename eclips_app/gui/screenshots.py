@@ -11,8 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from eclips_app.gui.app import make_application, make_window
-from eclips_app.gui.flows import simulate, uncertainty
+from eclips_app.gui.flows import calibration, simulate, uncertainty
 from eclips_app.gui.panels import PANELS
+from eclips_app.gui.panels.calibration.view import CalibrationPanel
 from eclips_app.gui.panels.check.view import CheckPanel
 from eclips_app.gui.panels.simulate.view import SimulatePanel
 from eclips_app.gui.qt import QtCore, QtWidgets
@@ -84,6 +85,10 @@ def main() -> int:
                     simulate.flow_of(session).choose_pixel((300, 140))
                     wait_until(lambda: simulate.flow_of(session).live.angles is not None, 20_000)
                     settle(200)
+                if key == "calibration" and not calibration.flow_of(session).plan.references:
+                    calibration.flow_of(session).add("indent")
+                    wait_until(lambda: _is_settled(window), 60_000)
+                    settle(200)
                 if key == "uncertainty" and session.project.run is not None:
                     rows, columns = session.project.run.arrays["height"].shape
                     if uncertainty.flow_of(session).pixel is None:
@@ -98,8 +103,9 @@ def main() -> int:
 
 def _is_settled(window: QtWidgets.QWidget) -> bool:
     """Whether what is drawn step by step is drawn."""
-    views: list[RenderView | SimulatePanel | CheckPanel] = [
-        *window.findChildren(RenderView), *window.findChildren(SimulatePanel), *window.findChildren(CheckPanel)
+    views: list[RenderView | SimulatePanel | CheckPanel | CalibrationPanel] = [
+        *window.findChildren(RenderView), *window.findChildren(SimulatePanel), *window.findChildren(CheckPanel),
+        *window.findChildren(CalibrationPanel),
     ]  # fmt: skip
     return all(view.is_settled for view in views if view.isVisible())
 

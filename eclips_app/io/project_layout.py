@@ -1,6 +1,6 @@
 """Where things are inside a project file, and how they are written.
 
-Arrays are stored once, under ``/sets/<id>``, ``/runs/<id>`` and ``/maps/<id>``; ``/state`` is the JSON of
+Arrays are stored once, under ``/sets/<id>``, ``/runs/<id>``, ``/maps/<id>`` and ``/calibrations/<id>``; ``/state`` is the JSON of
 `model.snapshot`, with the arrays by key. ``/input`` and ``/reconstruction`` are hard links to the selected set and its
 starred (else selected, else last) run. Two or more sets of one shape are a time series: then both are groups of virtual
 datasets over the frames, in the order of time, within the same file.
@@ -26,7 +26,7 @@ from eclips_app.version import VERSION
 SCHEMA = "eclips-project"
 LAYOUT_VERSION = 1
 
-_KEY = re.compile(r"(sets/[\w-]+/quadrants/\d{1,3}|(sets|runs|maps)/[\w-]+/[\w-]+)\Z")
+_KEY = re.compile(r"(sets/[\w-]+/quadrants/\d{1,3}|(sets|runs|maps|calibrations)/[\w-]+/[\w-]+)\Z")
 _UNITS = {
     "height": "nm", "height_std": "nm", "residual": "grey value", "normals": "1", "rho": "1", "chi2": "1", "chi2_known": "1",
     "deviations": "pixel size",
@@ -168,6 +168,15 @@ def _describe(file: h5py.File, state: dict[str, Any]) -> None:
         group = file[f"maps/{item['id']}"]
         group.attrs["name"] = _text(item["name"])
         _label(group, item["pixel_size_nm"])
+    for item in _of_kind(state, "calibration"):
+        group = file.require_group(f"calibrations/{item['id']}")
+        group.attrs["name"], group.attrs["created"] = _text(item["name"]), item["created"]
+        group.attrs["detector"] = json.dumps(item["detector"], allow_nan=False)
+        for array in group.values():
+            array.attrs["long_name"], array.attrs["unit"] = (
+                "measured minus calibrated model [segment, row, column]",
+                "%",
+            )
     for item in _of_kind(state, "run"):
         group = file.require_group(f"runs/{item['id']}")
         for name, value in provenance(item).items():

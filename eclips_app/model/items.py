@@ -15,7 +15,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from eclips_app.core.calibration import Observation, Parameter
 from eclips_app.core.detector import Detector
+from eclips_app.core.emission import Emission
 
 
 def new_id() -> str:
@@ -168,4 +170,60 @@ class Measurement:
     values: dict[str, dict[str, Any]]  #: name -> {"value", "std", "unit"}
 
 
-Item = SegmentSet | DetectorItem | Run | HeightMap | ProfileLine | Measurement
+@dataclass(frozen=True)
+class Reference:
+    """A set of images that shows an object of known shape.
+
+    What the set itself tells (pixel size, crop, shifts, clip levels, acquisition) is not kept in `observation`, but taken from
+    the set when it is used.
+    """
+
+    id: str
+    set_id: str
+    observation: Observation
+    map_id: str = ""  #: height map of the same place, for the kind "heights"
+    used: bool = True
+    text: str = ""  #: what was found, in words
+    seen: str = ""  #: the images as they were when it was found (`model.calibration.images_print`)
+
+
+@dataclass(frozen=True)
+class CalibrationPlan:
+    """What the next calibration is made of; a project has one."""
+
+    id: str
+    detector: Detector | None = None  #: to start from; None: the one in use
+    references: tuple[Reference, ...] = ()
+    parameters: tuple[Parameter, ...] = ()  #: those that are chosen by hand
+    emission: Emission = field(default_factory=lambda: Emission("parametric"))
+    grey_per_electron: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """A finished calibration with everything that made it. Arrays are read-only.
+
+    Attributes
+    ----------
+    plan : CalibrationPlan
+        As it was, so that one can go back to it.
+    params : dict
+        The step's parameters as JSON (`core.calibration.Calibrate`).
+    info : dict
+        What the step gave, without the detector; `references` (ids, in the order of the observations) and `prints` (the
+        observations as they were, by id; `model.calibration.reference_print`).
+    arrays : dict
+        ``residual_N`` [k, row, col] of observation N, in % of the signal.
+    """
+
+    id: str
+    name: str
+    created: str  #: ISO 8601, UTC
+    detector: Detector
+    plan: CalibrationPlan
+    params: dict[str, Any]
+    info: dict[str, Any]
+    arrays: dict[str, NDArray[Any]]
+
+
+Item = SegmentSet | DetectorItem | Run | HeightMap | ProfileLine | Measurement | CalibrationPlan | Calibration

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from eclips_app.core import schema
 from eclips_app.core.detector import Detector
+from eclips_app.core.emission import Emission, calibrated_emission
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.steps import STEPS, ClosedLoop, Reconstruct, StepResult
 from eclips_app.model.items import Run, SegmentImage, SegmentSet, new_id
@@ -34,6 +35,9 @@ class Options:
     fit: ClosedLoop = field(default_factory=ClosedLoop)
     start_run_id: str = ""  #: run whose heights closed-loop starts from; empty: the linear reconstruction
     rho_run_id: str = ""  #: run whose material factor is taken for the brightness "known"
+    as_calibrated: bool = (
+        False  #: the emission that the detector was calibrated with goes before that of `fit`, if there is one
+    )
 
     @property
     def step(self) -> str:
@@ -43,6 +47,10 @@ class Options:
     def balance_for(self, detector: Detector) -> str:
         """Give where the gains come from, "file" or "level"."""
         return self.balance if self.balance != "auto" else "level" if detector.is_typical else "file"
+
+    def emission_for(self, detector: Detector) -> Emission:
+        """Give how electrons leave the surface; raises `EclipsError` if the detector's calibration is unsound."""
+        return (calibrated_emission(detector) if self.as_calibrated else None) or self.fit.emission
 
 
 #: Fields of `ClosedLoop` that the linear reconstruction does not have.
@@ -73,7 +81,8 @@ def parameters(segment_set: SegmentSet, detector: Detector, options: Options) ->
     )
     if options.method == "linear":
         return common
-    return replace(options.fit, **{f.name: getattr(common, f.name) for f in fields(common)})
+    fit = replace(options.fit, emission=options.emission_for(detector))
+    return replace(fit, **{f.name: getattr(common, f.name) for f in fields(common)})
 
 
 def given_by_runs(options: Options, segment_set: SegmentSet, run_of: Callable[[str], Run | None]) -> dict[str, Given]:

@@ -1,7 +1,7 @@
 """The project as JSON and arrays by key: what is saved, sent to another process, and read back.
 
-Arrays keep their place in the keys: ``sets/<id>/quadrants/<k>``, ``sets/<id>/exclude``, ``runs/<id>/<name>`` and
-``maps/<id>/height``. In the JSON, ``{"$array": key}`` stands for them.
+Arrays keep their place in the keys: ``sets/<id>/quadrants/<k>``, ``sets/<id>/exclude``, ``runs/<id>/<name>``,
+``maps/<id>/height`` and ``calibrations/<id>/<name>``. In the JSON, ``{"$array": key}`` stands for them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,17 @@ from numpy.typing import NDArray
 
 from eclips_app.core import schema
 from eclips_app.core.errors import EclipsError
-from eclips_app.model.items import DetectorItem, HeightMap, Item, Measurement, ProfileLine, Run, SegmentSet
+from eclips_app.model.items import (
+    Calibration,
+    CalibrationPlan,
+    DetectorItem,
+    HeightMap,
+    Item,
+    Measurement,
+    ProfileLine,
+    Run,
+    SegmentSet,
+)
 from eclips_app.model.project import Project, Selection
 
 #: Version of the JSON that `to_state` gives.
@@ -33,6 +43,8 @@ _KINDS: dict[str, type[Item]] = {
     "map": HeightMap,
     "line": ProfileLine,
     "measurement": Measurement,
+    "calibration-plan": CalibrationPlan,
+    "calibration": Calibration,
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
@@ -156,6 +168,8 @@ def _array_key(item: Item, path: tuple[str, ...]) -> str:
             place = ("runs", item.id, name)
         case HeightMap(), _:
             place = ("maps", item.id, *path)
+        case Calibration(), ("arrays", name):
+            place = ("calibrations", item.id, name)
         case _:
             raise TypeError(f"{type(item).__name__}.{'.'.join(path)} is an array that no key is known for")
     return "/".join(place)

@@ -237,6 +237,28 @@ def test_method_and_emission_go_with_the_run(panel: ReconstructPanel, held: Sess
     assert (job.params.quality, job.params.emission) == ("metrology", Emission("tabulated", "Si"))
 
 
+def test_a_calibrated_emission_is_taken_unless_another_is_chosen(panel: ReconstructPanel, held: Session, qtbot) -> None:
+    fill(held, runs=0)
+    emission = {"model": "parametric", "material": "Cu", "coefficients": [0.1, 0.0, 0.2, 0.1, 0.0, 0.0]}
+    calibration = {"method": "fit", "emission": emission}
+    held.do(edits.set_detector(held.project, detector(calibration=calibration)))
+    choice = panel.choice
+    qtbot.mouseClick(choice.button("Standard"), LEFT)
+    assert choice.emission.currentText() == "As calibrated"
+    assert not choice.material.isVisible()
+    qtbot.mouseClick(panel.button, LEFT)
+    jobs = held.jobs.jobs  # type: ignore[attr-defined]
+    assert jobs[0].params.emission.coefficients == (0.1, 0.0, 0.2, 0.1, 0.0, 0.0)
+    jobs[0].cancel()
+    pick(choice.emission, "lambert")
+    qtbot.mouseClick(panel.button, LEFT)
+    assert jobs[-1].params.emission == Emission()
+    jobs[-1].cancel()
+    held.do(edits.set_detector(held.project, detector(calibration={"method": "fit", "emission": {"model": "odd"}})))
+    assert choice.emission.findText("As calibrated") < 0
+    assert choice.emission.currentText() == "Cosine law (Lambert)"
+
+
 def test_emission_of_a_material_asks_for_the_beam_energy(panel: ReconstructPanel, held: Session, qtbot) -> None:
     fill(held, runs=0)
     assert panel.button.isEnabled()

@@ -30,6 +30,7 @@ _CELLS = 90, 144  #: polar and azimuth cells of the valid solid angle
 _NODES = 33  #: of the splines along each axis of the orientation
 _REACH = float(np.tan(np.deg2rad(STEEPEST_DEG) / 2))  #: of the stereographic coordinates
 _DEGREE = 3
+_STEP = 1e-3  #: mm or degrees, over which tables are differentiated
 
 
 @dataclass(frozen=True)
@@ -76,31 +77,31 @@ class Response:
         self._theta, self._phi = (each.ravel() for each in np.meshgrid(t, f, indexing="ij"))
         self._solid = np.sin(self._theta) * step * float(table.phi[1]) / np.pi
         along = np.linspace(-_REACH, _REACH, _NODES)
-        u, v = (each.ravel() for each in np.meshgrid(along, along, indexing="ij"))
-        kernels = _parametric_kernels if self.is_parametric else _expanded_kernels(detector, emission, (t[0], t[-1]))
+        u, v = np.repeat(along, _NODES), np.tile(along, _NODES)
+        limits = float(t[0]), float(t[-1])
+        kernels = _parametric_kernels if self.is_parametric else _expanded_kernels(detector, emission, limits)
         self._kernels = kernels(_normals(u, v), self._theta, self._phi) * self._solid  # [b, node, direction]
         self._along = along
         self._geometry: Float | None = None
-        self._spline: NdBSpline | None = None
-        self._level: Float = np.zeros(0)
+        self._spline: tuple[NdBSpline, NdBSpline] | None = None
 
     def at(self, geometry: Float, coefficients: Float, slopes: Float) -> Answer:
         """Give the signals of facets with slopes [2, n] (right, up) for unit yield at normal incidence.
 
         `coefficients` [6] are those of `core.emission.COEFFICIENTS`; used by the parametric model alone.
         """
-        spline = self._splines(geometry)
+        everything, values = self._splines(geometry)
         u, v, by_slope = _stereographic(slopes)
         points = np.stack([u, v], axis=-1)
-        moments, by_u, by_v = (spline(points, nu=nu) for nu in (None, (1, 0), (0, 1)))  # [n, b, k, 9]
-        weights, changes, factor, yields = self._weights(coefficients, slopes)
+        moments = everything(points)  # [n, b, k, 1 + 8]
+        weights, changes, factor, (by_first, by_second, by_steepness) = self._weights(coefficients, slopes)
         signal = np.einsum("b,nbkg->nkg", weights, moments)
-        shapes = [np.einsum("b,nbk->nk", weights, each[..., 0]) for each in (by_u, by_v)]
+        shapes = [np.einsum("b,nbk->nk", weights, values(points, nu=nu)) for nu in ((1, 0), (0, 1))]
         turned = np.einsum("nkc,ncs->nks", np.stack(shapes, -1), by_slope)
-        turned = turned * factor[:, None, None] + signal[..., 0][..., None] * yields[2][:, None, :]
+        turned = turned * factor[:, None, None] + signal[..., 0][..., None] * by_steepness[:, None, :]
         by_emission = np.einsum("cb,nbk->nkc", changes, moments[..., 0]) * factor[:, None, None]
-        for place in (0, 1):
-            by_emission[..., place] += signal[..., 0] * yields[place][:, None]
+        by_emission[..., 0] += signal[..., 0] * by_first[:, None]
+        by_emission[..., 1] += signal[..., 0] * by_second[:, None]
         return Answer(
             signal[..., 0] * factor[:, None], signal[..., 1:] * factor[:, None, None], by_emission, turned
         )  # fmt: skip
@@ -121,28 +122,34 @@ class Response:
         slope = (coefficients[0] + 2 * coefficients[1] * s2) * 2 / (1 + steep) ** 2
         return weights, changes, growth, (s2, s2**2, slope[:, None] * slopes.T)
 
-    def _splines(self, geometry: Float) -> NdBSpline:
-        """Give the moments and their change with the geometry, [b, k, 1 + 8], as splines over the orientation."""
+    def _splines(self, geometry: Float) -> tuple[NdBSpline, NdBSpline]:
+        """Give splines over the orientation: moments with their change by the geometry [b, k, 1 + 8], and alone [b, k]."""
         if self._spline is None or self._geometry is None or not np.array_equal(geometry, self._geometry):
             tables = self._tables(geometry)
             moments = np.einsum("bnw,gkw->nbkg", self._kernels, tables, optimize=True)
             grid = moments.reshape(_NODES, _NODES, *moments.shape[1:])
             first = make_interp_spline(self._along, grid, k=_DEGREE, axis=0)
             second = make_interp_spline(self._along, first.c, k=_DEGREE, axis=1)
-            self._spline = NdBSpline((first.t, second.t), np.moveaxis(second.c, 0, 1), _DEGREE)
+            knots, coefficients = (first.t, second.t), np.moveaxis(second.c, 0, 1)
+            self._spline = (
+                NdBSpline(knots, np.ascontiguousarray(coefficients), _DEGREE),
+                NdBSpline(knots, np.ascontiguousarray(coefficients[..., 0]), _DEGREE),
+            )
             self._geometry = geometry.copy()
         return self._spline
 
     def _tables(self, geometry: Float) -> Float:
-        """Give ``T_k`` and its derivatives by the geometry, [1 + 8, k, direction]."""
+        """Give ``T_k`` and its derivatives by the geometry, [1 + 8, k, direction].
+
+        Central differences: the table costs so little that forward-mode derivatives take six times as long.
+        """
         point = torch.from_numpy(np.ascontiguousarray(geometry))
-        found = []
-        for number in range(len(GEOMETRY)):
-            along = torch.zeros_like(point)
-            along[number] = 1.0
-            table, change = torch.func.jvp(self._coverage, (point,), (along,))
-            found.append(change)
-        stacked = torch.stack([table, *found])[:, :, self._rows]
+        with torch.no_grad():
+            changes = [
+                (self._coverage(point + along) - self._coverage(point - along)) / (2 * _STEP)
+                for along in _STEP * torch.eye(len(GEOMETRY), dtype=point.dtype)
+            ]
+            stacked = torch.stack([self._coverage(point), *changes])[:, :, self._rows]
         return np.asarray(stacked.reshape(*stacked.shape[:2], -1).numpy())
 
 

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from eclips_app.core.emission import Emission
+from eclips_app.core.emission import EMISSION, Emission
 from eclips_app.core.steps import ClosedLoop
 from eclips_app.core.tolerance import GEOMETRY, Stated
 from eclips_app.engine.acceptance import geometry_vector, with_geometry
@@ -28,6 +28,7 @@ from eclips_app.engine.refine.solver import GaussNewton
 
 _MODEL_DRAWS = 4
 _LEAST_EXCESS = 1e-3
+_ALIKE = 0.15  #: of tan(tilt / 2)
 
 Float = NDArray[np.float64]
 
@@ -82,14 +83,17 @@ class Collector:
             mixed = torch.from_numpy(column).to(found.maps)
             self.add("gains", name, (mixed[:, None, None] * found.maps).sum(0))
 
-    def add_geometry(self, stated: Stated) -> None:
-        """Take what follows the stated errors of the geometry."""
-        names, covariance = stated.part(GEOMETRY)
-        detector, start = self.field.params.detector, geometry_vector(self.field.params.detector)
+    def add_detector(self, stated: Stated) -> None:
+        """Take what follows the stated errors of geometry and emission, which a calibration finds together."""
+        params = self.field.params
+        emission, start = params.emission, geometry_vector(params.detector)
+        names, covariance = stated.part((*GEOMETRY, *EMISSION) if emission.coefficients else GEOMETRY)
         for name, column in _components(names, covariance):
-            change = np.array([column[names.index(n)] if n in names else 0.0 for n in GEOMETRY])
-            moved = replace(self.field.params, detector=with_geometry(detector, start + change))
-            self._add_model("geometry", name, moved, 1.0)
+            change = {known: float(value) for known, value in zip(names, column, strict=True)}
+            moved = with_geometry(params.detector, start + [change.get(n, 0.0) for n in GEOMETRY])
+            bent = tuple(c + change.get(n, 0.0) for c, n in zip(emission.coefficients, EMISSION, strict=False))
+            other = replace(params, detector=moved, emission=replace(emission, coefficients=bent))
+            self._add_model("emission" if name in EMISSION else "geometry", name, other, 1.0)
 
     def add_emission(self, share: float) -> None:
         """Take a share of the difference between Lambert's law and the material's table."""
@@ -97,6 +101,26 @@ class Collector:
         other = Emission("tabulated", emission.material) if emission.model == "lambert" else Emission()
         if share > 0 and self.field.params.detector.beam is not None:
             self._add_model("emission", f"{other.model} instead", replace(self.field.params, emission=other), share)
+
+    def add_misfit(self, relative: float, seed: int) -> None:
+        """Take signals that are off by a part of themselves, the same on facets of one orientation, as a calibration found.
+
+        Random functions of the orientation, of that size and alike over some 17 degrees (sums of random waves).
+        """
+        if relative <= 0:
+            return
+        generator = torch.Generator().manual_seed(seed)
+        about = self.solver.at.about
+        slopes = about.scene.slopes
+        length = (1.0 + (slopes**2).sum(0)).sqrt()
+        for number in range(_MODEL_DRAWS):
+            waves = torch.randn((len(about.images), 2), generator=generator) / _ALIKE
+            phases = 2.0 * torch.pi * torch.rand((len(about.images), 1, 1), generator=generator)
+            turned = torch.einsum("ks,src->krc", waves.to(slopes), slopes / (1.0 + length)) + phases.to(slopes)
+            off = relative * 2.0**0.5 * torch.cos(turned) * about.images
+            change = self.solver.at.fitted.factor * self.solver.material.scaled(off)
+            moved = self.solve(self.solver.coupled(change)) / _MODEL_DRAWS**0.5
+            self.add("emission", f"misfit {number + 1}", moved)
 
     def add_pixel_size(self, relative: float) -> None:
         """Take the pixel size: heights go with it, as slopes are what is measured."""

@@ -37,7 +37,10 @@ class Measured:
         self.device = choose_device(params.device)
         self.signals = Signals(inputs, params)
         self.signals.gains = np.asarray(start.info["gains"])
-        self.stated = stated(params.detector, params.tolerances, levelled=params.balance == "level")
+        self.stated = stated(
+            params.detector, params.tolerances, levelled=params.balance == "level",
+            coefficients=params.emission.model == "parametric",
+        )  # fmt: skip
         self.channels = self._channels()
 
     @property

@@ -64,11 +64,12 @@ def emission_text(emission: Mapping[str, Any]) -> str:
     return f"{material}, table" if model == "tabulated" else f"{material}, parametric"
 
 
-def needs_beam(options: Options) -> bool:
+def needs_beam(options: Options, detector: Detector | None) -> bool:
     """Whether the emission that is chosen is one of a material, which depends on the beam energy."""
-    return method_of(options).is_exact and options.fit.emission.needs_table
+    emission = options.fit.emission if detector is None else options.emission_for(detector)
+    return method_of(options).is_exact and emission.needs_table
 
 
 def lacks_beam(options: Options, detector: Detector | None) -> bool:
     """Whether the beam energy is needed and the detector does not give it."""
-    return needs_beam(options) and detector is not None and detector.beam is None
+    return detector is not None and needs_beam(options, detector) and detector.beam is None

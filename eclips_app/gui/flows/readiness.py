@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from eclips_app.core import schema
+from eclips_app.core.calibration_match import differences
 from eclips_app.core.detector import Detector
 from eclips_app.core.units import format_length
 from eclips_app.gui.flows.new_sets import WEAK_MATCH
@@ -37,12 +38,22 @@ def checklist(project: Project, segment_set: SegmentSet | None) -> tuple[Check, 
         if detector is not None and len(segment_set.images) == len(detector.quadrants):
             checks.append(_order(segment_set, detector))
         checks.append(_registration(segment_set))
+        if detector is not None and (found := differing(detector, segment_set)):
+            checks.append(Check("calibration", "warning", " ".join(found), "calibration", "Calibrate"))
     return tuple(checks)
 
 
 def is_ready(project: Project, segment_set: SegmentSet | None) -> bool:
     """Whether nothing stands against a reconstruction."""
     return all(check.state != "error" for check in checklist(project, segment_set))
+
+
+def differing(detector: Detector, segment_set: SegmentSet) -> list[str]:
+    """Say in what a set's images differ from those that a detector was calibrated with."""
+    found: dict[str, None] = {}
+    for image in segment_set.images:
+        found |= dict.fromkeys(differences(detector.calibration or {}, asdict(image.acquisition)))
+    return list(found)
 
 
 def slope_limit_deg(detector: Detector) -> float:

@@ -52,7 +52,7 @@ class ReconstructFlow(QtCore.QObject):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._session = session
-        self.options = Options()
+        self.options = Options(as_calibrated=True)
         self.task: Task | None = None
         self.queue: list[str] = []
         self._batch_size = 0
@@ -118,9 +118,12 @@ class ReconstructFlow(QtCore.QObject):
     def _checks(self, segment_set: SegmentSet | None, options: Options) -> tuple[Check, ...]:
         project = self._session.project
         checks = checklist(project, segment_set)
-        if lacks_beam(options, project.detector):
-            text = f"Emission of {options.fit.emission.material} needs the beam energy"
-            checks += (Check("emission", "error", text, "detector", "Enter energy"),)
+        try:
+            if lacks_beam(options, project.detector):
+                text = f"Emission of {options.fit.emission.material} needs the beam energy"
+                checks += (Check("emission", "error", text, "detector", "Enter energy"),)
+        except EclipsError as error:  # in the calibration of the detector file
+            checks += (Check("emission", "error", error.what, "detector", "Show detector"),)
         if segment_set is not None:
             try:
                 self._given(segment_set, options)

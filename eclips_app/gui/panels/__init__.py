@@ -41,6 +41,14 @@ PANELS = (
     PanelInfo(
         "detector", "Detector", "detector", "Ctrl+3", f"{_P}.detector.view:DetectorPanel", help="Detector geometry"
     ),
+    PanelInfo(
+        "calibration",
+        "Calibration",
+        "calibration",
+        "Ctrl+0",
+        f"{_P}.calibration.view:CalibrationPanel",
+        help="Calibrate the detector on objects of known shape",
+    ),
     PanelInfo("surface3d", "3D", "surface", "Ctrl+4", f"{_P}.surface3d.view:Surface3DPanel", help="The surface in 3D"),
     PanelInfo("profile", "Profile", "profile", "Ctrl+5", f"{_P}.profile.view:ProfilePanel", help="Line profiles"),
     PanelInfo("series", "Series", "series", "Ctrl+6", f"{_P}.series.view:SeriesPanel", help="Frames over time"),

@@ -26,3 +26,12 @@ class CalmCombo(QtWidgets.QComboBox):
     def show_data(self, data: object) -> None:
         """Choose the entry with this data without sending it."""
         self.setCurrentIndex(max(0, self.findData(data)))
+
+
+def offer(combo: CalmCombo, choices: list[tuple[str, str]], chosen: str) -> None:
+    """Fill a combo with choices (text, key) if they are not those that it has, and choose one."""
+    if [(combo.itemText(i), combo.itemData(i)) for i in range(combo.count())] != choices:
+        combo.clear()
+        for text, key in choices:
+            combo.addItem(text, key)
+    combo.show_data(chosen)

@@ -11,7 +11,7 @@ from eclips_app.gui.panels.reconstruct import fit_texts
 from eclips_app.gui.qt import QtWidgets
 from eclips_app.gui.session import Session
 from eclips_app.gui.widgets.automatic_fields import AutomaticFields
-from eclips_app.gui.widgets.calm_combo import CalmCombo
+from eclips_app.gui.widgets.calm_combo import CalmCombo, offer
 
 _START_TIP = "Heights to start from: those that Live finds, or those of an earlier run, which saves steps"
 _BRIGHTNESS_TIP = (
@@ -65,15 +65,6 @@ class FitForm(AutomaticFields):
 
     def _reset(self) -> None:
         self._flow.set_options(fit_texts.with_automatic_fit(self._flow.options))
-
-
-def offer(combo: CalmCombo, choices: list[tuple[str, str]], chosen: str) -> None:
-    """Fill a combo with choices (text, key) if they are not those that it has, and choose one."""
-    if [(combo.itemText(i), combo.itemData(i)) for i in range(combo.count())] != choices:
-        combo.clear()
-        for text, key in choices:
-            combo.addItem(text, key)
-    combo.show_data(chosen)
 
 
 def back_to_automatic(of_what: str) -> QtWidgets.QPushButton:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from eclips_app.core.emission import materials
-from eclips_app.gui.flows.methods import METHODS, lacks_beam, method_of, needs_beam
+from eclips_app.core.detector import Detector
+from eclips_app.core.emission import calibrated_emission, materials
+from eclips_app.core.errors import EclipsError
+from eclips_app.gui.flows.methods import METHODS, method_of, needs_beam
 from eclips_app.gui.flows.reconstruct import ReconstructFlow
 from eclips_app.gui.panels.reconstruct.presenter import beam_text
 from eclips_app.gui.qt import QtWidgets
 from eclips_app.gui.session import Session
-from eclips_app.gui.widgets.calm_combo import CalmCombo
+from eclips_app.gui.widgets.calm_combo import CalmCombo, offer
 
-_EMISSIONS = (("Cosine law (Lambert)", "lambert"), ("Table of the material", "tabulated"), ("Parametric", "parametric"))
+_EMISSIONS = [("Cosine law (Lambert)", "lambert"), ("Table of the material", "tabulated"), ("Parametric", "parametric")]
+_CALIBRATED = "calibrated"
 
 
 class MethodForm(QtWidgets.QWidget):
@@ -34,8 +37,6 @@ class MethodForm(QtWidgets.QWidget):
         row.addStretch(1)
         self.text = _faint()
         self.emission = CalmCombo("Emission", "How electrons leave the surface; the wrong choice reads wrong angles")
-        for text, data in _EMISSIONS:
-            self.emission.addItem(text, data)
         self.material = CalmCombo("Material", "Whose emission is used")
         for name in materials():
             self.material.addItem(name, name)
@@ -65,12 +66,16 @@ class MethodForm(QtWidgets.QWidget):
         method = method_of(options)
         self.group.button(METHODS.index(method)).setChecked(True)
         self.text.setText(method.text)
-        self.emission.show_data(options.fit.emission.model)
+        is_offered = _has_emission(detector)
+        is_chosen = is_offered and options.as_calibrated
+        choices = [("As calibrated", _CALIBRATED), *_EMISSIONS] if is_offered else _EMISSIONS
+        offer(self.emission, choices, _CALIBRATED if is_chosen else options.fit.emission.model)
         self.material.show_data(options.fit.emission.material)
         self._form.setRowVisible(self.emission, method.is_exact)
-        self._form.setRowVisible(self.material, needs_beam(options))
-        self._form.setRowVisible(self.beam, needs_beam(options))
-        kind = "warning" if lacks_beam(options, detector) else "faint"
+        needs_table = needs_beam(replace(options, as_calibrated=is_chosen), detector)
+        self._form.setRowVisible(self.material, needs_table)
+        self._form.setRowVisible(self.beam, needs_table)
+        kind = "warning" if needs_table and detector is not None and detector.beam is None else "faint"
         if self.beam.property("kind") != kind:
             self.beam.setProperty("kind", kind)
             self.beam.style().polish(self.beam)
@@ -82,8 +87,22 @@ class MethodForm(QtWidgets.QWidget):
     def _choose_emission(self, _: object) -> None:
         options = self._flow.options
         material = self.material.currentData() or options.fit.emission.material
-        emission = replace(options.fit.emission, model=self.emission.currentData(), material=material)
-        self._flow.set_options(replace(options, fit=replace(options.fit, emission=emission)))
+        model = self.emission.currentData()
+        emission = (
+            options.fit.emission
+            if model == _CALIBRATED
+            else replace(options.fit.emission, model=model, material=material)
+        )
+        fit = replace(options.fit, emission=emission)
+        self._flow.set_options(replace(options, fit=fit, as_calibrated=model == _CALIBRATED))
+
+
+def _has_emission(detector: Detector | None) -> bool:
+    """Whether a detector was calibrated with an emission of its own."""
+    try:
+        return detector is not None and calibrated_emission(detector) is not None
+    except EclipsError:  # told in the checklist
+        return False
 
 
 def _faint() -> QtWidgets.QLabel:

@@ -1,0 +1,196 @@
+"""Solving a calibration: optimum, outliers, the model's error, and the covariance of what is free.
+
+The optimiser is SciPy's trust-region least squares with bounds; derivatives are exact. What chi-square is above its expectation
+by is taken as an error of the model, a constant part of the signal, independent from patch to patch (`patches`): a fit that is
+as good as noise allows has none, and a poor one says so in every standard deviation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq, least_squares
+
+from eclips_app.core.context import Context
+from eclips_app.core.errors import EclipsError
+from eclips_app.engine.calibration.problem import Problem
+
+Float = NDArray[np.float64]
+
+_FIRST_ERROR = 0.02  #: of the model, before anything is known: no patch rules all others
+_ROUNDS = 4
+_ROUGHLY, _CLOSELY = 1e-3, 1e-7  #: change of the sum of squares at which a fit is done
+_SETTLED = 0.03  #: change of the model's error that is none
+_FAR = 5.0  #: deviations beyond which a patch is dirt
+_MOST_DROPPED = 0.3
+_CHANCE = 2.0  #: deviations of chi-square above its expectation that are chance
+_LARGEST_ERROR = 1.0
+_UNKNOWN = 1e-10  #: of the largest singular value: below it nothing is known
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A solved calibration.
+
+    Attributes
+    ----------
+    x : array [n]
+        Values of `Problem.names`.
+    covariance : array [n, n]
+        Of them; infinite on the diagonal where nothing holds a value.
+    from_images : array [n, n]
+        Information that the observations alone carry (inverse covariance).
+    chi2, freedom : float
+        With noise alone as the deviation; degrees of freedom.
+    dropped : list of bool arrays [m]
+        Patches that were left out.
+    """
+
+    x: Float
+    covariance: Float
+    from_images: Float
+    chi2: float
+    freedom: float
+    dropped: list[NDArray[np.bool_]]
+
+
+def fit(problem: Problem, context: Context) -> Fit:
+    """Solve a problem.
+
+    Raises
+    ------
+    EclipsError
+        If there is no value to fit, or fewer values than unknowns.
+    """
+    _check_enough(problem)
+    problem.model_error, x = _FIRST_ERROR, problem.start
+    dropped = [np.zeros(len(each.patches.grey), bool) for each in problem.seen]
+    for number in range(_ROUNDS):
+        context.progress(number / _ROUNDS, "fitting the detector")
+        x = _solved(problem, x, context, _ROUGHLY)
+        problem.black_levels = problem.state(x).offsets
+        fresh = _outliers(problem, x, dropped)
+        before = problem.model_error
+        problem.model_error = _model_error(problem, x)
+        settled = abs(problem.model_error - before) <= _SETTLED * max(before, 1e-4)
+        if settled and not fresh:
+            break
+    x = _solved(problem, x, context, _CLOSELY)
+    covariance, information = _covariance(problem, x)
+    freedom = _freedom(problem, x)
+    return Fit(x, covariance, information, _chi2(problem, x, 0.0), freedom, dropped)
+
+
+def _solved(problem: Problem, start: Float, context: Context, closeness: float) -> Float:
+    moving = ~problem.certified
+
+    def whole(values: Float) -> Float:
+        x = start.copy()
+        x[moving] = values
+        return x
+
+    def residuals(values: Float) -> Float:
+        context.check()
+        return problem.residuals(whole(values))
+
+    lower, upper = problem.lower[moving], problem.upper[moving]
+    found = least_squares(
+        residuals, np.clip(start[moving], lower + 1e-12, upper - 1e-12),
+        lambda values: problem.jacobian(whole(values))[:, moving], bounds=(lower, upper), x_scale="jac", xtol=1e-7,
+        ftol=closeness, gtol=None, max_nfev=60,
+    )  # fmt: skip
+    return whole(np.asarray(found.x))
+
+
+def _check_enough(problem: Problem) -> None:
+    values = sum(each.patches.grey.size for each in problem.seen)
+    held = int(np.isfinite(problem.known_std).sum())
+    if values + held < problem.start.size:
+        raise EclipsError(
+            f"{values} mean grey values stand against {problem.start.size} unknowns",
+            hint="Fix parameters, or add observations.",
+        )
+
+
+def _outliers(problem: Problem, x: Float, dropped: list[NDArray[np.bool_]]) -> bool:
+    """Leave out patches that lie far off; tells whether there are new ones."""
+    fresh = False
+    for number, (each, values) in enumerate(zip(problem.seen, problem.modelled(x), strict=True)):
+        used = np.isfinite(each.patches.variance[:, 0])
+        off = np.abs((values - each.patches.grey) / problem.deviation(number))
+        scale = max(1.0, 1.4826 * float(np.median(off[used])))
+        far = used & (off.max(axis=1) > _FAR * scale)
+        if far.any() and (dropped[number] | far).sum() <= _MOST_DROPPED * far.size:
+            dropped[number] |= far
+            problem.drop(number, far)
+            fresh = True
+    return fresh
+
+
+def _chi2(problem: Problem, x: Float, error: float) -> float:
+    """Give chi-square of the patches with an error of the model."""
+    kept, problem.model_error = problem.model_error, error
+    total = 0.0
+    for number, (each, values) in enumerate(zip(problem.seen, problem.modelled(x), strict=True)):
+        total += float((((values - each.patches.grey) / problem.deviation(number)) ** 2).sum())
+    problem.model_error = kept
+    return total
+
+
+def _model_error(problem: Problem, x: Float) -> float:
+    """Give the relative error of the model with which chi-square is what it should be; 0 where noise explains all."""
+    freedom = _freedom(problem, x)
+    if _chi2(problem, x, 0.0) <= freedom + _CHANCE * (2.0 * freedom) ** 0.5:
+        return 0.0
+
+    def excess(error: float) -> float:
+        return _chi2(problem, x, error) / freedom - 1.0
+
+    return float(brentq(excess, 0.0, _LARGEST_ERROR, xtol=1e-6)) if excess(_LARGEST_ERROR) < 0 else _LARGEST_ERROR
+
+
+def _freedom(problem: Problem, x: Float) -> float:
+    """Give the number of values in use less the unknowns that they, and not earlier knowledge, determine."""
+    used = sum(int(np.isfinite(each.patches.variance).sum()) for each in problem.seen)
+    jacobian = problem.jacobian(x)[:, ~problem.certified]
+    images = jacobian[: len(jacobian) - x.size - 1]  # the last rows are what is known beforehand
+    fitted = float(np.einsum("ni,ij,nj->", images, _inverse(jacobian)[0], images, optimize=True))
+    return max(used - fitted, 1.0)
+
+
+def _covariance(problem: Problem, x: Float) -> tuple[Float, Float]:
+    """Give covariance and the information of the observations alone.
+
+    What is certified keeps its deviation v; what is fitted moves with it by ``s = -(J'J)^-1 J' j``, which adds ``s v s'``.
+    """
+    jacobian = problem.jacobian(x)
+    held, moving = x.size + 1, ~problem.certified  # the last rows are what is known beforehand
+    fitted, lost = _inverse(jacobian[:, moving])
+    covariance = np.zeros((x.size, x.size))
+    certified = np.flatnonzero(problem.certified)
+    variance = np.diag(problem.known_std[certified] ** 2)
+    images = jacobian[:-held]
+    follows = -fitted @ images[:, moving].T @ images[:, certified]
+    covariance[np.ix_(moving, moving)] = fitted + follows @ variance @ follows.T
+    covariance[np.ix_(moving, certified)] = follows @ variance
+    covariance[np.ix_(certified, moving)] = variance @ follows.T
+    covariance[np.ix_(certified, certified)] = variance
+    blind = np.flatnonzero(moving)[lost]
+    covariance[blind, :] = covariance[:, blind] = 0.0
+    covariance[blind, blind] = np.inf
+    information = images.T @ images
+    information[certified, :] = information[:, certified] = 0.0
+    return covariance, information
+
+
+def _inverse(jacobian: Float) -> tuple[Float, NDArray[np.bool_]]:
+    """Give ``(J'J)^-1`` where there is any information, and the columns of which nothing is known."""
+    size = np.sqrt((jacobian**2).sum(axis=0))
+    blind = size < 1e-300
+    scale = np.where(blind, 1.0, size)
+    _, sizes, right = np.linalg.svd(jacobian / scale, full_matrices=False)
+    known = sizes > _UNKNOWN * sizes[0]
+    inverse = (right[known].T / sizes[known] ** 2) @ right[known] / np.outer(scale, scale)
+    return inverse, blind | ((right[~known] ** 2).sum(axis=0) > 1e-6)

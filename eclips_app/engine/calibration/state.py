@@ -1,0 +1,62 @@
+"""Everything of a detector and its scan that a calibration may change, as one record and as one vector."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eclips_app.core.calibration import Parameter, parameter_names
+from eclips_app.core.detector import Detector
+from eclips_app.core.emission import EMISSION, Emission
+from eclips_app.core.tolerance import GEOMETRY, SCAN
+from eclips_app.engine.acceptance import geometry_vector, with_geometry
+
+Float = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything that a fit changes, at some values."""
+
+    geometry: Float  #: [8]
+    gains: Float  #: [k]
+    offsets: Float  #: [k]
+    emission: Float  #: [6]
+    scan: Float  #: [2]
+
+
+def initial_state(detector: Detector, emission: Emission, parameters: Sequence[Parameter]) -> State:
+    """Give the values of the detector file, but for those that parameters carry."""
+    scan = (detector.calibration or {}).get("scan", {})
+    coefficients = emission.coefficients or (0.0,) * len(EMISSION)
+    state = State(
+        geometry_vector(detector), np.array([s.gain for s in detector.quadrants]),
+        np.array([s.offset for s in detector.quadrants]), np.array(coefficients),
+        np.array([float(scan.get(SCAN[0], 0.0)), float(scan.get(SCAN[1], 1.0))]),
+    )  # fmt: skip
+    values, names = packed(state), parameter_names(detector)
+    for parameter in parameters:
+        if parameter.value is not None:
+            values[names.index(parameter.name)] = parameter.value
+    return unpacked(values, len(detector.quadrants))
+
+
+def detector_of(state: State, detector: Detector) -> Detector:
+    """Give the detector file of a state; emission and scan have no place in it but the calibration."""
+    moved = with_geometry(detector, state.geometry)
+    channels = zip(moved.quadrants, state.gains, state.offsets, strict=True)
+    return replace(moved, quadrants=tuple(replace(s, gain=float(g), offset=float(o)) for s, g, o in channels))
+
+
+def packed(state: State) -> Float:
+    """Give the values in the order of `parameter_names`."""
+    return np.concatenate([state.geometry, state.gains, state.offsets, state.emission, state.scan])
+
+
+def unpacked(values: Float, segments: int) -> State:
+    """Undo `packed`."""
+    ends = np.cumsum([len(GEOMETRY), segments, segments, len(EMISSION)])
+    return State(*np.split(values, ends))

@@ -1,0 +1,1 @@
+"""The calibration panel: from images of known objects to a calibrated detector."""
