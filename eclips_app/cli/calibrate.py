@@ -39,7 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_observations(parser)
     add_parameters(parser)
-    add_emission(parser, "default: as the start was calibrated, else parametric, which starts at the material's table")
+    add_emission(parser, "default: as the start was calibrated, else parametric, about Lambert's law")
     parser.add_argument("--grey-per-electron", type=float, metavar="N", help="default: found from the images' noise")
     parser.add_argument("--name", default="Calibration", help="of the calibration, for the record")
     parser.add_argument("--start", type=Path, metavar="DET.json", help="detector file to start from")
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     params = Calibrate(start, observations, parameters, emission, args.name, args.grey_per_electron)
     check(params, "calibrate")
     info = run_step("calibrate", _inputs(observed), params, context).info
-    detector = calibrated_detector(_with_hashes(info, observed), datetime.now(UTC).isoformat(timespec="seconds"))
+    detector = calibrated_detector(info, datetime.now(UTC).isoformat(timespec="seconds"))
     return _written(detector, info, args)
 
 
@@ -84,8 +84,10 @@ def describe(result: dict[str, Any]) -> str:
     table = Table("Fitted parameters", ("name", "start", "value", "std", "unit", "note"), rows)
     lines = [table_text(table.to_json()) if rows else "no parameter was free"]
     lines += [each["text"] for each in result["observations"]]
-    told = "" if result["model_error_percent"] is None else f", {result['model_error_percent']:.2g} % is no noise"
-    lines.append(f"chi-square {result['chi2']:.4g} of {result['degrees_of_freedom']} degrees of freedom{told}")
+    each = result["chi2"] / max(result["degrees_of_freedom"], 1e-9)
+    errs = result["model_error_percent"]
+    told = f"; the model errs by {errs:.2g} % of the signal" if errs else ""
+    lines.append(f"chi-square {each:.3g} for each degree of freedom with noise alone{told}")
     files = [result["detector"], *([result["certificate"]] if result["certificate"] else [])]
     return "\n".join([*lines, *(f"written: {path}" for path in files)])
 
@@ -103,16 +105,6 @@ def _text(value: float | None) -> str:
 
 def _inputs(observed: Sequence[Observed]) -> dict[str, Any]:
     return {f"{name}/{n}": array for n, each in enumerate(observed) for name, array in each.arrays.items()}
-
-
-def _with_hashes(info: dict[str, Any], observed: Sequence[Observed]) -> dict[str, Any]:
-    """Give the facts with the files' hashes in the calibration's record of each observation; the step saw arrays alone."""
-    content = info["detector"]
-    calibration = content["calibration"]
-    records = [
-        {**record, "sources": each.files} for record, each in zip(calibration["observations"], observed, strict=True)
-    ]
-    return {**info, "detector": {**content, "calibration": {**calibration, "observations": records}}}
 
 
 def _written(detector: Detector, info: dict[str, Any], args: argparse.Namespace) -> dict[str, Any]:

@@ -40,11 +40,10 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class Observed:
-    """An observation with its arrays and, for the record, its files with their hashes."""
+    """An observation with its arrays."""
 
     observation: Observation
     arrays: dict[str, NDArray[Any]]  #: segments [k, row, col], where there are any exclude and heights [row, col]
-    files: list[dict[str, str]]  #: path, sha256
 
 
 def add_observations(parser: argparse.ArgumentParser) -> None:
@@ -141,16 +140,16 @@ def observe(source: Source, args: argparse.Namespace, detector: Detector, contex
     arrays = {"segments": np.stack([image.data for image in segments.images])}
     if segments.exclude is not None:
         arrays["exclude"] = segments.exclude
-    files = list({image.source: {"path": image.source, "sha256": image.sha256} for image in segments.images}.values())
+    files = {image.source: image.sha256 for image in segments.images}  # a stack counts once
     if source.map_path is not None:
-        arrays["heights"], record = _heights(source.map_path, segments, args.afm_at, context)
-        files.append(record)
+        arrays["heights"], files[str(source.map_path)] = _heights(source.map_path, segments, args.afm_at, context)
     observation = Observation(
         name=f"{KINDS[source.kind]}{source.label}: {segments.name}", pixel_size_nm=segments.pixel_size_nm or 1.0,
         crop=segments.crop, shifts_px=segments.shifts_px, clip_low=segments.clip_low, clip_high=segments.clip_high,
-        acquisition=acquisition_of(segments), sources=tuple(each["path"] for each in files), **source.about,
+        acquisition=acquisition_of(segments), sources=tuple(files), sha256=tuple(files.values()),
+        **source.about,
     )  # fmt: skip
-    return Observed(observation, arrays, files)
+    return Observed(observation, arrays)
 
 
 def _preparation(segments: SegmentSet, source: Source, args: argparse.Namespace) -> Preparation:
@@ -218,8 +217,8 @@ def _floats(text: str) -> tuple[float, ...]:
 
 def _heights(
     path: Path, segments: SegmentSet, at: Sequence[float] | None, context: Context
-) -> tuple[NDArray[np.float64], dict[str, str]]:
-    """Read an AFM map and give it on the pixels of the images; what a plain file does not say is as in the images."""
+) -> tuple[NDArray[np.float64], str]:
+    """Read an AFM map and give it on the pixels of the images, with its hash; a plain file has the pixel size of the images."""
     size = segments.pixel_size_nm or 1.0
     read = run_step("read-height-map", {}, ReadHeightMap(str(path), unit="nm", pixel_size_nm=(size, size)), context)
     if at is not None and len(at) not in (2, 3):
@@ -235,4 +234,4 @@ def _heights(
     heights = on_pixels(placed, segments.shape, size)
     if not np.isfinite(heights).any():
         raise EclipsError("the map does not lie on the images", where=path.name, hint="Check --afm-at.")
-    return heights, {"path": str(path), "sha256": read.info["sha256"]}
+    return heights, str(read.info["sha256"])

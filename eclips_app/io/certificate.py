@@ -103,7 +103,7 @@ def _summary(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if chi2 is not None and freedom:
         yield (
             "Chi-square",
-            f"{count(chi2)} with {count(freedom)} degrees of freedom ({chi2 / freedom:.3g} each; 1 is noise)",
+            f"{chi2 / freedom:.3g} for each of {count(freedom)} degrees of freedom, with noise alone",
         )
     if (error := number_of(found.get("model_error_percent"))) is not None:
         yield "Error of the model", f"{error:.2g} % of the signal, beyond noise"
@@ -144,7 +144,8 @@ def _observations(made: Any, found: dict[str, Any]) -> None:
         made.heading("Calibrated with", keep=30)
         made.table(columns, rows)
         made.text(
-            "Residual: root mean square of measured minus modelled signal, noise included. Chi-square: 1 is noise.", 7.5
+            "Residual: root mean square of measured minus modelled signal. Chi-square: 1 is what noise alone would leave.",
+            7.5,
         )
 
 
@@ -153,7 +154,7 @@ def _observed(record: dict[str, Any]) -> tuple[str, ...]:
     kind = text_of(record.get("kind"))
     name = text_of(record.get("name")) or KINDS.get(kind, kind)
     told = "–" if chi2 is None else f"{chi2:.3g}", "–" if residual is None else f"{residual:.2g} %"
-    return shortened(name, 30), *told, text_of(record.get("text"))
+    return shortened(name, 30), *told, text_of(record.get("text")).removeprefix(f"{name}: ")
 
 
 def _curve(made: Any, found: dict[str, Any]) -> None:
@@ -184,7 +185,7 @@ def _curve(made: Any, found: dict[str, Any]) -> None:
     axes.grid(color="#e6e8ec", linewidth=0.5)
     if axes.get_legend_handles_labels()[0]:
         axes.legend(fontsize=7.5, frameon=False)
-    made.text("Slope gain: how strongly the signals answer to a slope at this tilt. Bars: k = 2.", 7.5)
+    made.text("Slope gain k: (A − C) / (A + C) of opposite sides over the slope. Bars: two standard deviations.", 7.5)
 
 
 def _conditions(detector: Detector, found: dict[str, Any]) -> Iterator[tuple[str, str]]:

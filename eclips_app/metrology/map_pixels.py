@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 
 import numpy as np
 
@@ -17,13 +16,14 @@ def on_pixels(placed: PlacedMap, shape: tuple[int, int], pixel_size_nm: float) -
 
     A pixel is the mean over its area, as the image itself is: a finer map is not just picked from.
     """
-    finest = min(placed.pixel_size_nm)
-    samples = min(_MOST, max(1, math.ceil(pixel_size_nm / finest - 1e-6)))
+    samples = min(_MOST, max(1, math.ceil(pixel_size_nm / min(placed.pixel_size_nm) - 1e-6)))
     along = (np.arange(samples) + 0.5) / samples - 0.5
-    rows, columns = (np.arange(n)[:, None] + along for n in shape)
-    at = np.meshgrid(columns.ravel(), rows.ravel())
-    values = interpolate(placed.height, *image_to_map(placed, *at, pixel_size_nm))
-    with warnings.catch_warnings():  # pixels without any height
-        warnings.simplefilter("ignore", RuntimeWarning)
-        mean: Floats = np.nanmean(values.reshape(shape[0], samples, shape[1], samples), axis=(1, 3))
-    return mean + placed.z_offset_nm
+    columns = (np.arange(shape[1])[:, None] + along).ravel()
+    heights = np.empty(shape)
+    for row in range(shape[0]):  # one after another: all samples of a large image would not fit into memory
+        at = np.meshgrid(columns, row + along)
+        values = interpolate(placed.height, *image_to_map(placed, *at, pixel_size_nm))
+        by_pixel = np.moveaxis(values.reshape(samples, shape[1], samples), 1, 0).reshape(shape[1], -1)
+        known = np.count_nonzero(~np.isnan(by_pixel), axis=1)
+        heights[row] = np.where(known > 0, np.nansum(by_pixel, axis=1) / np.maximum(known, 1), np.nan)
+    return heights + placed.z_offset_nm

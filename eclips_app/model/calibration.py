@@ -221,15 +221,10 @@ def _inputs(project: Project, reference: Reference, segment_set: SegmentSet) -> 
 
 def heights_on_pixels(placed: HeightMap, segment_set: SegmentSet) -> NDArray[np.float32]:
     """Give a placed height map in nm on the pixels [row, col] of a set's images; NaN beyond it."""
-    from eclips_app.metrology.profile import image_to_map, interpolate  # late: not needed to open a project
+    from eclips_app.metrology.map_pixels import on_pixels  # late: not needed to open a project
 
     assert segment_set.pixel_size_nm is not None  # without one it is not ready
-    rows, columns = (np.arange(n, dtype=float) for n in segment_set.shape)
-    made = np.empty(segment_set.shape, np.float32)
-    for row in rows:
-        at = image_to_map(placed, columns, np.full_like(columns, row), segment_set.pixel_size_nm)
-        made[int(row)] = interpolate(placed.height, *at)
-    return made
+    return on_pixels(placed, segment_set.shape, segment_set.pixel_size_nm).astype(np.float32)
 
 
 def with_parameter(plan: CalibrationPlan, parameter: Parameter) -> CalibrationPlan:

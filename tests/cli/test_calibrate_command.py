@@ -42,7 +42,14 @@ class FakeFit:
             for each in params.parameters
         ]  # fmt: skip
         observations = [
-            {"name": o.name, "kind": o.kind, "text": f"{o.name} was used.", "chi2": 1.1, "residual_percent": 2.0}
+            {
+                "name": o.name,
+                "kind": o.kind,
+                "text": f"{o.name} was used.",
+                "chi2": 1.1,
+                "residual_percent": 2.0,
+                "sources": [{"path": p, "sha256": d} for p, d in zip(o.sources, o.sha256, strict=True)],
+            }
             for o in params.observations
         ]
         calibration = {
@@ -106,7 +113,8 @@ def test_the_text_has_a_row_for_each_free_parameter(eclips: Eclips, case: Case, 
     assert [row[0] for row in rows] == ["distance_mm", "gain:E", "gain:N", "gain:W", "gain:S"]
     assert rows[0][1:5] == ["8", "8.5", "0.05", "mm"]
     assert "was used." in told.out
-    assert "0.5 % is no noise" in told.out
+    assert "chi-square 1.03 for each degree of freedom" in told.out
+    assert "errs by 0.5 %" in told.out
 
 
 def test_parameters_are_the_defaults_and_the_changes(eclips: Eclips, case: Case, sized: str, fit: FakeFit) -> None:

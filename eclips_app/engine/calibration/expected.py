@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import LinearNDInterpolator
+from scipy.interpolate import RBFInterpolator, RegularGridInterpolator
 
 from eclips_app.core.detector import Detector
 from eclips_app.core.emission import COEFFICIENTS, Emission
@@ -27,6 +27,7 @@ STEEPEST_DEG = 70.0  #: tilt up to which signals are predicted
 _STEP_DEG = 2.5
 _AZIMUTHS = 36
 _TURN = 2 * np.pi / _AZIMUTHS
+_NODES = 97  #: of the grid in slopes as read
 _SLOPE = 0.05  #: over which the share of a segment is linear in the slope
 
 
@@ -85,7 +86,7 @@ class Expected:
         known = np.concatenate([[True], known.ravel()])
         sums = signals.sum(axis=0) / signals[:, 0].sum()
         values = np.column_stack([sums, inversion.residuals(signals).T])
-        self._interpolate = LinearNDInterpolator(read.T[known], values[known])
+        self._interpolate = _on_a_grid(read[:, known], values[known])
         self.shares = signals[:, 0] / signals[:, 0].sum()
         aside = self._signals(_SLOPE * np.array([[1.0, -1, 0, 0], [0, 0, 1, -1]]))
         aside /= aside.sum(axis=0)
@@ -93,14 +94,28 @@ class Expected:
 
     def sums(self, read: Float) -> Float:
         """Give the sum of all signals over that of a level specimen, where slopes [2, n] are read; NaN beyond the reach."""
-        return np.asarray(self._interpolate(read.T)[:, 0])
+        return np.asarray(self._interpolate(_compressed(read).T)[:, 0])
 
     def residuals(self, read: Float) -> Float:
         """Give what the inversion leaves over there, [k - 3, n], as `Inversion.residuals`."""
-        return np.asarray(self._interpolate(read.T)[:, 1:].T)
+        return np.asarray(self._interpolate(_compressed(read).T)[:, 1:].T)
 
     def _signals(self, slopes: Float) -> Float:
         return self._response.at(self._geometry, self._coefficients, slopes).signal.T
+
+
+def _on_a_grid(read: Float, values: Float) -> RegularGridInterpolator:
+    """Resample values [n, m] at slopes [2, n] to a regular grid, on which they are looked up fast; NaN beyond it."""
+    at = _compressed(read)
+    along = np.linspace(-1.0, 1.0, _NODES) * float(np.hypot(*at).max())
+    nodes = np.stack(np.meshgrid(along, along, indexing="ij"), axis=-1)
+    found = RBFInterpolator(at.T, values)(nodes.reshape(-1, 2)).reshape(_NODES, _NODES, -1)
+    return RegularGridInterpolator((along, along), found, bounds_error=False)
+
+
+def _compressed(slopes: Float) -> Float:
+    """Give stereographic coordinates of slopes [2, n], in which signals change evenly."""
+    return np.asarray(slopes / (1 + np.sqrt(1 + (slopes**2).sum(axis=0))))
 
 
 def _coefficients(detector: Detector, emission: Emission) -> Float:
