@@ -41,9 +41,7 @@ class Disagreement:
 def covariance_of(problem: Problem, x: Float, factor: float = 1.0) -> Float:
     """Give the covariance of everything; infinite on the diagonal where nothing holds a value.
 
-    Noise moves what is fitted by ``(J'J)^-1 J' e``. What the model misses is no noise: it is alike on facets of alike orientation
-    (`emission.misfit`), and random functions of that kind and size say how far it may lead. What is certified keeps its
-    deviation v; what is fitted moves with it by ``s = -(J'J)^-1 J' j``, which adds ``s v s'``.
+    What is certified keeps its deviation v; what is fitted moves with it by ``s = -(J'J)^-1 J' j``, which adds ``s v s'``.
 
     Parameters
     ----------
@@ -54,12 +52,10 @@ def covariance_of(problem: Problem, x: Float, factor: float = 1.0) -> Float:
     moving, certified = ~problem.certified, np.flatnonzero(problem.certified)
     whole, lost = inverse(jacobian[:, moving])
     images = jacobian[: len(jacobian) - x.size - 1]  # the last rows are what is known beforehand
-    gain = whole @ images[:, moving].T
-    fitted = factor**2 * (whole + _by_misfit(problem, x, gain))
     variance = np.diag(problem.known_std[certified] ** 2)
-    follows = -gain @ images[:, certified]
+    follows = -whole @ images[:, moving].T @ images[:, certified]
     found = np.zeros((x.size, x.size))
-    found[np.ix_(moving, moving)] = fitted + follows @ variance @ follows.T
+    found[np.ix_(moving, moving)] = factor**2 * whole + follows @ variance @ follows.T
     found[np.ix_(moving, certified)] = follows @ variance
     found[np.ix_(certified, moving)] = variance @ follows.T
     found[np.ix_(certified, certified)] = variance
@@ -69,14 +65,27 @@ def covariance_of(problem: Problem, x: Float, factor: float = 1.0) -> Float:
     return found
 
 
-def _by_misfit(problem: Problem, x: Float, gain: Float) -> Float:
-    """Give the covariance of what is fitted by errors of the model that are alike on facets of one orientation.
+def caution(problem: Problem, x: Float) -> float:
+    """Give by how much less the images tell than if what the model misses were independent from patch to patch.
 
-    `gain` [x, value] gives what is fitted for values off by their deviations. Errors that are independent from patch to patch
-    are in the noise's part already, and little beside these.
+    It is alike on facets of alike orientation (`emission.misfit`). Random functions of that kind and size move what is fitted by
+    ``(J'J)^-1 J' e``; this is the root mean square, over what is free, of that beside the deviations of independent errors. With
+    the images' deviations larger by it, what was known beforehand has the weight that it should have.
     """
     if problem.model_error == 0.0:
-        return np.zeros((len(gain), len(gain)))
+        return 1.0
+    jacobian, moving = problem.jacobian(x), ~problem.certified
+    whole = inverse(jacobian[:, moving])[0]
+    gain = whole @ jacobian[: len(jacobian) - x.size - 1, moving].T
+    moved = gain @ _misfits(problem, x).T
+    free = np.flatnonzero(moving) < len(problem.free)
+    told = free & (np.diag(whole) > 0)
+    ratio = (moved[told] ** 2).mean(axis=1) / np.diag(whole)[told]
+    return float(np.sqrt(1.0 + ratio.mean())) if ratio.size else 1.0
+
+
+def _misfits(problem: Problem, x: Float) -> Float:
+    """Give random errors of the model [wave, value], over the values' deviations."""
     azimuths = [segment.azimuth_deg for segment in problem.detector_at(x).quadrants]
     off = []
     for number, each in enumerate(problem.seen):
@@ -88,8 +97,7 @@ def _by_misfit(problem: Problem, x: Float, gain: Float) -> Float:
         waves = np.moveaxis(misfits(slopes, azimuths, _WAVES, _SEED).numpy(), 1, 2)
         signal = np.maximum(each.patches.grey - problem.black_levels, 0.0) / problem.deviation(number)
         off.append((problem.model_error * waves * signal).reshape(_WAVES, -1))
-    moved = gain @ np.concatenate(off, axis=1).T
-    return np.asarray(moved @ moved.T / _WAVES)
+    return np.concatenate(off, axis=1)
 
 
 def disagreement(problem: Problem, x: Float) -> Disagreement:

@@ -15,7 +15,7 @@ from scipy.optimize import brentq, least_squares
 
 from eclips_app.core.context import Context
 from eclips_app.core.errors import EclipsError
-from eclips_app.engine.calibration.covariance import Disagreement, covariance_of, disagreement, inverse
+from eclips_app.engine.calibration.covariance import Disagreement, caution, covariance_of, disagreement, inverse
 from eclips_app.engine.calibration.problem import Problem
 
 Float = NDArray[np.float64]
@@ -81,9 +81,12 @@ def fit(problem: Problem, context: Context) -> Fit:
         if not fresh and abs(problem.model_error - before) <= _SETTLED * max(before, 1e-4):
             break
     x = _solved(problem, x, context, _CLOSELY, problem.model_error)
+    chi2, freedom = _chi2(problem, x, 0.0), _freedom(problem, x)
+    problem.caution = caution(problem, x)
+    if problem.caution > 1.0:
+        x = _solved(problem, x, context, _CLOSELY, problem.model_error)
     apart = disagreement(problem, x)
-    covariance = covariance_of(problem, x, apart.factor)
-    return Fit(x, covariance, _chi2(problem, x, 0.0), _freedom(problem, x), dropped, apart)
+    return Fit(x, covariance_of(problem, x, apart.factor), chi2, freedom, dropped, apart)
 
 
 def _solved(problem: Problem, start: Float, context: Context, closeness: float, error: float) -> Float:

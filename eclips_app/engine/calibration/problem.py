@@ -54,6 +54,8 @@ class Problem:
         model misses would; their deviations count all the same.
     model_error : float
         Of the signal, relative; `black_levels` [k] are where the signal begins for that.
+    caution : float
+        By which the deviations of images of objects are larger than that (`covariance.caution`).
     """
 
     def __init__(
@@ -62,7 +64,7 @@ class Problem:
         self.detector, self.seen = detector, list(seen)
         self._emission, self._bends = emission, dict[int, Float]()
         self.initial = initial_state(detector, emission, parameters)
-        self.model_error, self.black_levels = 0.0, self.initial.offsets
+        self.model_error, self.caution, self.black_levels = 0.0, 1.0, self.initial.offsets
         self._values = packed(self.initial)
         every = parameter_names(detector)
         useless = () if emission.model == "parametric" else EMISSION
@@ -141,7 +143,8 @@ class Problem:
         error = 0.0 if each.shape is None else self.model_error
         # The measured mean, not the model's: a deviation that the fit could change would draw it toward dark models.
         signal = np.maximum(each.patches.grey - self.black_levels, 0.0)
-        return np.sqrt(each.patches.variance + (error * signal) ** 2)
+        caution = 1.0 if each.shape is None else self.caution
+        return caution * np.sqrt(each.patches.variance + (error * signal) ** 2)
 
     def rendered(self, number: int, at: Seen, x: Float) -> Float:
         """Give the grey values [m, k] of other patches of an observation."""
