@@ -70,12 +70,13 @@ def pyramid_pit(tilt_deg: float, rotation_deg: float = 20.0, half: float = 30.0)
 
 def ball(**others: Any) -> Observation:
     given = {"center_px": (47.5, 47.5), "radius_px": 44.0, "radius_nm": RADIUS * PIXEL_NM, "radius_std_percent": 0.01}
-    sphere = Sphere(**{**given, **{k: v for k, v in others.items() if k in given}})
-    return Observation("ball", PIXEL_NM, sphere=sphere, **{k: v for k, v in others.items() if k not in given})
+    given |= {name: others.pop(name) for name in (*given, "max_tilt_deg") if name in others}
+    return Observation("ball", PIXEL_NM, sphere=Sphere(**given), **others)
 
 
 def flat(**others: Any) -> Observation:
-    return Observation("flat", **{"pixel_size_nm": PIXEL_NM, "flat": Flat((2, 2, SIZE - 2, SIZE - 2)), **others})
+    given = {"name": "flat", "pixel_size_nm": PIXEL_NM, "flat": Flat((2, 2, SIZE - 2, SIZE - 2))}
+    return Observation(**{**given, **others})
 
 
 def indent(faces: tuple[int, ...] = (0, 1, 2, 3)) -> Observation:

@@ -292,9 +292,14 @@ def test_dark_frames_and_current_steps_tell_black_levels() -> None:
 def test_gain_and_black_level_of_a_flat_cannot_be_told_apart() -> None:
     free = tuple(Parameter(f"offset:{n}", std=2000.0) for n in "ABCD")
     result = calibrate(SHEET, [(flat(tilt_std_deg=0.01), images(SHEET, plane()))], parameters=free)
-    assert any(
-        "black level of" in w.lower() and ("told apart" in w or "say nothing" in w) for w in result.info["warnings"]
-    )
+    assert any(w.startswith("These images say next to nothing of black level of A") for w in result.info["warnings"])
+    free = tuple(Parameter(f"offset:{n}", std=8000.0) for n in "ABCD")
+    tilted = [
+        (flat(tilt_std_deg=0.01, name=f"{c}", series="s", current=c), images(SHEET, plane(), dose=2e4 * c))
+        for c in (0.9, 1.0)
+    ]
+    result = calibrate(SHEET, tilted, parameters=free)
+    assert any(w.startswith("Gains and black levels can hardly be told apart") for w in result.info["warnings"])
 
 
 def test_what_nothing_holds_is_named() -> None:
@@ -307,6 +312,15 @@ def test_what_nothing_holds_is_named() -> None:
 def test_a_wrong_radius_is_noticed(truth) -> None:
     result = calibrate(SHEET, [(ball(radius_nm=1.06 * RADIUS * PIXEL_NM), images(SHEET, cap()))])
     assert any("radius of ball" in w and "shading asks" in w for w in result.info["warnings"])
+
+
+def test_the_foot_of_a_cap_is_no_equator() -> None:
+    seen = [
+        (ball(radius_nm=None, radius_px=RADIUS * np.sin(np.deg2rad(66.0)), max_tilt_deg=55.0), images(SHEET, cap()))
+    ]
+    result = calibrate(SHEET, seen)
+    assert any("is not its equator" in w for w in result.info["warnings"])
+    assert result.info["observations"][0]["found"]["found_radius_px"] == pytest.approx(RADIUS, rel=0.02)
 
 
 def test_observations_that_contradict_each_other() -> None:

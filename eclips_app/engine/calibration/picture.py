@@ -16,6 +16,7 @@ from eclips_app.engine.calibration.shapes import shape_of
 Float = NDArray[np.float64]
 
 _MOST_PX = 40_000
+_BALL = 3  #: unknowns of a ball; a cap has more
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,11 @@ def picture(problem: Problem, number: int, x: Float, inputs: dict[str, NDArray[A
         .astype(np.int64), rows_at, columns_at,
         np.arange(count), np.ones(count), count,
     )  # fmt: skip
-    own = None if seen.shape is None else shape_of(seen.observation, blocks, inputs.get("heights"))
+    own = (
+        None
+        if seen.shape is None
+        else shape_of(seen.observation, blocks, inputs.get("heights"), cap=len(seen.shape.unknowns) > _BALL)
+    )
     modelled = problem.rendered(number, replace(seen, patches=blocks, shape=own), x)
     signal = np.maximum(modelled - problem.state(x).offsets, 1e-9) if own is not None else np.maximum(modelled, 1.0)
     residual = np.full((len(grey), *shape), np.nan, np.float32)

@@ -19,7 +19,7 @@ from eclips_app.core.emission import EMISSION, Emission
 from eclips_app.core.tolerance import GEOMETRY, SCAN, gain_names, offset_names
 from eclips_app.engine.calibration.patches import Patches
 from eclips_app.engine.calibration.response import Answer, Response
-from eclips_app.engine.calibration.shapes import CERTIFIED, TILTS, Shape, Unknown
+from eclips_app.engine.calibration.shapes import CERTIFIED, FOUND_RADIUS, TILTS, Shape, Unknown
 from eclips_app.engine.calibration.state import State, detector_of, initial_state, packed, unpacked
 
 Float = NDArray[np.float64]
@@ -28,6 +28,8 @@ _MM_PER_NM = 1e-6
 _TOGETHER = 1e-5  #: deviation of the gains' mean from what it is in the file: only their ratios mean anything
 _ASPECT_STEP = 1e-6
 _WIDE = 3e-4  #: of the distance
+_STEEPEST_FOOT = 1.08  #: radius of a ball over the outline of a cap of it that is used up to 60 degrees
+_BLACKEST, _LIGHT = 4.0, 0.02  #: of the median grey value: black level at the least, and signal at the least
 _CENTER, _TILT = ("center_x_mm", "center_y_mm"), ("tilt_x_deg", "tilt_y_deg")
 
 
@@ -214,6 +216,9 @@ class Problem:
         for i, name in enumerate(self.free):
             if name.startswith("gain:") or name == "pixel_aspect":
                 lower[i], upper[i] = max(lower[i], 0.05 * start[i]), min(upper[i], 20.0 * start[i])
+            elif name.startswith("offset:"):
+                level = self._grey(offset_names(self.detector).index(name))
+                lower[i], upper[i] = max(lower[i], -_BLACKEST * level[1]), min(upper[i], level[0] - _LIGHT * level[1])
             elif name.endswith("_mm"):
                 room = 0.4 * self.detector.distance_mm
                 lower[i], upper[i] = max(lower[i], start[i] - room), min(upper[i], start[i] + room)
@@ -222,7 +227,15 @@ class Problem:
                     lower[i], upper[i] = max(lower[i], start[i] - room, 0.0), min(upper[i], start[i] + room)
             elif name.startswith("tilt_"):
                 lower[i], upper[i] = max(lower[i], -30.0), min(upper[i], 30.0)
+        for i, name in enumerate(self.names):
+            if name.endswith(f":{FOUND_RADIUS}"):
+                lower[i], upper[i] = 0.99 * start[i], _STEEPEST_FOOT * start[i]
         return lower, upper
+
+    def _grey(self, segment: int) -> tuple[float, float]:
+        """Give the lowest and the median grey value of a segment on objects."""
+        grey = [each.patches.grey[:, segment] for each in self.seen if each.shape is not None]
+        return (float(np.min(np.concatenate(grey))), float(np.median(np.concatenate(grey)))) if grey else (np.inf, 1e9)
 
     def _beforehand(self, x: Float) -> Float:
         gains = self.state(x).gains / self.initial.gains

@@ -15,10 +15,12 @@ from eclips_app.engine.calibration.patches import Patches
 
 Float = NDArray[np.float64]
 
-_OUTLINE = 0.02  #: relative deviation of a radius that is read from the outline, which need not be the equator
+_OUTLINE = 0.01  #: relative deviation of a radius that is read from the outline of a ball
+_CAP = 0.1  #: of one that is not
 _SHADING = 0.01
 _CENTER_PX = 0.05  #: of the radius: how far the centre may lie from where it was found
 _AZIMUTH_DEG = 3.0  #: of a facet as found
+FOUND_RADIUS = "found_radius_px"  #: of a ball of which a cap is seen
 SHADING = "shading_scale"  #: of a radius that is not known: what shading tells of it, emission can feign
 #: Unknowns that say how large an object is.
 CERTIFIED = "radius_px", SHADING, "face_deg", "facet_deg", "height_scale"
@@ -62,10 +64,15 @@ class Shape:
     slopes: Callable[[Float, float], Float]
 
 
-def shape_of(observation: Observation, at: Patches, heights: NDArray[np.floating] | None = None) -> Shape:
-    """Give the shape of a completed observation (`find.complete`)."""
+def shape_of(
+    observation: Observation, at: Patches, heights: NDArray[np.floating] | None = None, *, cap: bool = False
+) -> Shape:
+    """Give the shape of a completed observation (`find.complete`).
+
+    The outline of a sphere whose radius is not stated is taken as its equator; as that of a `cap`, it says next to nothing.
+    """
     if observation.sphere is not None:
-        return _sphere(observation, at)
+        return _sphere(observation, at, cap=cap)
     if observation.indent is not None:
         return _indent(observation, at)
     if observation.facets is not None:
@@ -86,7 +93,7 @@ def _tilts(observation: Observation) -> list[Unknown]:
     return [Unknown(name, 0.0, std, 1e-4) for name in TILTS]
 
 
-def _sphere(observation: Observation, at: Patches) -> Shape:
+def _sphere(observation: Observation, at: Patches, *, cap: bool) -> Shape:
     sphere = observation.sphere
     assert sphere is not None
     assert sphere.center_px is not None
@@ -97,11 +104,12 @@ def _sphere(observation: Observation, at: Patches) -> Shape:
         Unknown("center_row_px", sphere.center_px[0], _CENTER_PX * radius, 1e-4 * radius),
         Unknown("center_column_px", sphere.center_px[1], _CENTER_PX * radius, 1e-4 * radius),
     ]
-    if known:
-        unknowns.append(Unknown("radius_px", radius, 0.01 * sphere.radius_std_percent * radius, 1e-5 * radius))
-    else:
-        unknowns.append(Unknown("found_radius_px", radius, _OUTLINE * radius, 1e-5 * radius))
+    if cap and not known:
+        unknowns.append(Unknown(FOUND_RADIUS, radius, _CAP * radius, 1e-5 * radius))
         unknowns.append(Unknown(SHADING, 1.0, _SHADING, 1e-5))
+    else:
+        std = 0.01 * sphere.radius_std_percent if known else _OUTLINE
+        unknowns.append(Unknown("radius_px", radius, std * radius, 1e-5 * radius))
 
     def slopes(values: Float, aspect: float) -> Float:
         row, column, size = values[0], values[1], np.prod(values[2:])

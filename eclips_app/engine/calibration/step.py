@@ -15,16 +15,19 @@ from eclips_app.core.emission import EMISSION, Emission
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.steps import Arrays, StepResult
 from eclips_app.engine.calibration.find import complete
-from eclips_app.engine.calibration.fit import fit
+from eclips_app.engine.calibration.fit import Fit, fit
 from eclips_app.engine.calibration.orientation import check_orientation
 from eclips_app.engine.calibration.patches import patches, raw_signals
 from eclips_app.engine.calibration.picture import picture
 from eclips_app.engine.calibration.problem import Problem, Seen
 from eclips_app.engine.calibration.record import report, told
 from eclips_app.engine.calibration.regions import labels
-from eclips_app.engine.calibration.shapes import shape_of
+from eclips_app.engine.calibration.shapes import FOUND_RADIUS, shape_of
 from eclips_app.engine.device import one_thread
 from eclips_app.engine.prepare import resolve_crop
+
+#: The model's error above which an outline may not be an equator, and the part of it that is left where it is not.
+_FAR_OFF, _FAR_BETTER = 0.03, 0.3
 
 
 def calibrate_step(inputs: Arrays, params: Calibrate, context: Context) -> StepResult:
@@ -47,8 +50,7 @@ def _calibrate(inputs: Arrays, params: Calibrate, context: Context) -> StepResul
         context.progress(0.4 * number / len(params.observations), f"looking at {_name(observation, number)}")
         seen.append(_seen(observation, number, inputs, params, context))
     parameters = _parameters(params)
-    problem = Problem(params.detector, _emission(params), parameters, seen)
-    found = fit(problem, context)
+    problem, found = _fitted(seen, parameters, inputs, params, context)
     arrays, observations = {}, []
     for number, each in enumerate(problem.seen):
         context.progress(0.8 + 0.15 * number / len(seen), "residuals")
@@ -57,6 +59,29 @@ def _calibrate(inputs: Arrays, params: Calibrate, context: Context) -> StepResul
         observations.append(told(problem, number, found, shown.step, each))
     context.progress(0.96, "slope gain")
     return StepResult(arrays, report(params, parameters, problem, found, observations))
+
+
+def _fitted(
+    seen: list[Seen], parameters: list[Parameter], inputs: Arrays, params: Calibrate, context: Context
+) -> tuple[Problem, Fit]:
+    """Fit with the outlines of spheres as their equators, and if that is far off, as those of caps."""
+    emission = _emission(params)
+    problem = Problem(params.detector, emission, parameters, seen)
+    found = fit(problem, context)
+    unknown = [
+        n for n, each in enumerate(seen) if each.observation.sphere and each.observation.sphere.radius_nm is None
+    ]
+    if not unknown or problem.model_error < _FAR_OFF:
+        return problem, found
+    caps = list(seen)
+    for n in unknown:
+        each = seen[n]
+        caps[n] = Seen(each.observation, each.patches, shape_of(each.observation, each.patches, cap=True))
+    other = Problem(params.detector, emission, parameters, caps)
+    tried = fit(other, context)
+    inside = tried.x < 0.999 * other.upper
+    is_cap = all(inside[i] for i, name in enumerate(other.names) if name.endswith(FOUND_RADIUS))
+    return (other, tried) if is_cap and other.model_error < _FAR_BETTER * problem.model_error else (problem, found)
 
 
 def _name(observation: Observation, number: int) -> str:

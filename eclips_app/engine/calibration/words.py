@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,12 +11,15 @@ from eclips_app.core.calibration import unit_of
 from eclips_app.core.emission import EMISSION
 from eclips_app.engine.calibration.fit import Fit
 from eclips_app.engine.calibration.problem import Problem
-from eclips_app.engine.calibration.shapes import SHADING
+from eclips_app.engine.calibration.shapes import FOUND_RADIUS, SHADING
 
 Float = NDArray[np.float64]
 
-_SILENT = 0.97  #: of the earlier deviation that is left: the images say nothing
+_SILENT = 0.9  #: of the earlier deviation that is left: the images say next to nothing
 _TIED = 0.97  #: correlation
+_HELD_BY = 6.0  #: times better known if a group were: the two go together
+_GROUPS = {"gain": "gains", "offset": "offsets", "emission": "emission"}
+_GROUP_WORDS = {"gains": "gains", "offsets": "black levels", "emission": "emission", "geometry": "geometry"}
 _FAR = 3.0  #: deviations
 _POOR_MODEL = 0.03
 _MOST = 4  #: pairs told one by one
@@ -23,7 +28,7 @@ _LABELS = {
     "center_x_mm": "axis offset x", "center_y_mm": "axis offset y", "tilt_x_deg": "tilt about x", "tilt_y_deg": "tilt about y",
     "azimuth_deg": "azimuth of the set", "scan_curvature_per_m": "pivot of the scan", "pixel_aspect": "pixel aspect",
     "radius_px": "radius", "face_deg": "tilt of the faces", "facet_deg": "certified tilt", "height_scale": "scale of the heights",
-    "found_radius_px": "radius",
+    FOUND_RADIUS: "radius",
 }  # fmt: skip
 
 
@@ -58,7 +63,7 @@ def _lost(problem: Problem, found: Fit) -> list[str]:
     if lost:
         sentences.append(f"Nothing holds {_listed(lost)}: fix it, state how well it is known, or add an observation.")
     if silent:
-        sentences.append(f"These images say nothing of {_listed(silent)}: what was known before is kept.")
+        sentences.append(f"These images say next to nothing of {_listed(silent)}: what was known before is kept.")
     return sentences
 
 
@@ -79,16 +84,35 @@ def _tied(problem: Problem, found: Fit) -> list[str]:
         if correlation[i, j] > _TIED
         and not (problem.free[i] in EMISSION and problem.free[j] in EMISSION)  # the curve they make is what counts
     ]  # fmt: skip
-    told = [text for _, text in sorted(pairs, reverse=True)[:_MOST]]
+    told = [text for _, text in sorted(pairs, reverse=True)[:_MOST]] + _tied_groups(problem, found, held)
     return [f"{text[0].upper()}{text[1:]} can hardly be told apart from these images alone." for text in told]
+
+
+def _tied_groups(problem: Problem, found: Fit, held: NDArray[np.bool_]) -> list[str]:
+    """Name groups of which one would be known far better if the other were."""
+    kinds = [_GROUPS.get(name.split(":")[0], "geometry") for name in problem.free]
+    groups = {kind: np.array([k == kind for k in kinds]) & held for kind in dict.fromkeys(kinds)}
+    sentences = []
+    for first, second in combinations([kind for kind, inside in groups.items() if inside.any()], 2):
+        a, b = groups[first], groups[second]
+        covariance = found.covariance[: len(kinds), : len(kinds)]
+        own, across, other = (covariance[np.ix_(*each)] for each in ((a, a), (a, b), (b, b)))
+        left = np.diag(own - across @ np.linalg.pinv(other, rcond=1e-9, hermitian=True) @ across.T)
+        if np.median(np.maximum(left, 0.0) / np.diag(own)) < _HELD_BY**-2:
+            sentences.append(f"{_GROUP_WORDS[first]} and {_GROUP_WORDS[second]}")
+    return sentences
 
 
 def _contradicted(problem: Problem, found: Fit) -> list[str]:
     """Name what was known beforehand and came out otherwise, or would have."""
-    sentences = []
+    sentences = [
+        f"The outline of {_of(problem, name).removeprefix('radius of ')} is not its equator: its shading asks for a radius of "
+        f"{found.x[i]:.4g} px; state the radius."
+        for i, name in enumerate(problem.names) if name.endswith(f":{FOUND_RADIUS}")
+    ]  # fmt: skip
     for i, name in enumerate(problem.names):
         std, off = problem.known_std[i], found.x[i] - problem.known[i]
-        if problem.certified[i] or not np.isfinite(std) or abs(off) < _FAR * std or name.endswith("brightness"):
+        if problem.certified[i] or not np.isfinite(std) or abs(off) < _FAR * std or name.endswith(FOUND_RADIUS):
             continue
         unit = unit_of(name)
         values = f"{found.x[i]:.4g} {unit}".strip(), f"{problem.known[i]:.4g} ± {std:.2g} {unit}".strip()
