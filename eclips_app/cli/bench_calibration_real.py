@@ -113,7 +113,7 @@ def _vickers(folder: Path, which: RealSet, context: Context) -> Table:
         for n, (tilt, rms) in enumerate(planes)
     ]
     columns = ("calibrated_on", "measured", "tilt_deg", "std_deg", "plane_rms_nm", "model_error_percent")
-    note = "22.0 degrees when pressed. Gains and black levels free. sem2surface, its scale fitted to the indent: planes of 34 nm rms."
+    note = "22.0 degrees when pressed. Gains, black levels free. sem2surface, its scale fitted to the indent: planes of 34 nm rms."
     return Table("Vickers indent, three segments", columns, tuple(rows), (note,))
 
 
@@ -153,8 +153,8 @@ def _sphere_table(folder: Path, spheres: list[tuple[RealSet, str]], context: Con
         "azimuths_off_deg",
     )
     note = (
-        f"Up to {_STEEPEST_DEG:g} degrees of slope; radius as the outline has it. Residual: root mean square of patches, in percent of "
-        "the signal above the black level. azimuths off: largest difference of the segments' measured azimuths from the notes'."
+        f"Up to {_STEEPEST_DEG:g} degrees of slope; radius as the outline has it. Residual: root mean square of patches, in "
+        "percent of the signal above the black level. azimuths off: largest difference of the segments' azimuths from the notes'."
     )
     return Table("Spheres", columns, tuple(rows), (note,))
 
