@@ -113,7 +113,7 @@ def _vickers(folder: Path, which: RealSet, context: Context) -> Table:
         for n, (tilt, rms) in enumerate(planes)
     ]
     columns = ("calibrated_on", "measured", "tilt_deg", "std_deg", "plane_rms_nm", "model_error_percent")
-    note = "22.0 degrees when pressed. Gains, black levels free. sem2surface, its scale fitted to the indent: planes of 34 nm rms."
+    note = "22.0 degrees when pressed; gains and black levels free. sem2surface, its scale fitted to it: planes of 34 nm rms."
     return Table("Vickers indent, three segments", columns, tuple(rows), (note,))
 
 

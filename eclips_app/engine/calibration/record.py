@@ -15,7 +15,8 @@ from eclips_app.core.tolerance import SCAN, gain_names
 from eclips_app.engine.calibration.curve import gain_curve
 from eclips_app.engine.calibration.fit import Fit
 from eclips_app.engine.calibration.orientation import measured_azimuths
-from eclips_app.engine.calibration.problem import Problem, Seen
+from eclips_app.engine.calibration.problem import Problem
+from eclips_app.engine.calibration.seen import Seen
 from eclips_app.engine.calibration.state import packed
 from eclips_app.engine.calibration.words import wanted_change, warnings_of
 from eclips_app.version import VERSION
