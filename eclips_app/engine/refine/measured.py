@@ -12,7 +12,7 @@ from scipy.stats import chi2
 
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.steps import Arrays, ClosedLoop, StepResult
-from eclips_app.core.tolerance import gain_names, offset_names, stated
+from eclips_app.core.tolerance import SCAN, gain_names, offset_names, stated
 from eclips_app.engine.device import choose_device
 from eclips_app.engine.forward.model import Parallax
 from eclips_app.engine.geometry import geometry
@@ -119,7 +119,12 @@ class Measured:
             return None
         shape = self.inputs["segments"].shape
         place = geometry(self.params, self.signals.crop, (shape[1], shape[2]))
-        return Parallax((float(place.x[window[1]].mean()), float(place.y[window[0]].mean())))
+        return Parallax((float(place.x[window[1]].mean()), float(place.y[window[0]].mean())), self._pivot_mm())
+
+    def _pivot_mm(self) -> float | None:
+        """Give the height of the scan's pivot that a calibration has found; None: a parallel beam."""
+        curvature = (self.params.detector.calibration or {}).get("scan", {}).get(SCAN[0], 0.0)
+        return 1000.0 / float(curvature) if curvature else None
 
     def _material(self, window: tuple[slice, slice]) -> Material:
         mode = self.params.brightness

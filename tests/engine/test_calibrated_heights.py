@@ -1,0 +1,48 @@
+"""What a calibration knows of emission and model reaches the deviations of the heights measured with it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from calibration_objects import PIXEL_NM, images, place, sheet
+
+from eclips_app.core.context import SilentContext
+from eclips_app.core.emission import EMISSION, Emission
+from eclips_app.core.steps import ClosedLoop, StepResult, run_step
+
+BENT = Emission("parametric", coefficients=(0.5, 0.0, 0.0, 0.6, 0.0, 0.3))
+
+
+def calibrated(**content: Any) -> StepResult:
+    """Reconstruct a ridge with a detector whose calibration holds some content."""
+    x, _ = place()
+    ridge = -0.6 * np.abs(x) + 10.0
+    segments = images(sheet(), np.maximum(ridge, 0.0), emission=BENT)[:, 24:72, 24:72]
+    detector = replace(sheet(), calibration={"method": "fit", **content})
+    params = ClosedLoop(detector, PIXEL_NM, emission=BENT, draws=2, device="cpu", subpixels=1, scan_parallax=False)
+    return run_step("reconstruct-closed-loop", {"segments": np.ascontiguousarray(segments)}, params, SilentContext())
+
+
+def parts(result: StepResult) -> list[str]:
+    return [name for part, name in result.info["deviation_parts"] if part == "emission"]
+
+
+def test_coefficients_and_misfit_of_a_calibration_are_in_the_budget() -> None:
+    plain = calibrated()
+    assert parts(plain) == []
+    known = calibrated(parameters=[EMISSION[3]], covariance=[[0.01]])
+    assert parts(known) == [EMISSION[3]]
+    off = calibrated(model_error_percent=1.0)
+    assert parts(off) == [f"misfit {n}" for n in range(1, 5)]
+    assert np.median(off.arrays["height_std"]) > 1.1 * np.median(plain.arrays["height_std"])
+
+
+def test_coefficients_say_nothing_of_heights_by_lamberts_law() -> None:
+    x, _ = place()
+    segments = images(sheet(), 0.2 * x)[:, 24:72, 24:72]
+    detector = replace(sheet(), calibration={"parameters": [EMISSION[3]], "covariance": [[0.01]]})
+    params = ClosedLoop(detector, PIXEL_NM, draws=2, device="cpu", subpixels=1, scan_parallax=False)
+    result = run_step("reconstruct-closed-loop", {"segments": np.ascontiguousarray(segments)}, params, SilentContext())
+    assert parts(result) == []
