@@ -1,7 +1,8 @@
 """Linear reconstruction: slopes from the acceptance vectors, height by least squares, with its noise and residuals.
 
 Without shadow the signal of segment k is ``y_k = b . A_k`` with ``b = S n`` (S: yield and material factor). The least
-squares estimate of b in each pixel gives the slopes ``p = -bx/bz`` and ``q = -by/bz`` (x right, y up) whatever S is.
+squares estimate of b in each pixel gives the slopes ``p = -bx/bz`` and ``q = -by/bz`` (x right, y up) whatever S is. Where a
+calibration knows the emission, slopes are read by its table instead (`linear_emission`).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from eclips_app.engine.device import choose_device, one_thread
 from eclips_app.engine.fill import BLOCK_PX, block_means
 from eclips_app.engine.geometry import geometry
 from eclips_app.engine.integrate import Integration, integrate
+from eclips_app.engine.linear_emission import readings
 from eclips_app.engine.noise import noise_scale
 from eclips_app.engine.optics.watch import watched
 from eclips_app.engine.prepare import Signals, level_gains
@@ -46,6 +48,7 @@ class LinearReconstruction:
         shape = arrays["segments"].shape
         with watched(context.check):
             self.geometry = geometry(params, self.signals.crop, (shape[1], shape[2]))
+            self.readings = readings(params.detector)
         if params.balance == "level":
             self.signals.gains = self.signals.gains * level_gains(self.signals, self.geometry.vectors[:, 2])
         self.b = np.empty((3, rows, columns), np.float32)  #: S n
@@ -137,13 +140,34 @@ class LinearReconstruction:
 
     def height(self) -> tuple[Float, Integration]:
         """Integrate the slopes to a height in nm."""
-        p, q = self._tensor(self.b[0]), self._tensor(self.b[1])
+        p, q = (self._tensor(each) for each in self._true_slopes())
         mask = None if self.mask.all() else self._tensor(self.mask)
         height, how = integrate(
             p, q, mask, lambda part: self.context.progress(0.5 + 0.25 * part, "integrating the slopes")
         )
         height *= self.params.pixel_size_nm
         return height.cpu().numpy(), how
+
+    def _true_slopes(self) -> tuple[Float, Float]:
+        """Give the slopes that facets have of which p and q were read."""
+        if self.readings is None:
+            return self.b[0], self.b[1]
+        p, q = np.empty_like(self.b[0]), np.empty_like(self.b[1])
+        for first, end in self.tiles:
+            p[first:end], q[first:end], _ = self.readings.true(self.b[0, first:end], self.b[1, first:end])
+            self.context.check()
+        return p, q
+
+    def correct(self, normals: Float, rho: Float) -> None:
+        """Turn normals and brightness as read, in place, into those that facets have."""
+        if self.readings is None:
+            return
+        for first, end in self.tiles:
+            x, y, z = normals[:, first:end]
+            p, q, bright = self.readings.true(-x / z, -y / z)
+            z[:] = 1.0 / np.sqrt(1.0 + p**2 + q**2)
+            x[:], y[:] = -p * z, -q * z
+            rho[first:end] /= bright
 
     def noise(self) -> tuple[float, float]:
         """Give the noise scale s (var(signal) = s^2 signal) and the standard deviation of each slope."""
@@ -154,7 +178,8 @@ class LinearReconstruction:
             total += float(self.variance[first:end][self.mask[first:end]].sum(dtype=np.float64))  # no value outside
             self.context.check()
         mean = total / np.count_nonzero(self.mask)
-        return scale, scale * (mean / 2) ** 0.5
+        gain = 1.0 if self.readings is None else self.readings.gain
+        return scale, scale * (mean / 2) ** 0.5 / gain
 
     def normals(self) -> Float:
         """Turn (p, q) in place into unit normals; |b| is taken out first with `rho`."""
@@ -239,6 +264,7 @@ def _reconstruct(inputs: Arrays, params: Reconstruct, context: Context) -> StepR
     length = run.rho()
     normals = run.normals()
     residual, chi2 = run.residuals(normals, length, scale)
+    run.correct(normals, length)
     np.divide(length, float(np.median(length[run.mask])), out=length)
     std = height_std(run.signals.shape, slope_std, context.check)
     std *= params.pixel_size_nm
@@ -262,7 +288,7 @@ def _facts(
     radius = run.geometry.parallax_radius_mm
     return {
         "method": "linear",
-        "emission_model": "lambert",
+        "emission_model": "lambert" if run.readings is None else "as calibrated",
         "device": str(run.device),
         "pixel_size_nm": run.params.pixel_size_nm,
         "gains": run.signals.gains.tolist(),

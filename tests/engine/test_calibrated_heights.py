@@ -10,7 +10,7 @@ from calibration_objects import PIXEL_NM, images, place, sheet
 
 from eclips_app.core.context import SilentContext
 from eclips_app.core.emission import EMISSION, Emission
-from eclips_app.core.steps import ClosedLoop, StepResult, run_step
+from eclips_app.core.steps import ClosedLoop, Reconstruct, StepResult, run_step
 
 BENT = Emission("parametric", coefficients=(0.5, 0.0, 0.0, 0.6, 0.0, 0.3))
 
@@ -46,3 +46,24 @@ def test_coefficients_say_nothing_of_heights_by_lamberts_law() -> None:
     params = ClosedLoop(detector, PIXEL_NM, draws=2, device="cpu", subpixels=1, scan_parallax=False)
     result = run_step("reconstruct-closed-loop", {"segments": np.ascontiguousarray(segments)}, params, SilentContext())
     assert parts(result) == []
+
+
+def test_the_linear_reconstruction_reads_facets_as_calibrated() -> None:
+    x, y = place()
+    ridge = np.where(y > 0, -0.9 * np.abs(x), -0.3 * np.abs(x - 3.0))
+    segments = images(sheet(), ridge, emission=BENT, dose=None)
+    knows = {"emission": {"model": "parametric", "material": "Cu", "coefficients": list(BENT.coefficients)}}
+    tilts = []
+    for calibration in (None, knows):
+        params = Reconstruct(replace(sheet(), calibration=calibration), PIXEL_NM, device="cpu")
+        result = run_step("reconstruct-linear", {"segments": segments}, params, SilentContext())
+        normals, rho = result.arrays["normals"], result.arrays["rho"]
+        tilts.append(
+            [np.rad2deg(np.arccos(np.median(normals[2, rows, 60:88]))) for rows in (slice(10, 40), slice(56, 86))]
+        )
+        flat_rho = [np.median(rho[rows, 60:88]) for rows in (slice(10, 40), slice(56, 86))]
+    true = np.rad2deg(np.arctan([0.9, 0.3]))
+    assert np.abs(np.array(tilts[0]) - true).max() > 1.0  # as Lambert's law has it
+    assert np.abs(np.array(tilts[1]) - true).max() < 0.15
+    assert np.ptp(flat_rho) < 0.01  # one material
+    assert result.info["emission_model"] == "as calibrated"

@@ -51,7 +51,7 @@ def _calibrate(inputs: Arrays, params: Calibrate, context: Context) -> StepResul
         context.progress(0.4 * number / len(params.observations), f"looking at {_name(observation, number)}")
         seen.append(_seen(observation, number, inputs, params, context))
     parameters = _parameters(params)
-    problem, found = _fitted(seen, parameters, inputs, params, context)
+    problem, found = _fitted(seen, parameters, params, context)
     arrays, observations = {}, []
     for number, each in enumerate(problem.seen):
         context.progress(0.8 + 0.15 * number / len(seen), "residuals")
@@ -62,9 +62,7 @@ def _calibrate(inputs: Arrays, params: Calibrate, context: Context) -> StepResul
     return StepResult(arrays, report(params, parameters, problem, found, observations))
 
 
-def _fitted(
-    seen: list[Seen], parameters: list[Parameter], inputs: Arrays, params: Calibrate, context: Context
-) -> tuple[Problem, Fit]:
+def _fitted(seen: list[Seen], parameters: list[Parameter], params: Calibrate, context: Context) -> tuple[Problem, Fit]:
     """Fit with the outlines of spheres as their equators, and if that is far off, as those of caps."""
     emission = _emission(params)
     problem = Problem(params.detector, emission, parameters, seen)
