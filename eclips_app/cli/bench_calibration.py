@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eclips_app.cli import bench_calibration_real
 from eclips_app.cli.bench_accuracy import settings
 from eclips_app.cli.bench_figures import Across, lines_across, mean_over_faces, without_plane
 from eclips_app.cli.bench_known import Case, annulus, shared_cases
@@ -59,6 +60,8 @@ def tables(shared: Path, context: Context, cases: int, *, seed: int = 1, quick: 
     made = [coverage_table(*each, context, 2 if quick else cases, seed) for each in _EMISSIONS]
     if not quick and (shared / "cases").is_dir():
         made.append(facet_table(shared, context))
+    if not quick:
+        made += bench_calibration_real.tables(shared / "data" / "4q", context)
     return made
 
 

@@ -145,18 +145,36 @@ _NOTES = (
 )
 
 
-def _runs(folder: Path, which: RealSet, edge_px: int) -> tuple[float, dict[str, StepResult]]:
-    """Read, register and reconstruct the middle of a set by both methods; gives the mean grey value and the results."""
+@dataclass(frozen=True)
+class Images:
+    """The images of a set as read [k, row, col], what was found of them, and registered shifts."""
+
+    segments: NDArray[Any]
+    crop: tuple[int, int, int, int]
+    shifts_px: tuple[tuple[float, float], ...]
+    clip_low: float | None
+    clip_high: float | None
+
+
+def read_set(folder: Path, which: RealSet) -> Images:
+    """Read and register the images of a set."""
     paths = tuple(str(path) for path in sorted((folder / which.folder).glob(which.pattern)))
     read = run_step("read-segments", {}, ReadSegments(paths), SilentContext())
     segments = np.stack([read.arrays[f"image/{n}"] for n in range(len(which.azimuths_deg))])
     top, left, bottom, right = read.info["crop"]
-    whole = Register((top, left, bottom, right))
-    shifts = run_step("register", {"segments": segments}, whole, SilentContext()).info["shifts_px"]
+    crop = (top, left, bottom, right)
+    shifts = run_step("register", {"segments": segments}, Register(crop), SilentContext()).info["shifts_px"]
+    moves = tuple((float(row), float(column)) for row, column in shifts)
+    return Images(segments, crop, moves, read.info["clip_low"], read.info["clip_high"])
+
+
+def _runs(folder: Path, which: RealSet, edge_px: int) -> tuple[float, dict[str, StepResult]]:
+    """Read, register and reconstruct the middle of a set by both methods; gives the mean grey value and the results."""
+    images = read_set(folder, which)
+    segments, (top, left, bottom, right) = images.segments, images.crop
     plain = Reconstruct(
-        which.detector(), which.pixel_nm, _middle((top, left, bottom, right), edge_px),
-        tuple((float(row), float(column)) for row, column in shifts),
-        read.info["clip_low"], read.info["clip_high"], balance="level", device="cpu",
+        which.detector(), which.pixel_nm, _middle(images.crop, edge_px), images.shifts_px, images.clip_low,
+        images.clip_high, balance="level", device="cpu",
     )  # fmt: skip
     made = {"linear": _linear(segments, plain), "standard": _standard(segments, plain)}
     if which.folder.endswith("vickers"):

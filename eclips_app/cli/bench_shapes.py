@@ -28,9 +28,15 @@ def sphere_diameter_nm(height: NDArray[Any], pixel_nm: float) -> float:
 
 
 def face_tilts(height: NDArray[Any], pixel_nm: float) -> tuple[float, ...]:
-    """Give the tilts in degrees of the four faces of a square pyramid in a height map, and their mean.
+    """Give the tilts in degrees of the four faces of a square pyramid in a height map, and their mean."""
+    found = [tilt for tilt, _ in face_planes(height, pixel_nm)]
+    return (*found, float(np.mean(found)))
 
-    The faces lie 90 degrees apart; of each the largest connected part, less a border, has a plane fitted to it.
+
+def face_planes(height: NDArray[Any], pixel_nm: float) -> list[tuple[float, float]]:
+    """Give tilt in degrees and root mean square deviation in nm of planes fitted to the four faces of a square pyramid.
+
+    The faces lie 90 degrees apart; of each the largest connected part, less a border, is fitted.
     """
     height = np.asarray(height, float)
     down, right = np.gradient(ndimage.gaussian_filter(height, 2.0), pixel_nm)
@@ -40,16 +46,17 @@ def face_tilts(height: NDArray[Any], pixel_nm: float) -> tuple[float, ...]:
     found = []
     for turn in first + np.arange(4) * np.pi / 2:
         apart = np.abs(np.angle(np.exp(1j * (azimuth - turn))))
-        found.append(_tilt_deg(height / pixel_nm, inclined & (apart < np.deg2rad(_FACE_WIDTH_DEG))))
-    return (*found, float(np.mean(found)))
+        found.append(_plane(height, pixel_nm, inclined & (apart < np.deg2rad(_FACE_WIDTH_DEG))))
+    return found
 
 
-def _tilt_deg(height_px: Float, there: NDArray[np.bool_]) -> float:
+def _plane(height: Float, pixel_nm: float, there: NDArray[np.bool_]) -> tuple[float, float]:
     """Fit a plane to the largest connected part, less a border; NaN where nothing is left."""
     labels, count = ndimage.label(ndimage.binary_erosion(there, iterations=_FACE_BORDER_PX))
     if not count:
-        return float("nan")
+        return float("nan"), float("nan")
     rows, columns = np.nonzero(labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:])))
-    design = np.column_stack([rows, columns, np.ones(len(rows))])
-    slopes = np.linalg.lstsq(design, height_px[rows, columns], rcond=None)[0][:2]
-    return float(np.rad2deg(np.arctan(np.hypot(*slopes))))
+    design = np.column_stack([rows * pixel_nm, columns * pixel_nm, np.ones(len(rows))])
+    plane = np.linalg.lstsq(design, height[rows, columns], rcond=None)[0]
+    left = float(np.std(height[rows, columns] - design @ plane))
+    return float(np.rad2deg(np.arctan(np.hypot(*plane[:2])))), left

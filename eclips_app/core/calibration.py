@@ -159,7 +159,8 @@ class Calibrate:
       it;
     - ``free``: names in the order of ``covariance`` and ``correlation`` (matrices);
     - ``observations``: list of {name, kind, step, used, chi2, residual_percent, found, text}, where `found` is what was measured
-      (such as center_px, radius_px, rotation_deg, tilt_deg) as numbers, and `text` one sentence;
+      (such as radius_px, rotation_deg, tilt_x_deg) as numbers, with ``…_std``, and for certified sizes ``…_asked``, what the
+      images alone say of them; `text` is one sentence;
     - ``chi2``, ``degrees_of_freedom``, ``model_error_percent`` (of the signal, what the model misses beyond noise);
     - ``warnings``: sentences on what the data cannot tell, or what contradicts;
     - ``curve``: {tilt_deg, lambert, tabulated, fitted, measured: [{tilt_deg, value, std, name}]}: slope gain k, see

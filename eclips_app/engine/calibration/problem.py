@@ -8,38 +8,27 @@ error, the sum of squares holds what is known beforehand: (x - x_0) / sigma for 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eclips_app.core.calibration import FREE, Observation, Parameter, parameter_names
+from eclips_app.core.calibration import FREE, Parameter, parameter_names
 from eclips_app.core.detector import Detector
 from eclips_app.core.emission import EMISSION, Emission
 from eclips_app.core.tolerance import GEOMETRY, SCAN, gain_names, offset_names
-from eclips_app.engine.calibration.patches import Patches
+from eclips_app.engine.calibration.layout import Layout, limits
 from eclips_app.engine.calibration.response import Answer, Response
-from eclips_app.engine.calibration.shapes import CERTIFIED, FOUND_RADIUS, TILTS, Shape, Unknown
+from eclips_app.engine.calibration.seen import Seen, displacement
+from eclips_app.engine.calibration.shapes import CERTIFIED
 from eclips_app.engine.calibration.state import State, detector_of, initial_state, packed, unpacked
 
 Float = NDArray[np.float64]
 
-_MM_PER_NM = 1e-6
 _TOGETHER = 1e-5  #: deviation of the gains' mean from what it is in the file: only their ratios mean anything
 _ASPECT_STEP = 1e-6
 _WIDE = 3e-4  #: of the distance
-_STEEPEST_FOOT = 1.08  #: radius of a ball over the outline of a cap of it that is used up to 60 degrees
-_BLACKEST, _LIGHT = 4.0, 0.02  #: of the median grey value: black level at the least, and signal at the least
 _CENTER, _TILT = ("center_x_mm", "center_y_mm"), ("tilt_x_deg", "tilt_y_deg")
-
-
-@dataclass(frozen=True)
-class Seen:
-    """An observation with its patches and the shape of its object."""
-
-    observation: Observation
-    patches: Patches
-    shape: Shape | None  #: None for dark frames
 
 
 class Problem:
@@ -74,16 +63,17 @@ class Problem:
         self.response = Response(detector, emission, self._components())
         self._places = np.array([every.index(name) for name in self.free], int)
         stds = {p.name: p.std for p in parameters}
-        self.names = list(self.free)
-        self._start: list[float] = [float(self._values[i]) for i in self._places]
-        self._std: list[float] = [stds[name] or np.inf for name in self.free]
-        self._step_list = [0.0 if ":" in name and name not in EMISSION else 1e-2 for name in self.free]
-        self._unknowns = [self._add_unknowns(number, each) for number, each in enumerate(self.seen)]
-        self._brightness = [self._add_brightness(number, each) for number, each in enumerate(self.seen)]
-        self.start, self.known_std = np.array(self._start), np.array(self._std)
-        self.known, self._steps = self.start.copy(), np.array(self._step_list)
+        laid = Layout(self.initial)
+        for place, name in zip(self._places, self.free, strict=True):
+            laid.add(
+                name, float(self._values[place]), stds[name], 0.0 if ":" in name and name not in EMISSION else 1e-2
+            )
+        self._unknowns = [laid.unknowns(number, each) for number, each in enumerate(self.seen)]
+        self._brightness = [laid.brightness(number, each) for number, each in enumerate(self.seen)]
+        self.names, self.start, self.known_std = laid.names, np.array(laid.start), np.array(laid.std)
+        self.known, self._steps = self.start.copy(), np.array(laid.steps)
         self.certified = np.array([name.rsplit(":", 1)[-1] in CERTIFIED for name in self.names])
-        self.lower, self.upper = self._limits()
+        self.lower, self.upper = limits(self.names, self.start, self.known_std, detector, self.seen)
         self._scale = float(
             self.response.at(self.initial.geometry, np.zeros(len(EMISSION)), np.zeros((2, 1))).signal.mean()
         )
@@ -182,61 +172,6 @@ class Problem:
         moved = (*_CENTER, *(_TILT if inclined else ()))
         return [name for name in GEOMETRY if name in self.free or name in moved]
 
-    def _add_unknowns(self, number: int, each: Seen) -> list[int]:
-        """Give the places of an observation's unknowns; those of a series are the same."""
-        if each.shape is None:
-            return []
-        series = each.observation.series
-        return [
-            self._place(f"{series}:{u.name}" if series and u.name in TILTS else f"{number + 1}:{u.name}", u)
-            for u in each.shape.unknowns
-        ]
-
-    def _add_brightness(self, number: int, each: Seen) -> int:
-        """Give the place of the logarithm of an observation's brightness, that of its series if it is in one."""
-        if each.shape is None:
-            return -1
-        signal = each.patches.grey - self.initial.offsets
-        start = float(np.log(max(np.median(signal / self.initial.gains), 1e-9) / (each.observation.current or 1.0)))
-        name = f"{each.observation.series or number + 1}:brightness"
-        return self._place(name, Unknown("brightness", start, None, 0.0))
-
-    def _place(self, name: str, unknown: Unknown) -> int:
-        if name not in self.names:
-            self.names.append(name)
-            self._start.append(unknown.start)
-            self._std.append(unknown.std or np.inf)
-            self._step_list.append(unknown.step)
-        return self.names.index(name)
-
-    def _limits(self) -> tuple[Float, Float]:
-        """Keep lengths and gains above zero, radii apart, and tilts and offsets where a detector can be."""
-        start, few = self.start, 8.0 * self.known_std
-        lower, upper = start - few, start + few
-        for i, name in enumerate(self.free):
-            if name.startswith("gain:") or name == "pixel_aspect":
-                lower[i], upper[i] = max(lower[i], 0.05 * start[i]), min(upper[i], 20.0 * start[i])
-            elif name.startswith("offset:"):
-                level = self._grey(offset_names(self.detector).index(name))
-                lower[i], upper[i] = max(lower[i], -_BLACKEST * level[1]), min(upper[i], level[0] - _LIGHT * level[1])
-            elif name.endswith("_mm"):
-                room = 0.4 * self.detector.distance_mm
-                lower[i], upper[i] = max(lower[i], start[i] - room), min(upper[i], start[i] + room)
-                if "radius" in name:
-                    room = 0.4 * (self.detector.outer_radius_mm - self.detector.inner_radius_mm)
-                    lower[i], upper[i] = max(lower[i], start[i] - room, 0.0), min(upper[i], start[i] + room)
-            elif name.startswith("tilt_"):
-                lower[i], upper[i] = max(lower[i], -30.0), min(upper[i], 30.0)
-        for i, name in enumerate(self.names):
-            if name.endswith(f":{FOUND_RADIUS}"):
-                lower[i], upper[i] = 0.99 * start[i], _STEEPEST_FOOT * start[i]
-        return lower, upper
-
-    def _grey(self, segment: int) -> tuple[float, float]:
-        """Give the lowest and the median grey value of a segment on objects."""
-        grey = [each.patches.grey[:, segment] for each in self.seen if each.shape is not None]
-        return (float(np.min(np.concatenate(grey))), float(np.median(np.concatenate(grey)))) if grey else (np.inf, 1e9)
-
     def _beforehand(self, x: Float) -> Float:
         gains = self.state(x).gains / self.initial.gains
         return np.asarray(np.append((x - self.known) / self.known_std, (gains.mean() - 1.0) / _TOGETHER))
@@ -281,9 +216,9 @@ class Problem:
         assert each.shape is not None
         values = x[self._unknowns[number]]
         curvature, aspect = state.scan
-        slopes, position = each.shape.slopes(values, aspect), self._positions_mm(each, aspect)
+        slopes, position = each.shape.slopes(values, aspect), each.positions_mm(aspect)
         answer = self._answer(number, x, state)
-        moved = self._displacement(position, curvature, state.geometry)
+        moved = displacement(position, curvature, state.geometry)
         signal = answer.signal + np.einsum("nkg,gn->nk", answer.by_geometry, moved)
         found: dict[int, Float] = {}
 
@@ -304,9 +239,7 @@ class Problem:
                 change = each.shape.slopes(values, aspect + _ASPECT_STEP) - slopes
                 found[place] = by_slopes(change / _ASPECT_STEP)
             elif name == "scan_curvature_per_m":
-                turn = self._displacement(position, 1.0, state.geometry) - self._displacement(
-                    position, 0.0, state.geometry
-                )
+                turn = displacement(position, 1.0, state.geometry) - displacement(position, 0.0, state.geometry)
                 found[place] = by_slopes(-1e-3 * position) + np.einsum("nkg,gn->nk", answer.by_geometry, turn)
         if number in self._bends and len(self._bends[number]) == len(signal):
             found = {place: column + self._bends[number][..., place] for place, column in found.items()}
@@ -315,12 +248,12 @@ class Problem:
     def _parallax(self, number: int, x: Float) -> Float:
         """Give what the beam's position adds to the response of each cell [n, k]."""
         each, state = self.seen[number], self.state(x)
-        moved = self._displacement(self._positions_mm(each, state.scan[1]), state.scan[0], state.geometry)
+        moved = displacement(each.positions_mm(state.scan[1]), state.scan[0], state.geometry)
         return np.asarray(np.einsum("nkg,gn->nk", self._answer(number, x, state).by_geometry, moved))
 
     def _is_wide(self, each: Seen) -> bool:
         """Tell whether the detector looks different from the ends of a field."""
-        return bool(np.abs(self._positions_mm(each, 1.0)).max() > _WIDE * self.detector.distance_mm)
+        return bool(np.abs(each.positions_mm(1.0)).max() > _WIDE * self.detector.distance_mm)
 
     def _answer(self, number: int, x: Float, state: State) -> Answer:
         """Give the detector's response to the cells' slopes, as the inclined beam sees them."""
@@ -328,23 +261,5 @@ class Problem:
         assert each.shape is not None
         curvature, aspect = state.scan
         slopes = each.shape.slopes(x[self._unknowns[number]], aspect)
-        inclined = slopes - curvature * 1e-3 * self._positions_mm(each, aspect)
+        inclined = slopes - curvature * 1e-3 * each.positions_mm(aspect)
         return self.response.at(state.geometry, state.emission, inclined)
-
-    def _positions_mm(self, each: Seen, aspect: float) -> Float:
-        """Give where the beam stands on each cell (x, y) [2, n] in mm from the axis."""
-        axis = each.observation.axis_px
-        assert axis is not None  # completed
-        size = each.observation.pixel_size_nm * _MM_PER_NM
-        return np.stack([(each.patches.columns - axis[1]) * size, (axis[0] - each.patches.rows) * size * aspect])
-
-    def _displacement(self, position: Float, curvature: float, geometry: Float) -> Float:
-        """Give how the detector lies otherwise [8, n] as seen from each position: moved, and turned with the beam."""
-        moved = np.zeros((len(GEOMETRY), position.shape[1]))
-        about_x, about_y = -position[1] * curvature * 1e-3, position[0] * curvature * 1e-3
-        distance = geometry[GEOMETRY.index("distance_mm")]
-        moved[GEOMETRY.index("center_x_mm")] = -position[0] + distance * about_y
-        moved[GEOMETRY.index("center_y_mm")] = -position[1] - distance * about_x
-        moved[GEOMETRY.index("tilt_x_deg")] = np.rad2deg(about_x)
-        moved[GEOMETRY.index("tilt_y_deg")] = np.rad2deg(about_y)
-        return moved

@@ -15,9 +15,10 @@ from eclips_app.core.tolerance import SCAN, gain_names
 from eclips_app.engine.calibration.curve import gain_curve
 from eclips_app.engine.calibration.fit import Fit
 from eclips_app.engine.calibration.orientation import measured_azimuths
-from eclips_app.engine.calibration.problem import Problem, Seen
+from eclips_app.engine.calibration.problem import Problem
+from eclips_app.engine.calibration.seen import Seen
 from eclips_app.engine.calibration.state import packed
-from eclips_app.engine.calibration.words import warnings_of
+from eclips_app.engine.calibration.words import wanted_change, warnings_of
 from eclips_app.version import VERSION
 
 
@@ -34,6 +35,10 @@ def told(problem: Problem, number: int, found: Fit, step: int, each: Seen) -> di
     facts: dict[str, Any] = {name: float(found.x[place]) for name, place in problem.unknowns_of(number)} | {
         f"{name}_std": float(std[place]) for name, place in problem.unknowns_of(number)
     }
+    for name, place in problem.unknowns_of(number):
+        if problem.certified[place]:
+            change, deviation = wanted_change(problem, found, place)
+            facts |= {f"{name}_asked": float(found.x[place] + change), f"{name}_asked_std": float(deviation)}
     if each.shape is not None:
         facts["azimuths_deg"] = measured_azimuths(each.patches, each.shape, found.x[places])
     left = f", {percent:.2g} % of the signal left over" if percent is not None else ""

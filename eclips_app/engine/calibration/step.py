@@ -19,9 +19,10 @@ from eclips_app.engine.calibration.fit import Fit, fit
 from eclips_app.engine.calibration.orientation import check_orientation
 from eclips_app.engine.calibration.patches import patches, raw_signals
 from eclips_app.engine.calibration.picture import picture
-from eclips_app.engine.calibration.problem import Problem, Seen
+from eclips_app.engine.calibration.problem import Problem
 from eclips_app.engine.calibration.record import report, told
 from eclips_app.engine.calibration.regions import labels
+from eclips_app.engine.calibration.seen import Seen
 from eclips_app.engine.calibration.shapes import FOUND_RADIUS, shape_of
 from eclips_app.engine.device import one_thread
 from eclips_app.engine.prepare import resolve_crop
