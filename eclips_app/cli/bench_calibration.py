@@ -183,14 +183,8 @@ def facet_table(shared: Path, context: Context) -> Table:
                     for how, bias, stated_deg, percent in _facets(case, fitted, with_others=known)
                 ]
     columns = (
-        "case",
-        "emission",
-        "radius",
-        "facet_bias_deg",
-        "stated_std_deg",
-        "height_error_percent",
-        "model_error_percent",
-    )
+        "case", "emission", "radius", "facet_bias_deg", "stated_std_deg", "height_error_percent", "model_error_percent",
+    )  # fmt: skip
     note = (
         "Facets of steps and indents, Standard, with the emission's coefficients of a sphere of the same series, its radius "
         "stated or found. stated std: of the facet by geometry and emission, from the calibration."

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eclips_app.cli.common import four_whole_numbers, length_nm, numbers, warn
-from eclips_app.cli.segment_images import Preparation, prepared, read_sets
+from eclips_app.cli.common import length_nm, numbers, warn
+from eclips_app.cli.segment_images import Preparation, add_preparation, prepared, read_sets
 from eclips_app.core.calibration import KINDS, Dark, Facets, Flat, Heights, Indent, Observation, Sphere
 from eclips_app.core.context import Context
 from eclips_app.core.detector import Detector
@@ -79,15 +79,8 @@ def add_observations(parser: argparse.ArgumentParser) -> None:
         help="where in the image the map's middle lies, and its rotation; default: the middle of the crop",
     )  # fmt: skip
     files("--dark", "images without beam")
-    images = parser.add_argument_group("images")
-    images.add_argument("--pixel-size", type=length_nm, help="such as 2nm, of images that do not say theirs")
-    images.add_argument(
-        "--crop",
-        type=four_whole_numbers,
-        metavar="ROW,COL,ROW,COL",
-        help="of all: first row and column, end row and column",
-    )
-    images.add_argument("--register", action="store_true", help="align segments that were scanned one after another")
+    images = parser.add_argument_group("images (of all observations)")
+    add_preparation(images)
 
 
 def sources_of(args: argparse.Namespace) -> list[Source]:

@@ -9,9 +9,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from eclips_app.cli.common import four_whole_numbers, length_nm
 from eclips_app.cli.emission_choice import AS_CALIBRATED, add_emission, default_emission, emission_of
-from eclips_app.cli.segment_images import Preparation, prepared, read_sets
+from eclips_app.cli.segment_images import Preparation, add_preparation, prepared, read_sets
 from eclips_app.core.calibration_match import differences
 from eclips_app.core.context import Context
 from eclips_app.core.detector import read_detector
@@ -24,11 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("images", nargs="+", type=Path, help="segment images, or one file that holds all")
     parser.add_argument("--detector", type=Path, required=True, help="detector file (JSON)")
-    parser.add_argument("--pixel-size", type=length_nm, help="such as 2nm; default: what the images say")
-    parser.add_argument(
-        "--crop", type=four_whole_numbers, metavar="ROW,COL,ROW,COL", help="first row and column, end row and column"
-    )
-    parser.add_argument("--register", action="store_true", help="align segments that were scanned one after another")
+    add_preparation(parser)
     add_emission(parser, AS_CALIBRATED)
 
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from eclips_app.cli.common import check_output, four_whole_numbers, length_nm, warn
+from eclips_app.cli.common import check_output, warn
 from eclips_app.cli.fit_options import add_fit, fit_of, given_by_files, given_files
-from eclips_app.cli.segment_images import Preparation, prepared, read_sets
+from eclips_app.cli.segment_images import Preparation, add_preparation, prepared, read_sets
 from eclips_app.core.calibration_match import differences
 from eclips_app.core.context import Context
 from eclips_app.core.detector import Detector, read_detector
@@ -36,23 +36,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     methods = [name.removeprefix(_PREFIX) for name in STEPS if name.startswith(_PREFIX)]
     parser.add_argument("images", nargs="+", type=Path, help="segment images, or one file that holds all")
     parser.add_argument("--detector", type=Path, required=True, help="detector file (JSON)")
-    parser.add_argument("--pixel-size", type=length_nm, help="such as 2nm; default: what the images say")
     parser.add_argument("-o", "--output", type=Path, required=True, help="project file to write (.eclips)")
     parser.add_argument("--method", choices=methods, default="linear", help="default: linear")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
-    parser.add_argument("--register", action="store_true", help="align segments that were scanned one after another")
+    add_preparation(parser)
     parser.add_argument("--drift", action="store_true", help="with --register: also undo the drift within each scan")
     parser.add_argument(
         "--balance",
         choices=["auto", "file", "level"],
         default="auto",
         help="gains of the detector file, or those that make the image level; auto: level for a typical preset, else file",
-    )
-    parser.add_argument(
-        "--crop",
-        type=four_whole_numbers,
-        metavar="ROW,COL,ROW,COL",
-        help="first row and column, end row and column (excluded)",
     )
     parser.add_argument("--no-scan-parallax", action="store_true", help="leave the scan parallax in the height")
     add_fit(parser)

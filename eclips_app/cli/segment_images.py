@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from eclips_app.cli.common import warn
+from eclips_app.cli.common import four_whole_numbers, length_nm, warn
 from eclips_app.core.context import Context
 from eclips_app.core.detector import Detector
 from eclips_app.core.errors import EclipsError
@@ -29,6 +30,18 @@ class Preparation:
     crop: tuple[int, int, int, int] | None = None  #: None: as found when they were read
     register: bool = False
     drift: bool = False  #: with `register`: also undo the drift within each scan
+
+
+def add_preparation(parser: argparse._ActionsContainer) -> None:
+    """Declare ``--pixel-size``, ``--crop`` and ``--register``."""
+    parser.add_argument("--pixel-size", type=length_nm, help="such as 2nm; default: what the images say")
+    parser.add_argument(
+        "--crop",
+        type=four_whole_numbers,
+        metavar="ROW,COL,ROW,COL",
+        help="first row and column, end row and column (excluded)",
+    )
+    parser.add_argument("--register", action="store_true", help="align segments that were scanned one after another")
 
 
 def read_sets(paths: Sequence[Path], detector: Detector, context: Context) -> tuple[SegmentSet, ...]:

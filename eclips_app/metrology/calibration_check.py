@@ -18,10 +18,8 @@ CHECKS = {
 }  # fmt: skip
 _MISFIT_WARNING, _MISFIT_ERROR = 0.8, 2.5  #: % of the signal beyond noise
 _SHARE_PERCENT = 2.0  #: of a segment's share, that no tilt explains
-_SCALE_WARNING, _SCALE_ERROR = (
-    0.04,
-    0.10,
-)  #: part by which slopes are read wrong; shadows and edges alone make some 0.03
+#: Part by which slopes are read wrong; shadows and edges alone make some 0.03.
+_SCALE_WARNING, _SCALE_ERROR = 0.04, 0.10
 _SURE, _CERTAIN = 3.0, 5.0  #: standard deviations
 _TILT_DEG = 5.0  #: of an area that should be level
 _ROUGH_DEG = 2.5  #: scatter of the tilt on an area that may be called flat

@@ -346,12 +346,22 @@ def test_installed_command_and_module() -> None:
 
 
 @pytest.mark.parametrize(
-    "argv", [["--help"], ["reconstruct", "--help"], ["export", "--help"], ["demo", "--list"], ["bench", "--help"]]
+    "argv",
+    [
+        ["--help"],
+        ["reconstruct", "--help"],
+        ["calibrate", "--help"],
+        ["check-calibration", "--help"],
+        ["export", "--help"],
+        ["demo", "--list"],
+        ["bench", "--help"],
+    ],
 )
 def test_no_command_imports_what_it_does_not_need(argv: list[str]) -> None:
     code = (
         "import sys; from eclips_app.__main__ import main; main(sys.argv[1:]);"
-        "heavy = {'PySide6', 'torch', 'scipy', 'vtkmodules', 'numba', 'pyqtgraph', 'h5py', 'skimage'} & set(sys.modules);"
+        "heavy = {'PySide6', 'torch', 'scipy', 'vtkmodules', 'numba', 'pyqtgraph', 'h5py', 'skimage', 'matplotlib'};"
+        "heavy &= set(sys.modules);"
         "sys.exit(f'imported: {heavy}' if heavy else 0)"
     )
     done = subprocess.run([sys.executable, "-c", code, *argv], capture_output=True, text=True, check=False)

@@ -6,10 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from panel_samples import held_session
+from pytestqt.qtbot import QtBot
 
+from eclips_app.gui.app import make_window
 from eclips_app.gui.qt import QtWidgets
 from eclips_app.gui.session import Session
 from eclips_app.gui.settings import Settings
+from eclips_app.gui.shell.main_window import MainWindow
 
 
 @pytest.fixture
@@ -22,6 +26,25 @@ def session(qapp: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     made.theme.apply()
     yield made
     made.jobs.shutdown()
+
+
+@pytest.fixture
+def held(qapp: object, tmp_path: Path) -> Session:
+    """A session whose jobs the test answers itself."""
+    return held_session(tmp_path)
+
+
+@pytest.fixture
+def window(held: Session, qtbot: QtBot) -> Iterator[MainWindow]:
+    """The whole window of that session."""
+    made = make_window(held)
+    made.resize(1360, 860)
+    made.show()
+    qtbot.waitExposed(made)
+    yield made
+    held.history.mark_saved(held.history.mark())
+    made.close()
+    made.deleteLater()
 
 
 @pytest.fixture(autouse=True)

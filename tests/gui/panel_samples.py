@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from eclips_app.core import schema
 from eclips_app.core.detector import Detector, Segment
 from eclips_app.core.steps import Reconstruct, StepResult
 from eclips_app.gui.session import Session
+from eclips_app.gui.settings import Settings
 from eclips_app.jobs.job import Cancelled, Done, Preview, Progress
 from eclips_app.model.items import Run, SegmentImage, SegmentSet
 from eclips_app.model.runs import inputs_record
@@ -105,3 +107,10 @@ class HeldJobs:
 
     def shutdown(self) -> None:
         pass
+
+
+def held_session(folder: Path) -> Session:
+    """A session whose jobs wait for the test."""
+    made = Session(Settings(folder / "settings.ini"), HeldJobs())  # type: ignore[arg-type]
+    made.theme.apply()
+    return made

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ from eclips_app.core.context import SilentContext
 from eclips_app.core.detector import read_detector
 from eclips_app.core.emission import Emission
 from eclips_app.core.steps import LoadProject, SaveProject, Simulate, run_step
-from eclips_app.gui.app import make_window
 from eclips_app.gui.flows.readiness import checklist
 from eclips_app.gui.panels.calibration import handles
 from eclips_app.gui.panels.calibration.observation_form import Place
@@ -29,7 +28,6 @@ from eclips_app.gui.panels.calibration.presenter import DONE, MISSING, STALE, nu
 from eclips_app.gui.panels.calibration.view import CalibrationPanel
 from eclips_app.gui.qt import Qt, QtCore
 from eclips_app.gui.session import Session
-from eclips_app.gui.settings import Settings
 from eclips_app.gui.shell.main_window import MainWindow
 from eclips_app.model.calibration import PLAN_ID, heights_on_pixels, plan_of
 from eclips_app.model.items import Calibration, CalibrationPlan, HeightMap
@@ -38,23 +36,6 @@ from eclips_app.model.runs import Options, parameters
 from eclips_app.model.snapshot import fill, from_state, to_state
 
 LEFT = Qt.MouseButton.LeftButton
-
-
-@pytest.fixture
-def held(qapp: object, tmp_path: Path) -> Session:
-    return Session(Settings(tmp_path / "settings.ini"), HeldJobs())  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def window(held: Session, qtbot: QtBot) -> Iterator[MainWindow]:
-    made = make_window(held)
-    made.resize(1360, 860)
-    made.show()
-    qtbot.waitExposed(made)
-    yield made
-    held.history.mark_saved(held.history.mark())
-    made.close()
-    made.deleteLater()
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from panel_samples import PIXEL_NM, HeldJobs, detector, make_set
+from panel_samples import PIXEL_NM, detector, make_set
 from pytestqt.qtbot import QtBot
 
 from eclips_app.commands import edits
@@ -18,13 +18,11 @@ from eclips_app.core import schema
 from eclips_app.core.context import SilentContext
 from eclips_app.core.steps import ClosedLoop, Reconstruct, Simulate, StepResult, run_step
 from eclips_app.engine.cycle import CAVEAT
-from eclips_app.gui.app import make_window
 from eclips_app.gui.flows import check
 from eclips_app.gui.panels.check.presenter import prepare
 from eclips_app.gui.panels.check.view import CheckPanel
 from eclips_app.gui.qt import Qt, QtCore
 from eclips_app.gui.session import Session
-from eclips_app.gui.settings import Settings
 from eclips_app.gui.shell.main_window import MainWindow
 from eclips_app.model.check import cycle_request, measured
 from eclips_app.model.items import Measurement, Run, SegmentImage, SegmentSet
@@ -70,23 +68,6 @@ def closed_loop(segment_set: SegmentSet, run: Run) -> Run:
     params = ClosedLoop(detector(), PIXEL_NM, crop=CROP, device="cpu")
     made = make_run(segment_set, "reconstruct-closed-loop", params, StepResult(arrays, dict(run.info)), 0.1, "Standard")
     return replace(made, params=schema.dump(params))
-
-
-@pytest.fixture
-def held(qapp: object, tmp_path: Path) -> Session:
-    return Session(Settings(tmp_path / "settings.ini"), HeldJobs())  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def window(held: Session, qtbot: QtBot) -> Iterator[MainWindow]:
-    made = make_window(held)
-    made.resize(1360, 860)
-    made.show()
-    qtbot.waitExposed(made)
-    yield made
-    held.history.mark_saved(held.history.mark())
-    made.close()
-    made.deleteLater()
 
 
 Open = Callable[..., CheckPanel]

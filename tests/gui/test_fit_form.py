@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from panel_samples import COLUMNS, ROWS, HeldJobs, Submitted, detector, fill, make_run, make_set
+from panel_samples import COLUMNS, ROWS, Submitted, detector, fill, held_session, make_run, make_set
 from pytestqt.qtbot import QtBot
 
 from eclips_app.commands import edits
@@ -19,7 +19,6 @@ from eclips_app.gui.panels.reconstruct import fit_texts, presenter
 from eclips_app.gui.panels.reconstruct.view import ReconstructPanel
 from eclips_app.gui.qt import Qt
 from eclips_app.gui.session import Session
-from eclips_app.gui.settings import Settings
 from eclips_app.gui.widgets.calm_combo import CalmCombo
 from eclips_app.gui.widgets.quantity_edit import QuantityEdit
 from eclips_app.jobs.job import Done
@@ -33,8 +32,7 @@ RHO = np.ones((ROWS, COLUMNS), np.float32)
 @pytest.fixture
 def held(qapp: object, tmp_path: Path) -> Session:
     """A session whose jobs the test answers itself."""
-    made = Session(Settings(tmp_path / "settings.ini"), HeldJobs())  # type: ignore[arg-type]
-    made.theme.apply()
+    made = held_session(tmp_path)
     reconstruct.register(made)
     return made
 

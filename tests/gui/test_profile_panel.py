@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from panel_samples import COLUMNS, ROWS, HeldJobs, fill, make_set, ramp
+from panel_samples import COLUMNS, ROWS, HeldJobs, fill, held_session, make_set, ramp
 
 from eclips_app.commands import edits
 from eclips_app.core.errors import EclipsError
@@ -34,8 +34,7 @@ NONE, SHIFT, CTRL = (
 
 @pytest.fixture
 def held(qapp: object, tmp_path: Path) -> Session:
-    made = Session(Settings(tmp_path / "settings.ini"), HeldJobs())  # type: ignore[arg-type]
-    made.theme.apply()
+    made = held_session(tmp_path)
     measure.register(made)
     fill(made, runs=2)
     return made

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from panel_samples import COLUMNS, PIXEL_NM, ROWS, make_set
-from uncertain_samples import STEP_NM, fill_with_standard_run, held_session, standard_run
+from panel_samples import COLUMNS, PIXEL_NM, ROWS, held_session, make_set
+from uncertain_samples import STEP_NM, fill_with_standard_run, standard_run
 
 from eclips_app.commands import edits
 from eclips_app.core import schema

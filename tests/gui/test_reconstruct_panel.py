@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from panel_samples import COLUMNS, PIXEL_NM, ROWS, HeldJobs, detector, fill, make_run, make_set
+from panel_samples import COLUMNS, PIXEL_NM, ROWS, detector, fill, held_session, make_run, make_set
 from PySide6.QtTest import QTest
 
 from eclips_app.cli import verify
@@ -26,7 +26,6 @@ from eclips_app.gui.panels.reconstruct import presenter
 from eclips_app.gui.panels.reconstruct.view import ReconstructPanel
 from eclips_app.gui.qt import Qt, QtCore
 from eclips_app.gui.session import Session
-from eclips_app.gui.settings import Settings
 from eclips_app.gui.widgets.calm_combo import CalmCombo
 from eclips_app.io.project_file import read_project
 from eclips_app.model.items import Run
@@ -41,8 +40,7 @@ LEFT = Qt.MouseButton.LeftButton
 @pytest.fixture
 def held(qapp: object, tmp_path: Path) -> Session:
     """A session whose jobs the test answers itself."""
-    made = Session(Settings(tmp_path / "settings.ini"), HeldJobs())  # type: ignore[arg-type]
-    made.theme.apply()
+    made = held_session(tmp_path)
     reconstruct.register(made)
     return made
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from panel_samples import HeldJobs, fill, make_run, make_set, ramp
+from panel_samples import HeldJobs, fill, held_session, make_run, make_set, ramp
 
 from eclips_app.commands import edits
 from eclips_app.gui.flows import measure, series
@@ -25,8 +25,7 @@ LEFT = Qt.MouseButton.LeftButton
 
 @pytest.fixture
 def held(qapp: object, tmp_path: Path) -> Session:
-    made = Session(Settings(tmp_path / "settings.ini"), HeldJobs())  # type: ignore[arg-type]
-    made.theme.apply()
+    made = held_session(tmp_path)
     fill(made, sets=5)
     return made
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from uncertain_samples import STEP_NM, fill_with_standard_run, held_session
+from panel_samples import held_session
+from uncertain_samples import STEP_NM, fill_with_standard_run
 
 from eclips_app.gui.app import make_window
 from eclips_app.gui.flows import uncertainty

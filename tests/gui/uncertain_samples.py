@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from panel_samples import COLUMNS, PIXEL_NM, ROWS, HeldJobs, detector, make_run, make_set, ramp
+from panel_samples import COLUMNS, PIXEL_NM, ROWS, detector, make_run, make_set, ramp
 
 from eclips_app.commands import edits
 from eclips_app.core import schema
 from eclips_app.core.steps import ClosedLoop
 from eclips_app.gui.session import Session
-from eclips_app.gui.settings import Settings
 from eclips_app.model.items import Run, SegmentSet
 from eclips_app.model.runs import inputs_record
 
@@ -61,10 +59,3 @@ def fill_with_standard_run(made: Session) -> None:
     made.do(edits.add("Reconstruct", standard_run(scan)))
     made.do(edits.add("Reconstruct", make_run(scan, "live")))
     made.project.select(run_id="exact")
-
-
-def held_session(folder: Path) -> Session:
-    """A session whose jobs wait for the test."""
-    made = Session(Settings(folder / "settings.ini"), HeldJobs())  # type: ignore[arg-type]
-    made.theme.apply()
-    return made

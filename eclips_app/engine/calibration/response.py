@@ -129,8 +129,11 @@ class Response:
         """Give splines over the orientation: moments with their change by the geometry [b, k, 1 + g], and alone [b, k]."""
         if self._spline is None or self._geometry is None or not np.array_equal(geometry, self._geometry):
             tables = self._tables(geometry)
-            moments = np.einsum("bnw,gkw->nbkg", self._kernels, tables, optimize=True)
-            grid = moments.reshape(_NODES, _NODES, *moments.shape[1:])
+            # One product of matrices, for that is most of the time of a fit: einsum takes twice as long for the same bits.
+            kernels, count = self._kernels, self._kernels.shape[-1]
+            product = kernels.reshape(-1, count) @ tables.reshape(-1, count).T
+            moments = product.reshape(*kernels.shape[:2], *tables.shape[:2]).transpose(1, 0, 3, 2)
+            grid = moments.reshape(_NODES, _NODES, *moments.shape[1:])  # [u, v, b, k, 1 + g]
             first = make_interp_spline(self._along, grid, k=_DEGREE, axis=0)
             second = make_interp_spline(self._along, first.c, k=_DEGREE, axis=1)
             knots, coefficients = (first.t, second.t), np.moveaxis(second.c, 0, 1)
