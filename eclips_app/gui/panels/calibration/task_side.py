@@ -215,7 +215,7 @@ class TaskSide(QtWidgets.QWidget):
 
     def _on_fit(self) -> None:
         if self._flow.task is not None:
-            self._flow.stop()
+            self._flow.fits.stop()
         else:
             self._flow.fit()
 
