@@ -23,8 +23,8 @@ from eclips_app.core.steps import LoadProject, SaveProject, Simulate, run_step
 from eclips_app.gui.app import make_window
 from eclips_app.gui.flows.readiness import checklist
 from eclips_app.gui.panels.calibration import handles
-from eclips_app.gui.panels.calibration.observation_form import Place
 from eclips_app.gui.panels.calibration.parameter_table import FREE_, KNOWN, NAME, START, STD, VALUE
+from eclips_app.gui.panels.calibration.places import AreaPlace, Place
 from eclips_app.gui.panels.calibration.presenter import DONE, MISSING, STALE, number, steps
 from eclips_app.gui.panels.calibration.view import CalibrationPanel
 from eclips_app.gui.qt import Qt, QtCore
@@ -205,6 +205,15 @@ def test_areas_of_facets_are_drawn_moved_and_removed(panel: CalibrationPanel, se
     azimuth.editingFinished.emit()
     settle()
     assert panel.flow.selected.observation.facets.azimuths_deg == (90.0, -45.0)  # type: ignore[union-attr]
+    end = panel.object.form.fields[AreaPlace(1, 2, (samples.ROWS, samples.COLUMNS))]
+    end.setText("50")
+    end.editingFinished.emit()
+    settle()
+    found = panel.flow.selected.observation.facets  # type: ignore[union-attr]
+    assert (found.areas[1][2], found.azimuths_deg) == (50, (90.0, -45.0))  # type: ignore[union-attr]
+    end.setText("97")
+    end.editingFinished.emit()
+    assert end.property("state") == "error"
     panel.object.form.changed.emit(handles.with_areas(panel.flow.selected.observation, facets.areas[1:]))  # type: ignore[union-attr]
     settle()
     assert len(panel.flow.selected.observation.facets.areas) == 1  # type: ignore[union-attr]
@@ -260,7 +269,11 @@ def test_a_fit_is_kept_shown_and_can_be_undone(
     assert (table.item(row, NAME).text(), table.item(row, VALUE).text()) == ("Gain E", "1.0500")
     assert table.item(row, STD).text() == "0.004"
     assert table.item(table.row_of("distance_mm"), STD).text() == "–"
-    assert "χ²/dof 1.05" in panel.results.quality.text()
+    assert panel.results.quality.text() == "Calibration 1: model error 0.12 % of the signal; 1 warning"
+    assert "1.05 for each degree of freedom" in panel.results.quality.toolTip()
+    row_of_it = panel.tasks.tree.observation(panel.flow.plan.references[0].id)
+    assert row_of_it is not None
+    assert row_of_it.text(0) == "0.4 %  Sphere: sphere"
     assert "only their ratio" in panel.results.warnings.text()
     assert lights(held, panel) | {"dark": "", "flat": ""} == {
         "detector": DONE, "dark": "", "flat": "", "object": DONE, "fit": DONE, "check": DONE, "use": STALE

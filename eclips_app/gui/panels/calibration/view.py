@@ -63,6 +63,8 @@ class CalibrationPanel(QtWidgets.QWidget):
         left.setMinimumWidth(205)
         self.tabs = QtWidgets.QTabWidget()
         self.tabs.setDocumentMode(True)
+        self.tabs.setUsesScrollButtons(False)
+        self.tabs.setElideMode(Qt.TextElideMode.ElideRight)
         for widget, title, tip in (
             (self.object, "Object", "The images of the observation, and what was found in them"),
             (self.residuals, "Residuals", "Measured minus modelled, in % of the signal"),
@@ -90,7 +92,7 @@ class CalibrationPanel(QtWidgets.QWidget):
 
     def _place_results(self, *, narrow: bool) -> None:
         """Show table and curve in a column of their own, or as tabs."""
-        pages = ((self.results.table_page, "Parameters"), (self.results.curve_page, "k(slope)"))
+        pages = ((self.results.table_page, "Values"), (self.results.curve_page, "Gain k"))
         are_tabs = self.tabs.indexOf(self.results.table_page) >= 0
         if narrow and not are_tabs:
             for page, title in pages:
