@@ -303,7 +303,7 @@ def test_stopping_or_failing_keeps_what_there_was(
     from eclips_app.jobs.job import Failed
 
     jobs[0].hear(Failed(jobs[0], EclipsError("the sphere is too small", hint="Take one of 50 px."), ""))
-    assert "fit failed" in panel.tasks.problem.text()
+    assert "fit failed, nothing was changed: the sphere is too small" in panel.tasks.problem.text()
     assert held.messages.items[-1].text.startswith("Calibrating: the sphere is too small")
     assert panel.flow.plan == plan
     assert held.project.of_kind(Calibration) == ()
@@ -552,6 +552,38 @@ def test_the_real_steps_take_what_the_panel_gives(panel: CalibrationPanel, held:
     assert float(panel.results.table.item(row, VALUE).text()) == pytest.approx(1.0, abs=0.01)
     panel.tabs.setCurrentWidget(panel.residuals)
     assert len(panel.residuals.views) == 4
+
+
+def test_the_calibration_is_asked_whether_it_can_be_right(
+    panel: CalibrationPanel, held: Session, settle: Settle, qtbot: QtBot
+) -> None:
+    add_sphere(panel, settle)
+    made = fit(panel, settle, qtbot)
+    panel.history.check.click()
+    (job,) = held.jobs.jobs  # type: ignore[attr-defined]
+    assert (job.step, job.params.detector, job.params.emission.model) == (
+        "check-calibration",
+        made.detector,
+        "parametric",
+    )
+    held.jobs.jobs.clear()  # type: ignore[attr-defined]
+    monkey = pytest.MonkeyPatch()
+    from eclips_app.metrology import calibration_check
+
+    opinion = calibration_check.Opinion(
+        "warning", "It may be off.", (
+            calibration_check.Finding("flat", "good", "Level."), calibration_check.Finding("sum", "warning", "Too steep."),
+        ),
+    )  # fmt: skip
+    monkey.setattr(calibration_check, "judge", lambda *_: opinion)
+    job.done({})
+    monkey.undo()
+    qtbot.waitUntil(lambda: panel.tabs.currentWidget() is panel.check)
+    assert panel.check.text.text() == "Calibration 1 and sphere: It may be off."
+    assert panel.check.list.item(0).text() == "Sum over the segments: Too steep."
+    held.project.select(set_id="")
+    panel.flow.check_images()
+    assert "pixel size" in panel.tasks.problem.text()
 
 
 def test_a_small_window_shows_the_numbers_in_tabs(panel: CalibrationPanel, window: MainWindow, qtbot: QtBot) -> None:

@@ -36,7 +36,7 @@ def find_step(inputs: Arrays, params: FindReference, context: Context) -> StepRe
     EclipsError
         If the object is not in the images, or cannot be used.
     """
-    with one_thread(), _told_where(params.observation):
+    with one_thread():
         context.progress(0.0, "looking for the object")
         observation, seen = _completed(params.observation, inputs, params.detector, context)
         context.progress(0.7, "looking for dust and neighbours")
@@ -139,11 +139,12 @@ def _check_used(observation: Observation, found: NDArray[np.int16]) -> None:
         if np.count_nonzero(found == n) < (_FEWEST if observation.facets is None else _FEWEST_OF_AREA)
     ]
     if few or not numbers:
-        noun = "face" if observation.indent is not None else "area"
-        part = f" of {noun} {few[0] + (observation.indent is None)}" if len(numbers) > 1 else ""
+        part = f" of area {few[0] + 1}" if len(numbers) > 1 else ""
+        if (pit := observation.indent) is not None and len(numbers) > 1:
+            part = f" of the face toward {((pit.rotation_deg or 0.0) + 90.0 * few[0]) % 360.0:.0f}°"
         raise EclipsError(
             f"too few pixels{part} of the object can be used: they are uneven, clipped or excluded",
-            hint="Clean the object, loosen the clip levels, or draw the object anew.",
+            hint="Take images that are not saturated, loosen the clip levels, or draw the object anew.",
         )
 
 

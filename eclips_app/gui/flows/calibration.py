@@ -11,6 +11,7 @@ from eclips_app.core import schema
 from eclips_app.core.calibration import Observation
 from eclips_app.core.errors import EclipsError
 from eclips_app.gui.actions import ActionInfo
+from eclips_app.gui.flows.calibration_check import CalibrationCheck
 from eclips_app.gui.flows.calibration_fit import CalibrationFit, Fit
 from eclips_app.gui.flows.reference_search import ReferenceSearch, Search
 from eclips_app.gui.qt import QtCore, Signal
@@ -44,6 +45,9 @@ class CalibrationFlow(QtCore.QObject):
         self.fits.changed.connect(self._tell)
         self.fits.found.connect(self._keep_fit)
         self.fits.failed.connect(self._on_fit_failed)
+        self.check = CalibrationCheck(session, self)
+        self.check.changed.connect(self._tell)
+        self.check.failed.connect(self.say)
         self.search.changed.connect(self._tell)
         self.search.found.connect(self._keep_found)
         self.search.failed.connect(self._on_search_failed)
@@ -71,8 +75,8 @@ class CalibrationFlow(QtCore.QObject):
 
     @property
     def is_busy(self) -> bool:
-        """Whether a fit or a search is prepared or runs."""
-        return self.fits.is_busy or self.search.is_busy
+        """Whether a fit, a search or a check is prepared or runs."""
+        return self.fits.is_busy or self.search.is_busy or self.check.task is not None
 
     def select(self, reference_id: str) -> None:
         """Look at an observation."""
@@ -181,8 +185,8 @@ class CalibrationFlow(QtCore.QObject):
         )  # fmt: skip
         self.search.keep_used(self._reference(now.id) or now, result.arrays["used"])
 
-    def _on_search_failed(self) -> None:
-        self.say("Nothing was found: see the messages. Draw it by hand, or mask what disturbs.")
+    def _on_search_failed(self, why: str) -> None:
+        self.say(f"{why[:1].upper()}{why[1:]}")
 
     # Fits
 
@@ -201,6 +205,11 @@ class CalibrationFlow(QtCore.QObject):
         except EclipsError as error:
             self.say(f"{error}.")
 
+    def check_images(self) -> None:
+        """Ask whether the calibration that is looked at can be right for the selected images."""
+        self.problem = ""
+        self.check.start(self.shown)
+
     def _keep_fit(self, fit: Fit, result: StepResult) -> None:
         project = self._session.project
         if project.get(CalibrationPlan, fit.plan.id) is None:
@@ -212,8 +221,8 @@ class CalibrationFlow(QtCore.QObject):
         for warning in made.info.get("warnings", ()):
             self._session.notify(f"{made.name}: {warning}", "warning")
 
-    def _on_fit_failed(self) -> None:
-        self.problem = "The fit failed: see the messages. Nothing was changed."
+    def _on_fit_failed(self, why: str) -> None:
+        self.say(f"The fit failed, nothing was changed: {why}")
 
     def _on_project(self, ids: frozenset[str]) -> None:
         if not ids or any(self._session.project.get(ProfileLine, item_id) is None for item_id in ids):
@@ -245,6 +254,11 @@ def register(session: Session) -> None:
         ActionInfo(
             "calibration.stop", "Stop the calibration", "Calibration", flow.fits.stop, "", "stop",
             lambda: flow.task is not None,
+        ),
+        ActionInfo(
+            "calibration.check", "Can it be right for these images?", "Calibration", flow.check_images, "", "check",
+            lambda: session.project.segment_set is not None and flow.check.task is None,
+            "Look in the selected images for what contradicts the calibration, or the detector in use where there is none.",
         ),
     ):  # fmt: skip
         session.actions.add(info)

@@ -32,7 +32,7 @@ class CalibrationFit(QtCore.QObject):
 
     changed = Signal()
     found = Signal(object, object)  #: a `Fit` and its `StepResult`
-    failed = Signal()
+    failed = Signal(str)  #: why
 
     def __init__(self, session: Session, parent: QtCore.QObject) -> None:
         super().__init__(parent)
@@ -78,9 +78,9 @@ class CalibrationFit(QtCore.QObject):
         self.found.emit(task.data, result)
 
     def _on_finished(self, outcome: str) -> None:
-        self.task = None
-        if outcome == "failed":
-            self.failed.emit()
+        task, self.task = self.task, None
+        if outcome == "failed" and task is not None:
+            self.failed.emit(task.problem)
         self.changed.emit()
 
 
