@@ -45,7 +45,7 @@ class HistoryList(QtWidgets.QWidget):
         row.setSpacing(4)
         for button in (self.use, self.save, self.certificate):
             row.addWidget(button, 1)
-            button.setMinimumWidth(48)
+            button.setStyleSheet("padding-left: 3px; padding-right: 3px;")  # all three fit into a small window
         row.addWidget(self.check)
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(6, 2, 4, 6)

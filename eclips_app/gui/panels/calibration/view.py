@@ -63,7 +63,7 @@ class CalibrationPanel(QtWidgets.QWidget):
         left.addWidget(self.history)
         left.setChildrenCollapsible(False)
         left.setSizes([420, 170])
-        left.setMinimumWidth(205)
+        left.setMinimumWidth(220)
         self.tabs = QtWidgets.QTabWidget()
         self.tabs.setDocumentMode(True)
         self.tabs.setUsesScrollButtons(False)
