@@ -27,6 +27,7 @@ from eclips_app.core.emission import Emission, calibrated_emission
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.schema import check
 from eclips_app.core.steps import run_step
+from eclips_app.model.snapshot import plain
 
 #: What `Calibrate` gives that is passed on.
 _FACTS = (
@@ -71,7 +72,7 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     observations = tuple(each.observation for each in observed)
     params = Calibrate(start, observations, parameters, emission, args.name, args.grey_per_electron)
     check(params, "calibrate")
-    info = run_step("calibrate", _inputs(observed), params, context).info
+    info = plain(run_step("calibrate", _inputs(observed), params, context).info)
     detector = calibrated_detector(info, datetime.now(UTC).isoformat(timespec="seconds"))
     return _written(detector, info, args)
 

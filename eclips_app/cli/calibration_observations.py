@@ -107,8 +107,9 @@ def sources_of(args: argparse.Namespace) -> list[Source]:
             )
         found.append(Source("heights", tuple(files), {"heights": Heights()}, map_path=first))
     found += [Source("dark", tuple(files), {"dark": Dark()}) for files in args.dark]
-    if not found:
-        raise EclipsError("no observation was given", hint="Give one, such as --sphere, --vickers, --flat or --afm.")
+    if all(each.kind == "dark" for each in found):
+        what = "dark frames alone show no slope" if found else "no observation was given"
+        raise EclipsError(what, hint="Give an object of known shape, such as --sphere, --vickers, --flat or --afm.")
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 _ENERGY_PART = 0.01  #: of the beam energy
@@ -13,6 +14,10 @@ _SLOPE_PER_DISTANCE = 0.8  #: part by which slopes change with the distance, for
 #: Settings of the amplifiers, and what of the calibration goes with them.
 _SETTINGS = {
     "contrast": "gains", "gain": "gains", "brightness": "offsets (black level)", "offset": "offsets (black level)",
+}  # fmt: skip
+#: What a calibration holds for one value of: words and unit.
+_CONDITIONS = {
+    "energy_kev": ("beam energy", "keV"), "working_distance_mm": ("working distance", "mm"), **{n: (n, "") for n in _SETTINGS},
 }  # fmt: skip
 
 
@@ -30,7 +35,11 @@ def differences(calibration: dict[str, Any], acquisition: dict[str, Any]) -> lis
     if not isinstance(then, dict):
         return []
     pairs = {name: (_number(then.get(name)), _number(acquisition.get(name))) for name in {*then, *acquisition}}
-    known = {name: (was, now) for name, (was, now) in pairs.items() if was is not None and now is not None}
+    known = {
+        name: (was, now)
+        for name, (was, now) in pairs.items()
+        if was is not None and now is not None and _is_other(name, was, now)
+    }
     found = []
     if "energy_kev" in known:
         found += _energy(*known["energy_kev"])
@@ -42,9 +51,39 @@ def differences(calibration: dict[str, Any], acquisition: dict[str, Any]) -> lis
     return found
 
 
+def disagreements(observed: Sequence[tuple[str, str, dict[str, Any]]]) -> list[str]:
+    """Say which observations of one calibration were taken under other conditions than those before them.
+
+    Parameters
+    ----------
+    observed : sequence of (name, kind, acquisition)
+        The acquisition as for `differences`. Of dark frames only the settings of the amplifiers count.
+    """
+    found = []
+    for condition, (word, unit) in _CONDITIONS.items():
+        said = [
+            (name, value)
+            for name, kind, acquisition in observed
+            if (kind != "dark" or condition in _SETTINGS) and (value := _number(acquisition.get(condition))) is not None
+        ]
+        others = [each for each in said if _is_other(condition, said[0][1], each[1])]
+        if others:
+            (first, was), (other, now) = said[0], others[0]
+            values = f"{was:.4g} {unit}".strip(), f"{now:.4g} {unit}".strip()
+            found.append(
+                f"The {word} is {values[0]} for {first}, but {values[1]} for {other}: one calibration holds for one {word}; "
+                "take all its images alike, or leave one out."
+            )
+    return found
+
+
+def _is_other(condition: str, was: float, now: float) -> bool:
+    """Whether two values of a condition differ by more than does not matter."""
+    limits = {"energy_kev": _ENERGY_PART * abs(was), "working_distance_mm": _DISTANCE_MM}
+    return abs(now - was) > limits.get(condition, _SETTING_PART * max(abs(was), abs(now)))
+
+
 def _energy(was: float, now: float) -> list[str]:
-    if abs(now - was) <= _ENERGY_PART * abs(was):
-        return []
     return [
         f"The beam energy is {now:.4g} keV, but the detector was calibrated at {was:.4g} keV: electrons leave in other "
         "directions and numbers, so that angles are off by some percent; calibrate at this energy."
@@ -53,8 +92,6 @@ def _energy(was: float, now: float) -> list[str]:
 
 def _working_distance(was: float, now: float, distance_mm: float | None) -> list[str]:
     change = now - was
-    if abs(change) <= _DISTANCE_MM:
-        return []
     lengths = was if distance_mm is None else distance_mm
     percent = 100 * _SLOPE_PER_DISTANCE * abs(change) / max(lengths, 1e-3)
     way = "steep" if change < 0 else "flat"
@@ -65,8 +102,6 @@ def _working_distance(was: float, now: float, distance_mm: float | None) -> list
 
 
 def _setting(name: str, what: str, was: float, now: float) -> list[str]:
-    if abs(now - was) <= _SETTING_PART * max(abs(was), abs(now)):
-        return []
     return [f"The {name} is {now:.4g}, but was {was:.4g} in the calibration: its {what} do not hold for these images."]
 
 

@@ -32,6 +32,7 @@ class Task(QtCore.QObject):
         self.data = data
         self.fraction = 0.0
         self.detail = ""
+        self.problem = ""  #: why it failed
         self.seconds_left: float | None = None
         self.on_done = on_done
         self.on_preview = on_preview
@@ -134,6 +135,7 @@ class _Listener:
             case Done(result=result, duration_s=duration_s):
                 self._take(task.on_done, result, duration_s, "done")
             case Failed(error=error, details=details):
+                task.problem = str(error)
                 tasks.end(task, "failed", Message(f"{task.text}: {error}", "error", details))
             case Lost(error=error, details=details):
                 tasks.end(task, "lost", Message(f"{task.text}: {error}", "error", details))

@@ -99,14 +99,17 @@ def _summary(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "Date", date_of(found)
     yield "Program", text_of(found.get("program"))
     yield "Emission", f"{model}, {material}" if material and model != "lambert" else model
+    if (error := number_of(found.get("model_error_percent"))) is not None:
+        yield (
+            "Error of the model",
+            f"{error:.2g} % of the signal, beyond noise; every height measured with it bears that",
+        )
     chi2, freedom = number_of(found.get("chi2")), number_of(found.get("degrees_of_freedom"))
     if chi2 is not None and freedom:
         yield (
             "Chi-square",
             f"{chi2 / freedom:.3g} for each of {count(freedom)} degrees of freedom, with noise alone",
         )
-    if (error := number_of(found.get("model_error_percent"))) is not None:
-        yield "Error of the model", f"{error:.2g} % of the signal, beyond noise"
 
 
 def _parameters(made: Any, found: dict[str, Any]) -> None:

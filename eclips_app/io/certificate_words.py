@@ -41,7 +41,7 @@ def word_of(name: str) -> str:
     """Give the word for a parameter."""
     kind, _, of = name.partition(":")
     if of:
-        return f"{kind.capitalize()} {of}"
+        return f"{kind.capitalize()} {of.replace('_', ' ') if kind == 'emission' else of}"
     return _WORDS.get(name, name)
 
 

@@ -41,7 +41,9 @@ def read_text(path: Path, channel: str) -> Surface:
     if header is None:
         return read_instrument(path, channel)
     if not numbers:
-        raise EclipsError("the text holds no numbers", where=path.name)
+        raise EclipsError(
+            "the text holds no numbers", where=path.name, hint="Give a height map, or images as TIFF or PNG."
+        )
     values = _arrange(numbers, widths, header, path.name)
     name = header.get("channel", "height")
     pick((name,), channel, path.name)

@@ -100,7 +100,7 @@ def observation_of(reference: Reference, segment_set: SegmentSet) -> Observation
     acquisition = asdict(segment_set.images[0].acquisition)
     return replace(
         reference.observation,
-        name=reference.observation.name or segment_set.name,
+        name=reference.observation.name or f"{KINDS[reference.observation.kind]}: {segment_set.name}",
         pixel_size_nm=segment_set.pixel_size_nm or 1.0,
         crop=segment_set.crop,
         shifts_px=segment_set.shifts_px,

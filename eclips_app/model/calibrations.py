@@ -15,6 +15,7 @@ from eclips_app.core.steps import StepResult
 from eclips_app.model.calibration import plan_of, reference_print, start_detector, title_of
 from eclips_app.model.items import Calibration, CalibrationPlan, new_id
 from eclips_app.model.project import Project
+from eclips_app.model.snapshot import plain
 
 
 def make_calibration(
@@ -22,8 +23,9 @@ def make_calibration(
 ) -> Calibration:
     """Make the item of a finished calibration; its arrays become read-only."""
     created = datetime.now(UTC).isoformat(timespec="seconds")
-    detector = calibrated_detector(result.info, created)
-    info = {key: value for key, value in result.info.items() if key != "detector"}
+    info = plain(result.info)
+    detector = calibrated_detector(info, created)
+    del info["detector"]
     info |= {"references": [each.id for each in plan.references if each.used], "prints": dict(prints)}
     arrays = {key.replace("/", "_"): array for key, array in result.arrays.items() if key.startswith("residual/")}
     for array in arrays.values():

@@ -187,6 +187,7 @@ def test_the_certificate_is_written_with_it_and_later(eclips: Eclips, case: Case
     ("more", "words"),
     [
         ((), "no observation"),
+        (("--dark", "sized.tif"), "dark frames alone"),
         (("--flat", "E.tif", "N.tif", "W.tif"), "3 images for a detector of 4 segments"),
         (("--flat", "stack.tif"), "pixel size"),
         (("--flat", "sized.tif", "--free", "distance"), "no parameter 'distance'"),

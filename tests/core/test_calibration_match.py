@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from eclips_app.core.calibration_match import differences
+from eclips_app.core.calibration_match import differences, disagreements
 
 CALIBRATION: dict[str, Any] = {
     "acquisition": {
@@ -53,3 +53,13 @@ def test_a_distance_that_cannot_be_read_is_no_obstacle() -> None:
     for values in (None, [3], [{"name": "distance_mm", "value": "far"}]):
         (text,) = differences({**CALIBRATION, "values": values}, {"working_distance_mm": 10.0})
         assert "1 mm more" in text
+
+
+def test_observations_of_one_calibration_must_be_taken_alike() -> None:
+    sphere, indent = ("Sphere: a", "sphere", SAME), ("Vickers indent: b", "indent", {**SAME, "energy_kev": 15.0})
+    assert disagreements([sphere, sphere]) == []
+    (text,) = disagreements([sphere, indent, indent])
+    assert text.startswith("The beam energy is 10.05 keV for Sphere: a, but 15 keV for Vickers indent: b")
+    assert disagreements([sphere, ("Dark frame: d", "dark", {"energy_kev": 1.0, "working_distance_mm": 4.0})]) == []
+    (text,) = disagreements([("Dark frame: d", "dark", {"brightness": 40.0}), sphere])
+    assert "brightness is 40 for Dark frame: d, but 52.1 for Sphere: a" in text

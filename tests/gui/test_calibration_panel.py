@@ -22,8 +22,8 @@ from eclips_app.core.emission import Emission
 from eclips_app.core.steps import LoadProject, SaveProject, Simulate, run_step
 from eclips_app.gui.flows.readiness import checklist
 from eclips_app.gui.panels.calibration import handles
-from eclips_app.gui.panels.calibration.observation_form import Place
 from eclips_app.gui.panels.calibration.parameter_table import FREE_, KNOWN, NAME, START, STD, VALUE
+from eclips_app.gui.panels.calibration.places import AreaPlace, Place
 from eclips_app.gui.panels.calibration.presenter import DONE, MISSING, STALE, number, steps
 from eclips_app.gui.panels.calibration.view import CalibrationPanel
 from eclips_app.gui.qt import Qt, QtCore
@@ -186,6 +186,15 @@ def test_areas_of_facets_are_drawn_moved_and_removed(panel: CalibrationPanel, se
     azimuth.editingFinished.emit()
     settle()
     assert panel.flow.selected.observation.facets.azimuths_deg == (90.0, -45.0)  # type: ignore[union-attr]
+    end = panel.object.form.fields[AreaPlace(1, 2, (samples.ROWS, samples.COLUMNS))]
+    end.setText("50")
+    end.editingFinished.emit()
+    settle()
+    found = panel.flow.selected.observation.facets  # type: ignore[union-attr]
+    assert (found.areas[1][2], found.azimuths_deg) == (50, (90.0, -45.0))  # type: ignore[union-attr]
+    end.setText("97")
+    end.editingFinished.emit()
+    assert end.property("state") == "error"
     panel.object.form.changed.emit(handles.with_areas(panel.flow.selected.observation, facets.areas[1:]))  # type: ignore[union-attr]
     settle()
     assert len(panel.flow.selected.observation.facets.areas) == 1  # type: ignore[union-attr]
@@ -241,7 +250,11 @@ def test_a_fit_is_kept_shown_and_can_be_undone(
     assert (table.item(row, NAME).text(), table.item(row, VALUE).text()) == ("Gain E", "1.0500")
     assert table.item(row, STD).text() == "0.004"
     assert table.item(table.row_of("distance_mm"), STD).text() == "–"
-    assert "χ²/dof 1.05" in panel.results.quality.text()
+    assert panel.results.quality.text() == "Calibration 1: model error 0.12 % of the signal; 1 warning"
+    assert "1.05 for each degree of freedom" in panel.results.quality.toolTip()
+    row_of_it = panel.tasks.tree.observation(panel.flow.plan.references[0].id)
+    assert row_of_it is not None
+    assert row_of_it.text(0) == "0.4 %  Sphere: sphere"
     assert "only their ratio" in panel.results.warnings.text()
     assert lights(held, panel) | {"dark": "", "flat": ""} == {
         "detector": DONE, "dark": "", "flat": "", "object": DONE, "fit": DONE, "check": DONE, "use": STALE
@@ -271,7 +284,7 @@ def test_stopping_or_failing_keeps_what_there_was(
     from eclips_app.jobs.job import Failed
 
     jobs[0].hear(Failed(jobs[0], EclipsError("the sphere is too small", hint="Take one of 50 px."), ""))
-    assert "fit failed" in panel.tasks.problem.text()
+    assert "fit failed, nothing was changed: the sphere is too small" in panel.tasks.problem.text()
     assert held.messages.items[-1].text.startswith("Calibrating: the sphere is too small")
     assert panel.flow.plan == plan
     assert held.project.of_kind(Calibration) == ()
@@ -520,6 +533,38 @@ def test_the_real_steps_take_what_the_panel_gives(panel: CalibrationPanel, held:
     assert float(panel.results.table.item(row, VALUE).text()) == pytest.approx(1.0, abs=0.01)
     panel.tabs.setCurrentWidget(panel.residuals)
     assert len(panel.residuals.views) == 4
+
+
+def test_the_calibration_is_asked_whether_it_can_be_right(
+    panel: CalibrationPanel, held: Session, settle: Settle, qtbot: QtBot
+) -> None:
+    add_sphere(panel, settle)
+    made = fit(panel, settle, qtbot)
+    panel.history.check.click()
+    (job,) = held.jobs.jobs  # type: ignore[attr-defined]
+    assert (job.step, job.params.detector, job.params.emission.model) == (
+        "check-calibration",
+        made.detector,
+        "parametric",
+    )
+    held.jobs.jobs.clear()  # type: ignore[attr-defined]
+    monkey = pytest.MonkeyPatch()
+    from eclips_app.metrology import calibration_check
+
+    opinion = calibration_check.Opinion(
+        "warning", "It may be off.", (
+            calibration_check.Finding("flat", "good", "Level."), calibration_check.Finding("sum", "warning", "Too steep."),
+        ),
+    )  # fmt: skip
+    monkey.setattr(calibration_check, "judge", lambda *_: opinion)
+    job.done({})
+    monkey.undo()
+    qtbot.waitUntil(lambda: panel.tabs.currentWidget() is panel.check)
+    assert panel.check.text.text() == "Calibration 1 and sphere: It may be off."
+    assert panel.check.list.item(0).text() == "Sum over the segments: Too steep."
+    held.project.select(set_id="")
+    panel.flow.check_images()
+    assert "pixel size" in panel.tasks.problem.text()
 
 
 def test_a_small_window_shows_the_numbers_in_tabs(panel: CalibrationPanel, window: MainWindow, qtbot: QtBot) -> None:

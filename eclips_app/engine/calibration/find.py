@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -23,6 +25,7 @@ from eclips_app.engine.device import one_thread
 
 _FEWEST = 50  #: pixels of an object, or of a face, that say something
 _FEWEST_OF_AREA = 8  #: the same of one facet of many
+_CAP = 0.05  #: part by which an outline is smaller than the ball that it is a cap of
 
 
 def find_step(inputs: Arrays, params: FindReference, context: Context) -> StepResult:
@@ -54,7 +57,17 @@ def complete(observation: Observation, inputs: Arrays, detector: Detector, conte
     EclipsError
         If the object is not in the images.
     """
-    return _completed(observation, inputs, detector, context)[0]
+    with _told_where(observation):
+        return _completed(observation, inputs, detector, context)[0]
+
+
+@contextmanager
+def _told_where(observation: Observation) -> Iterator[None]:
+    """Name the observation in errors that do not say where they arose."""
+    try:
+        yield
+    except EclipsError as error:
+        raise EclipsError(error.what, where=error.where or observation.name, hint=error.hint) from error
 
 
 def _completed(
@@ -126,11 +139,12 @@ def _check_used(observation: Observation, found: NDArray[np.int16]) -> None:
         if np.count_nonzero(found == n) < (_FEWEST if observation.facets is None else _FEWEST_OF_AREA)
     ]
     if few or not numbers:
-        noun = "face" if observation.indent is not None else "area"
-        part = f" of {noun} {few[0] + (observation.indent is None)}" if len(numbers) > 1 else ""
+        part = f" of area {few[0] + 1}" if len(numbers) > 1 else ""
+        if (pit := observation.indent) is not None and len(numbers) > 1:
+            part = f" of the face toward {((pit.rotation_deg or 0.0) + 90.0 * few[0]) % 360.0:.0f}°"
         raise EclipsError(
             f"too few pixels{part} of the object can be used: they are uneven, clipped or excluded",
-            hint="Clean the object, loosen the clip levels, or draw the object anew.",
+            hint="Take images that are not saturated, loosen the clip levels, or draw the object anew.",
         )
 
 
@@ -142,6 +156,7 @@ def _sentence(observation: Observation, found: NDArray[np.int16]) -> str:
     if (ball := observation.sphere) is not None and ball.center_px and ball.radius_px:
         what = f"Sphere with its centre at {_place(ball.center_px)} and an outline of {_length(ball.radius_px, nm)} in radius"
         moved = f", its segments moved onto each other by up to {farthest:.1f} px" if farthest else ""
+        what += _cap(ball.radius_nm, ball.radius_px * nm)
         return f"{what}{moved}; {count} pixels up to a tilt of {ball.max_tilt_deg:g}° are used."
     if (pit := observation.indent) is not None and pit.center_px and pit.radius_px and pit.rotation_deg is not None:
         what = (
@@ -156,6 +171,13 @@ def _sentence(observation: Observation, found: NDArray[np.int16]) -> str:
         turns = ", ".join(f"{a:.0f}°" for a in observation.facets.azimuths_deg)
         return f"{len(observation.facets.areas)} facets whose normals point to {turns}; {count} pixels are used."
     return f"{count} pixels are used."
+
+
+def _cap(stated_nm: float | None, seen_nm: float) -> str:
+    """Say that the outline is not the equator, if the stated radius says so."""
+    if stated_nm is None or seen_nm > (1 - _CAP) * stated_nm:
+        return ""
+    return f", a cap of the stated {stated_nm:.4g} nm"
 
 
 def _place(point: tuple[float, float]) -> str:

@@ -116,7 +116,7 @@ def _in_blocks(given: Given, edge: int) -> Given:
 def _no_indent() -> EclipsError:
     return EclipsError(
         "no indent was found in the images: nowhere do four even faces meet within a square",
-        hint="Show the whole imprint, draw its centre and corner by hand, or choose another kind of object.",
+        hint="Check the order of the images, show the whole imprint, or draw its centre and corner by hand.",
     )
 
 

@@ -54,7 +54,7 @@ def find_sphere(sphere: Sphere, view: View, context: Context) -> Sphere:
         if found is None:
             raise EclipsError(
                 "no sphere was found in the images: no circular edge encloses the shading of a ball",
-                hint="Show the whole ball or cap, draw its outline by hand, or choose another kind of object.",
+                hint="Check the order of the images, show the whole ball or cap, or draw its outline by hand.",
             )
         circle = found
     if circle.radius > allowed:

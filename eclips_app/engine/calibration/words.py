@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eclips_app.core.calibration import unit_of
+from eclips_app.core.calibration_match import disagreements
 from eclips_app.core.emission import EMISSION
 from eclips_app.engine.calibration.fit import Fit
 from eclips_app.engine.calibration.problem import Problem
@@ -22,11 +23,13 @@ _GROUPS = {"gain": "gains", "offset": "offsets", "emission": "emission"}
 _GROUP_WORDS = {"gains": "gains", "offsets": "black levels", "emission": "emission", "geometry": "geometry"}
 _FAR = 3.0  #: deviations
 _POOR_MODEL = 0.03
+_BEYOND = 0.5  #: part of a value beyond which a linear estimate of its change is none
 _MOST = 4  #: pairs told one by one
 _LABELS = {
     "distance_mm": "distance", "inner_radius_mm": "inner radius", "outer_radius_mm": "outer radius",
     "center_x_mm": "axis offset x", "center_y_mm": "axis offset y", "tilt_x_deg": "tilt about x", "tilt_y_deg": "tilt about y",
     "azimuth_deg": "azimuth of the set", "scan_curvature_per_m": "pivot of the scan", "pixel_aspect": "pixel aspect",
+    "center_row_px": "row of the centre", "center_column_px": "column of the centre", "rotation_deg": "rotation",
     "radius_px": "radius", "face_deg": "tilt of the faces", "facet_deg": "certified tilt", "height_scale": "scale of the heights",
     FOUND_RADIUS: "radius",
 }  # fmt: skip
@@ -44,9 +47,10 @@ def label(name: str) -> str:
 
 def warnings_of(problem: Problem, found: Fit) -> list[str]:
     """Give sentences on what the observations cannot tell, and what contradicts."""
+    observed = [each.observation for each in problem.seen]
     return [
         *_lost(problem, found), *_tied(problem, found), *_contradicted(problem, found), *_at_odds(problem, found),
-        *_misfit(problem, found),
+        *_misfit(problem, found), *disagreements([(o.name or o.kind, o.kind, o.acquisition) for o in observed]),
     ]  # fmt: skip
 
 
@@ -61,7 +65,8 @@ def _lost(problem: Problem, found: Fit) -> list[str]:
     ]
     sentences = []
     if lost:
-        sentences.append(f"Nothing holds {_listed(lost)}: fix it, state how well it is known, or add an observation.")
+        what = "fix it, state how well it is known" if len(lost) == 1 else "fix them, state how well they are known"
+        sentences.append(f"Nothing holds {_listed(lost)}: {what}, or add an observation.")
     if silent:
         sentences.append(f"These images say next to nothing of {_listed(silent)}: what was known before is kept.")
     return sentences
@@ -114,8 +119,7 @@ def _contradicted(problem: Problem, found: Fit) -> list[str]:
         std, off = problem.known_std[i], found.x[i] - problem.known[i]
         if problem.certified[i] or not np.isfinite(std) or abs(off) < _FAR * std or name.endswith(FOUND_RADIUS):
             continue
-        unit = unit_of(name)
-        values = f"{found.x[i]:.4g} {unit}".strip(), f"{problem.known[i]:.4g} ± {std:.2g} {unit}".strip()
+        values = _valued(name, found.x[i]), f"{problem.known[i]:.4g} ± {_valued(name, std, 2)}"
         sentences.append(
             f"The {_of(problem, name)} comes out at {values[0]}, where {values[1]} was known: "
             "check what was stated, and the order and registration of the images."
@@ -125,10 +129,9 @@ def _contradicted(problem: Problem, found: Fit) -> list[str]:
             continue
         asked, std = wanted_change(problem, found, i)
         if abs(asked) > _FAR * np.hypot(std, problem.known_std[i]):
-            part = 100 * asked / problem.start[i]
             sentences.append(
-                f"The {_of(problem, problem.names[i])} is taken as {problem.start[i]:.4g}, but the shading asks for "
-                f"{part:+.2g} %: check it, the pixel size, and the emission."
+                f"The {_of(problem, problem.names[i])} is taken as {_valued(problem.names[i], problem.start[i])}, but the "
+                f"shading asks for {_changed(asked / problem.start[i])}: check it, the pixel size, and the emission."
             )
     return sentences
 
@@ -172,10 +175,27 @@ def _misfit(problem: Problem, found: Fit) -> list[str]:
     if problem.model_error <= _POOR_MODEL:
         return []
     text = (
-        f"The model misses the images by {100 * problem.model_error:.2g} % of the signal beyond noise; every deviation holds "
-        "that: observations that contradict each other, a wrong size, black levels or emission are the usual reasons."
+        f"The model misses the images by {_percent(100 * problem.model_error)} of the signal beyond noise: look for "
+        "observations that contradict each other, a wrong size, wrong black levels or another emission."
     )
     return [text]
+
+
+def _valued(name: str, value: float, digits: int = 4) -> str:
+    """Write a value of an unknown with its unit."""
+    unit = "px" if name.endswith("_px") else unit_of(name.rpartition(":")[2] if name[0].isdigit() else name)
+    return f"{value:.{digits}g}{'°' if unit == '°' else f' {unit}' if unit else ''}"
+
+
+def _changed(part: float) -> str:
+    """Write a change in percent; as no more than a direction where it is of the size of the value."""
+    if abs(part) > _BEYOND:
+        return "far more" if part > 0 else "far less"
+    return f"{_percent(100 * abs(part))} {'more' if part > 0 else 'less'}"
+
+
+def _percent(value: float) -> str:
+    return f"{value:.2g} %" if value < 99.5 else f"{value:.0f} %"
 
 
 def _of(problem: Problem, name: str) -> str:

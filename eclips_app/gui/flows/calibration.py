@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from eclips_app.commands import edits
@@ -12,39 +11,18 @@ from eclips_app.core import schema
 from eclips_app.core.calibration import Observation
 from eclips_app.core.errors import EclipsError
 from eclips_app.gui.actions import ActionInfo
+from eclips_app.gui.flows.calibration_check import CalibrationCheck
+from eclips_app.gui.flows.calibration_fit import CalibrationFit, Fit
 from eclips_app.gui.flows.reference_search import ReferenceSearch, Search
 from eclips_app.gui.qt import QtCore, Signal
 from eclips_app.gui.session import Session
-from eclips_app.gui.widgets.background import Background
-from eclips_app.model.calibration import (
-    ArrayInput,
-    Request,
-    find_request,
-    fit_request,
-    images_print,
-    missing,
-    plan_of,
-    ready,
-    reference_print,
-    title_of,
-    unfound,
-)
+from eclips_app.model.calibration import find_request, images_print, plan_of, title_of, unfound
 from eclips_app.model.calibrations import make_calibration
 from eclips_app.model.items import Calibration, CalibrationPlan, HeightMap, ProfileLine, Reference, SegmentSet, new_id
 
 if TYPE_CHECKING:
     from eclips_app.core.steps import StepResult
     from eclips_app.gui.tasks import Task
-
-
-@dataclass(frozen=True)
-class _Fit:
-    """A fit on its way: its plan, and the observations as they were, by id."""
-
-    name: str
-    plan: CalibrationPlan
-    prints: dict[str, str]
-    request: Request
 
 
 class CalibrationFlow(QtCore.QObject):
@@ -58,14 +36,18 @@ class CalibrationFlow(QtCore.QObject):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._session = session
-        self._background = Background(self)
-        self._is_preparing = False
         self._edits = 0
         self.selected_id = ""
         self.shown_id = ""
-        self.task: Task | None = None
         self.search = ReferenceSearch(session, self)
         self.problem = ""  #: why the last thing that was asked for could not be done
+        self.fits = CalibrationFit(session, self)
+        self.fits.changed.connect(self._tell)
+        self.fits.found.connect(self._keep_fit)
+        self.fits.failed.connect(self._on_fit_failed)
+        self.check = CalibrationCheck(session, self)
+        self.check.changed.connect(self._tell)
+        self.check.failed.connect(self.say)
         self.search.changed.connect(self._tell)
         self.search.found.connect(self._keep_found)
         self.search.failed.connect(self._on_search_failed)
@@ -93,8 +75,8 @@ class CalibrationFlow(QtCore.QObject):
 
     @property
     def is_busy(self) -> bool:
-        """Whether a fit or a search is prepared or runs."""
-        return self._is_preparing or self.task is not None or self.search.is_busy
+        """Whether a fit, a search or a check is prepared or runs."""
+        return self.fits.is_busy or self.search.is_busy or self.check.task is not None
 
     def select(self, reference_id: str) -> None:
         """Look at an observation."""
@@ -203,48 +185,32 @@ class CalibrationFlow(QtCore.QObject):
         )  # fmt: skip
         self.search.keep_used(self._reference(now.id) or now, result.arrays["used"])
 
-    def _on_search_failed(self) -> None:
-        self.say("Nothing was found: see the messages. Draw it by hand, or mask what disturbs.")
+    def _on_search_failed(self, why: str) -> None:
+        self.say(f"{why[:1].upper()}{why[1:]}")
 
     # Fits
 
-    def can_fit(self) -> bool:
-        """Whether a fit can begin now."""
-        return self.task is None and not self._is_preparing and not missing(self._session.project)
+    @property
+    def task(self) -> Task | None:
+        """The fit that runs."""
+        return self.fits.task
 
     def fit(self) -> None:
         """Calibrate with the observations that are used."""
-        if self.task is not None or self._is_preparing:
+        if self.fits.is_busy:
             return
-        name = _free_name(self._session.project.of_kind(Calibration))
-        project, plan = self._session.project, self.plan
+        self.problem = ""
         try:
-            request = fit_request(project, name)
+            self.fits.start()
         except EclipsError as error:
             self.say(f"{error}.")
-            return
-        self.problem, self._is_preparing = "", True
-        prints = {each.id: reference_print(project, each) for each in plan.references if each.used}
-        fit = _Fit(name, plan, prints, request)
-        self._background.run(partial(ready, request.inputs), partial(self._start_fit, fit))
-        self._tell()
 
-    def stop(self) -> None:
-        """Stop the fit that runs."""
-        if self.task is not None:
-            self.task.cancel()
+    def check_images(self) -> None:
+        """Ask whether the calibration that is looked at can be right for the selected images."""
+        self.problem = ""
+        self.check.start(self.shown)
 
-    def _start_fit(self, fit: _Fit, inputs: dict[str, ArrayInput]) -> None:
-        self._is_preparing = False
-        self.task = self._session.tasks.run(
-            "calibrate", fit.request.params, inputs, "Calibrating", self._keep, data=fit
-        )
-        self.task.changed.connect(self.changed)
-        self.task.finished.connect(self._on_fitted)
-        self._tell()
-
-    def _keep(self, task: Task, result: StepResult) -> None:
-        fit: _Fit = task.data
+    def _keep_fit(self, fit: Fit, result: StepResult) -> None:
         project = self._session.project
         if project.get(CalibrationPlan, fit.plan.id) is None:
             return  # another project was opened meanwhile
@@ -255,11 +221,8 @@ class CalibrationFlow(QtCore.QObject):
         for warning in made.info.get("warnings", ()):
             self._session.notify(f"{made.name}: {warning}", "warning")
 
-    def _on_fitted(self, outcome: str) -> None:
-        self.task = None
-        if outcome == "failed":
-            self.problem = "The fit failed: see the messages. Nothing was changed."
-        self._tell()
+    def _on_fit_failed(self, why: str) -> None:
+        self.say(f"The fit failed, nothing was changed: {why}")
 
     def _on_project(self, ids: frozenset[str]) -> None:
         if not ids or any(self._session.project.get(ProfileLine, item_id) is None for item_id in ids):
@@ -285,11 +248,17 @@ def register(session: Session) -> None:
     flow = flow_of(session)
     for info in (
         ActionInfo(
-            "calibration.fit", "Calibrate the detector", "Calibration", flow.fit, "F6", "calibration", flow.can_fit,
+            "calibration.fit", "Calibrate the detector", "Calibration", flow.fit, "F6", "calibration", flow.fits.can_start,
             "Fit detector, gains and emission to the observations of the Calibration panel.",
         ),
         ActionInfo(
-            "calibration.stop", "Stop the calibration", "Calibration", flow.stop, "", "stop", lambda: flow.task is not None,
+            "calibration.stop", "Stop the calibration", "Calibration", flow.fits.stop, "", "stop",
+            lambda: flow.task is not None,
+        ),
+        ActionInfo(
+            "calibration.check", "Can it be right for these images?", "Calibration", flow.check_images, "", "check",
+            lambda: session.project.segment_set is not None and flow.check.task is None,
+            "Look in the selected images for what contradicts the calibration, or the detector in use where there is none.",
         ),
     ):  # fmt: skip
         session.actions.add(info)
@@ -299,8 +268,3 @@ def _kind_type(kind: str) -> type:
     from eclips_app.core import calibration
 
     return {"indent": calibration.Indent}.get(kind) or getattr(calibration, kind.capitalize())
-
-
-def _free_name(made: tuple[Calibration, ...]) -> str:
-    taken = {each.name for each in made}
-    return next(name for name in (f"Calibration {i}" for i in range(1, len(made) + 2)) if name not in taken)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -143,11 +142,10 @@ def register(session: Session) -> None:
 
 def _saved(path: Path, detector: Detector) -> tuple[str, str]:
     """Write a detector file; give what to tell, and how."""
-    from eclips_app.io.atomic import whole_file  # late: not needed to start
+    from eclips_app.io.detector_file import write_detector  # late: not needed to start
 
     try:
-        with whole_file(path) as part:
-            part.write_text(json.dumps(detector.to_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_detector(path, detector)
     except (EclipsError, OSError) as error:
         return str(error), "error"
     return f"Saved {path}.", "good"

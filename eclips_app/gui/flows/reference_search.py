@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from eclips_app.gui.qt import QtCore, Signal
 from eclips_app.gui.session import Session
+from eclips_app.gui.tasks import Task
 from eclips_app.gui.widgets.background import Background
 from eclips_app.model.calibration import ArrayInput, Request, ready, reference_print, title_of
 from eclips_app.model.items import Reference
 
 if TYPE_CHECKING:
     from eclips_app.core.steps import StepResult
-    from eclips_app.gui.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class ReferenceSearch(QtCore.QObject):
 
     changed = Signal()
     found = Signal(object, object)  #: a `Search` and its `StepResult`
-    failed = Signal()
+    failed = Signal(str)  #: why
 
     def __init__(self, session: Session, parent: QtCore.QObject) -> None:
         super().__init__(parent)
@@ -83,5 +83,5 @@ class ReferenceSearch(QtCore.QObject):
         sender = self.sender()
         self._tasks = [task for task in self._tasks if task is not sender]
         if outcome == "failed":
-            self.failed.emit()
+            self.failed.emit(sender.problem if isinstance(sender, Task) else "")
         self.changed.emit()

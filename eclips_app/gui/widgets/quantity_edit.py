@@ -16,16 +16,19 @@ class QuantityEdit(QtWidgets.QLineEdit):
     """A number in `rule.unit`; a length may be typed in any unit ("0.5 um").
 
     `committed` carries the value when the user has finished a valid entry. An invalid one is marked, explained in the tool
-    tip, and never sent. With `optional`, an empty field stands for None.
+    tip, and never sent. With `optional`, an empty field stands for None. No more than `digits` are shown; the value has all.
     """
 
     committed = Signal(object)
 
-    def __init__(self, rule: Rule, value: float | None = None, *, optional: bool = False, whole: bool = False) -> None:
+    def __init__(
+        self, rule: Rule, value: float | None = None, *, optional: bool = False, whole: bool = False, digits: int = 7
+    ) -> None:
         super().__init__()
         self.rule = rule
         self._optional = optional
         self._whole = whole
+        self._digits = digits
         self._value: float | None = None
         self.setAccessibleName(f"{rule.label} {rule.unit}".strip())
         self.setPlaceholderText("not set" if optional else "")
@@ -42,16 +45,19 @@ class QuantityEdit(QtWidgets.QLineEdit):
     def set_value(self, value: float | None) -> None:
         """Show a value without sending it."""
         self._value = value
-        self.setText(quantity_text(value, self.rule.unit))
+        self.setText(self._shown())
         self._mark("")
 
     def keyPressEvent(self, event: QtGui.QKeyEvent) -> None:
         """Let Escape take back what was typed and not finished."""
-        if event.key() == Qt.Key.Key_Escape and self.text() != quantity_text(self._value, self.rule.unit):
+        if event.key() == Qt.Key.Key_Escape and self.text() != self._shown():
             self.set_value(self._value)
             event.accept()
         else:
             super().keyPressEvent(event)
+
+    def _shown(self) -> str:
+        return quantity_text(self._value, self.rule.unit, self._digits)
 
     def _read(self) -> float | None:
         return read_quantity(self.text(), self.rule, optional=self._optional, whole=self._whole)
@@ -65,7 +71,7 @@ class QuantityEdit(QtWidgets.QLineEdit):
             self._mark("")
 
     def _finish(self) -> None:
-        if self.text() == quantity_text(self._value, self.rule.unit):
+        if self.text() == self._shown():
             self._mark("")  # untouched: what the text rounds off is not lost
             return
         try:
@@ -110,11 +116,11 @@ def read_quantity(text: str, rule: Rule, *, optional: bool = False, whole: bool 
     return value
 
 
-def quantity_text(value: float | None, unit: str = "") -> str:
+def quantity_text(value: float | None, unit: str = "", digits: int = 7) -> str:
     """Write a number with its unit as the entry fields do; nothing for None."""
     if value is None or not math.isfinite(value):
         return ""
-    return f"{value:.7g}{'°' if unit == '°' else f' {unit}' if unit else ''}"
+    return f"{value:.{digits}g}{'°' if unit == '°' else f' {unit}' if unit else ''}"
 
 
 def _plain_number(text: str, unit: str) -> float:

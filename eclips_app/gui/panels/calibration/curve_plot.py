@@ -29,6 +29,8 @@ class CurvePlot(pg.PlotWidget):
         self.hideButtons()
         self.setLabel("bottom", "Tilt (°)")
         self.setLabel("left", "k (slope)")
+        for side in ("bottom", "left"):  # once: every call scales the axis by its range at that time
+            self.getAxis(side).enableAutoSIPrefix(False)
         theme.changed.connect(self._draw)
         self._draw()
 
@@ -51,7 +53,6 @@ class CurvePlot(pg.PlotWidget):
             axis.setPen(pg.mkPen(colors.border))
             axis.setTextPen(pg.mkPen(colors.text))
             axis.setGrid(50)
-            axis.enableAutoSIPrefix(False)
         self.clear()
         told = []
         inks = (colors.faint, colors.curves[1], colors.curves[0])

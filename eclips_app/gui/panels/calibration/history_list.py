@@ -8,6 +8,7 @@ from eclips_app.gui.panels.calibration.lights import light_icon
 from eclips_app.gui.panels.calibration.presenter import DONE, check_text
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
 from eclips_app.gui.session import Session
+from eclips_app.gui.widgets.themed_button import ThemedButton
 from eclips_app.model.items import Calibration
 
 _ID = Qt.ItemDataRole.UserRole
@@ -38,10 +39,14 @@ class HistoryList(QtWidgets.QWidget):
         self.use = _button(actions.action("calibration.use"), "Use")
         self.save = _button(actions.action("calibration.save"), "Save…")
         self.certificate = _button(actions.action("calibration.certificate"), "PDF…")
+        self.check = ThemedButton(session.theme, "check", "Can this calibration be right for the selected images?")
+        self.check.clicked.connect(actions.action("calibration.check").trigger)
         row = QtWidgets.QHBoxLayout()
         row.setSpacing(4)
         for button in (self.use, self.save, self.certificate):
             row.addWidget(button, 1)
+            button.setStyleSheet("padding-left: 3px; padding-right: 3px;")  # all three fit into a small window
+        row.addWidget(self.check)
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(6, 2, 4, 6)
         layout.setSpacing(5)

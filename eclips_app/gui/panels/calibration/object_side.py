@@ -23,6 +23,9 @@ from eclips_app.gui.widgets.themed_button import ThemedButton
 from eclips_app.model.items import HeightMap, Reference, SegmentSet
 
 _SUM = -1
+_NOTHING = (
+    "Choose in Add what the selected images show, such as a sphere: it is looked for here, and you can correct it."
+)
 _SAMPLE_PX = 1 << 16  #: pixels that the grey levels are taken from
 _DRAW_TIPS = {
     "sphere": "Drag from the middle of the sphere to its rim", "indent": "Drag from the middle of the imprint to a corner",
@@ -42,8 +45,9 @@ class ObjectSide(QtWidgets.QWidget):
         self.draw.setCheckable(True)
         self.search = QtWidgets.QPushButton("Find again")
         self.search.setToolTip("Look for the object in the images anew; what was corrected by hand is given up")
-        self.used = QtWidgets.QCheckBox("Used pixels")
+        self.used = QtWidgets.QCheckBox("Used")
         self.used.setToolTip("Tint the pixels that the fit uses")
+        self.used.setAccessibleName("Tint the used pixels")
         self.used.setChecked(True)
         self.zoom_fit = ThemedButton(session.theme, "fit", "Show the whole image", "0")
         self.view = ObjectView(session.theme)
@@ -69,7 +73,7 @@ class ObjectSide(QtWidgets.QWidget):
             bar.addWidget(widget)
         self.view.setMinimumSize(120, 90)
         self.text.setWordWrap(True)
-        scroll = QtWidgets.QScrollArea()
+        self.numbers = scroll = QtWidgets.QScrollArea()
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -80,7 +84,7 @@ class ObjectSide(QtWidgets.QWidget):
         layout.setSpacing(4)
         layout.addLayout(bar)
         layout.addWidget(self.view, 1)
-        layout.addWidget(self.text)
+        layout.addWidget(self.text, 0)
         self.splitter = QtWidgets.QSplitter(Qt.Orientation.Vertical)
         self.splitter.addWidget(top)
         self.splitter.addWidget(scroll)
@@ -105,16 +109,19 @@ class ObjectSide(QtWidgets.QWidget):
         """Show the observation that the flow looks at."""
         project, reference = self._session.project, self._flow.selected
         segment_set = project.get(SegmentSet, reference.set_id) if reference else None
-        self.form.show_reference(reference, project.of_kind(HeightMap))
+        shape = segment_set.shape if segment_set else (1, 1)
+        self.form.show_reference(reference, project.of_kind(HeightMap), shape)
         kind = reference.observation.kind if reference else ""
         self.draw.setVisible(kind in _DRAW_TIPS)
         self.draw.setToolTip(_DRAW_TIPS.get(kind, ""))
         self.draw.setText("Add area" if kind == "facets" else "Draw")
         self.search.setVisible(kind not in ("", "dark"))
         self.search.setEnabled(segment_set is not None)
+        for widget in (self.segment, self.used, self.zoom_fit, self.view, self.numbers):
+            widget.setVisible(reference is not None)
         is_looking = reference is not None and self._flow.search.is_looking(reference.id)
         told = light_text(project, reference, self._flow.shown) if reference else ""
-        self.text.setText("Looking at the images…" if is_looking else told)
+        self.text.setText("Looking at the images…" if is_looking else told or _NOTHING)
         shown = (reference.id if reference else "", segment_set)
         if shown[0] != (self._shown[0] if self._shown else None) or shown[1] is not (
             self._shown[1] if self._shown else None

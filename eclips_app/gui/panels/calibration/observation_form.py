@@ -3,49 +3,24 @@
 from __future__ import annotations
 
 import typing
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import fields, replace
 
 from eclips_app.core.calibration import Observation
 from eclips_app.core.schema import Rule, rule_of
 from eclips_app.gui.panels.calibration import handles
+from eclips_app.gui.panels.calibration.places import SIDES, AreaPlace, Place
 from eclips_app.gui.qt import QtCore, QtWidgets, Signal
 from eclips_app.gui.widgets.calm_combo import CalmCombo
 from eclips_app.gui.widgets.quantity_edit import QuantityEdit
 from eclips_app.model.items import HeightMap, Reference
 
 _COMMON = ("tilt_deg", "tilt_std_deg", "current")
+_DIGITS = 5  #: that are shown; more have no meaning and no room
 _STAGE = "Stage tilt known to"  #: objects have a tilt that is known, too
 _AZIMUTH = Rule("Azimuth", "°", -360, 360, help="Direction in which the area falls, from image right toward image up.")
 _SERIES_TIP = (
     "Observations of one series show one area under one current, but for the tilts and currents that are typed"
 )
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a number stands in an observation: `owner` is a kind, or empty for the observation itself."""
-
-    owner: str
-    name: str
-    index: int | None = None
-
-    def value(self, observation: Observation) -> float | None:
-        """Give the number; None where there is none."""
-        value = getattr(getattr(observation, self.owner) if self.owner else observation, self.name)
-        found: float | None = value if self.index is None or value is None else value[self.index]
-        return found
-
-    def put(self, observation: Observation, value: float | None) -> Observation:
-        """Give the observation with another number; None clears it, or the whole tuple that it belongs to."""
-        target: Any = getattr(observation, self.owner) if self.owner else observation
-        new: Any = value
-        if self.index is not None and value is not None:
-            values = list(getattr(target, self.name) or (0.0, 0.0))
-            values[self.index] = value
-            new = tuple(values)
-        changed: Any = replace(target, **{self.name: new})
-        return replace(observation, **{self.owner: changed}) if self.owner else changed
 
 
 class ObservationForm(QtWidgets.QWidget):
@@ -56,30 +31,40 @@ class ObservationForm(QtWidgets.QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.fields: dict[Place, QuantityEdit] = {}
+        self.fields: dict[Place | AreaPlace, QuantityEdit] = {}
         self.faces: list[QtWidgets.QCheckBox] = []
         self.series: QtWidgets.QLineEdit | None = None
         self.maps: CalmCombo | None = None
         self._built: tuple[object, ...] = ()
         self._observation = Observation()
+        self._shape = (1, 1)
         self._form = QtWidgets.QFormLayout(self)
         self._form.setContentsMargins(4, 4, 4, 4)
         self._form.setVerticalSpacing(4)
         self._form.setFieldGrowthPolicy(QtWidgets.QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self._form.setRowWrapPolicy(QtWidgets.QFormLayout.RowWrapPolicy.WrapLongRows)
 
-    def show_reference(self, reference: Reference | None, maps: tuple[HeightMap, ...]) -> None:
-        """Show an observation; fields that hold their value already keep what is being typed."""
+    def show_reference(
+        self, reference: Reference | None, maps: tuple[HeightMap, ...], shape: tuple[int, int] = (1, 1)
+    ) -> None:
+        """Show an observation in images of a shape [rows, columns]; fields that hold their value keep what is being typed."""
         self.setVisible(reference is not None)
         if reference is None:
             return
         observation = self._observation = reference.observation
-        built = (reference.id, observation.kind, len(handles.areas(observation)), tuple(each.id for each in maps))
+        self._shape = shape
+        built = (
+            reference.id,
+            observation.kind,
+            len(handles.areas(observation)),
+            tuple(each.id for each in maps),
+            shape,
+        )
         if built != self._built:
             self._built = built
             self._build(observation, maps)
         for place, field in self.fields.items():
-            value = place.value(observation) if _is_there(place, observation) else None
+            value = place.value(observation)
             if field.value != value:
                 field.set_value(value)
         if self.series is not None and self.series.text() != observation.series:
@@ -132,10 +117,10 @@ class ObservationForm(QtWidgets.QWidget):
                 row.addWidget(self._field(Place(owner, field.name, index), rule, optional=type(None) in parts))
             self._form.addRow(_STAGE if (owner, field.name) == ("", "tilt_std_deg") else rule.label, row)
 
-    def _field(self, place: Place, rule: Rule, *, optional: bool) -> QuantityEdit:
-        field = QuantityEdit(rule, optional=optional)
-        field.setMinimumWidth(60)
-        if optional:
+    def _field(self, place: Place | AreaPlace, rule: Rule, *, optional: bool) -> QuantityEdit:
+        field = QuantityEdit(rule, optional=optional, whole=isinstance(place, AreaPlace), digits=_DIGITS)
+        field.setMinimumWidth(48)
+        if optional and isinstance(place, Place):
             field.setPlaceholderText("found" if "px" in place.name or "rotation" in place.name else "not known")
         field.committed.connect(self._on_committed)
         self.fields[place] = field
@@ -164,15 +149,24 @@ class ObservationForm(QtWidgets.QWidget):
         remove.setAccessibleName(f"Remove area {number + 1}")
         remove.clicked.connect(self._on_remove_area)
         row.addWidget(remove)
-        self._form.addRow(f"Area {number + 1}" + (", azimuth" if has_azimuth else ""), row)
+        name = f"Area {number + 1}"
+        self._form.addRow(f"{name}, azimuth" if has_azimuth else name, row)
+        for words, sides in (("rows", (0, 2)), ("columns", (1, 3))):
+            line = QtWidgets.QHBoxLayout()
+            line.setSpacing(4)
+            for side in sides:
+                rule = _side_rule(number, side, self._shape)
+                line.addWidget(self._field(AreaPlace(number, side, self._shape), rule, optional=False))
+            self._form.addRow(f"{name}, {words}", line)
 
     def _on_committed(self, value: float | None) -> None:
         sender = self.sender()
         place = next(place for place, field in self.fields.items() if field is sender)
-        if _is_there(place, self._observation) or place.name != "azimuths_deg":
-            self.changed.emit(place.put(self._observation, value))
-        elif isinstance(sender, QuantityEdit):  # one alone would leave the others without
-            sender.set_value(None)
+        changed = place.put(self._observation, value)
+        if changed != self._observation:
+            self.changed.emit(changed)
+        elif isinstance(sender, QuantityEdit):  # it was not taken
+            sender.set_value(place.value(self._observation))
 
     def _on_face(self) -> None:
         indent = self._observation.indent
@@ -199,6 +193,12 @@ class ObservationForm(QtWidgets.QWidget):
             self.map_chosen.emit(self.maps.currentData())
 
 
+def _side_rule(number: int, side: int, shape: tuple[int, int]) -> Rule:
+    """Give the rule of a side of an area in images of a shape [rows, columns]."""
+    what = "The first that is used" if side < 2 else "The first that is not used any more"
+    return Rule(f"{SIDES[side]} of area {number + 1}", "px", 0, shape[side % 2], help=what)
+
+
 class _Emit:
     """Says later what changed."""
 
@@ -207,10 +207,3 @@ class _Emit:
 
     def __call__(self) -> None:
         self._form.changed.emit(self._observation)
-
-
-def _is_there(place: Place, observation: Observation) -> bool:
-    """Whether a tuple is long enough to hold the number."""
-    if place.name != "azimuths_deg" or place.index is None:
-        return True
-    return observation.facets is not None and place.index < len(observation.facets.azimuths_deg)

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from eclips_app.core.calibration import FREE, Parameter, unit_of
+from eclips_app.core.calibration_match import disagreements
 from eclips_app.core.detector import Detector
 from eclips_app.core.emission import EMISSION
 from eclips_app.core.tolerance import GEOMETRY, SCAN
 from eclips_app.gui.flows.readiness import differing
+from eclips_app.model.acquisition import acquisition_of
 from eclips_app.model.calibration import (
     effective_parameters,
     images_print,
@@ -21,11 +23,13 @@ from eclips_app.model.calibration import (
     reference_print,
     start_detector,
     start_value,
+    title_of,
 )
 from eclips_app.model.calibrations import changed_since, parameters_by_name
 from eclips_app.model.items import Calibration, CalibrationPlan, Reference, SegmentSet
 from eclips_app.model.project import Project
 
+POOR_PERCENT = 3.0  #: of the signal; an observation that leaves more does not fit
 MISSING, DONE, STALE = "missing", "done", "stale"  #: lights
 #: Kinds of observations under the task that adds them.
 TASK_KINDS = {"dark": ("dark",), "flat": ("flat",), "object": ("sphere", "indent", "facets", "heights")}
@@ -114,10 +118,36 @@ def check_text(shown: Calibration | None) -> str:
     """Say how well a calibration explains its observations."""
     if shown is None:
         return "after the fit"
-    chi2, count = shown.info["chi2"], shown.info["degrees_of_freedom"]
-    told = f"model error {shown.info['model_error_percent']:.2g} % of the signal, χ²/dof {chi2 / max(count, 1):.3g}"
+    told = f"model error {shown.info['model_error_percent']:.2g} % of the signal"
     warnings = len(shown.info.get("warnings", ()))
     return told + (f"; {warnings} warning{'s' if warnings > 1 else ''}" if warnings else "")
+
+
+def chi2_text(shown: Calibration) -> str:
+    """Say what chi-square tells beside the error of the model."""
+    each = shown.info["chi2"] / max(shown.info["degrees_of_freedom"], 1)
+    return (
+        "The model error is what the model misses of the images beyond noise; it counts in every height that is measured with "
+        f"this calibration. Chi-square is {each:.3g} for each degree of freedom: 1 is what noise alone would leave."
+    )
+
+
+def residual_percent(shown: Calibration | None, reference: Reference) -> float | None:
+    """Give what a calibration left of an observation, rms in % of the signal; None if it did not use it, or of dark frames."""
+    if shown is None or reference.id not in shown.info["references"]:
+        return None
+    value = shown.info["observations"][shown.info["references"].index(reference.id)].get("residual_percent")
+    return None if value is None else float(value)
+
+
+def conditions_apart(project: Project) -> list[str]:
+    """Say which observations that the next fit uses were taken under other conditions than the rest."""
+    observed = []
+    for each in plan_of(project).references:
+        segment_set = project.get(SegmentSet, each.set_id)
+        if each.used and segment_set is not None:
+            observed.append((title_of(project, each), each.observation.kind, acquisition_of(segment_set)))
+    return disagreements(observed)
 
 
 def rows(project: Project, shown: Calibration | None) -> list[Row]:

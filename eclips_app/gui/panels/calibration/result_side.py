@@ -11,7 +11,14 @@ from eclips_app.core.schema import rule_of
 from eclips_app.gui.flows.calibration import CalibrationFlow
 from eclips_app.gui.panels.calibration.curve_plot import CurvePlot
 from eclips_app.gui.panels.calibration.parameter_table import ParameterTable
-from eclips_app.gui.panels.calibration.presenter import check_text, label_of, match_warnings, rows
+from eclips_app.gui.panels.calibration.presenter import (
+    check_text,
+    chi2_text,
+    conditions_apart,
+    label_of,
+    match_warnings,
+    rows,
+)
 from eclips_app.gui.qt import Qt, QtGui, QtWidgets
 from eclips_app.gui.session import Session
 from eclips_app.gui.widgets.calm_combo import CalmCombo
@@ -97,8 +104,10 @@ class ResultSide:
             problem = str(error)
         told = [problem] if problem else []
         told += list(shown.info.get("warnings", ())) if shown else []
+        told += [text for text in conditions_apart(self._session.project) if text not in told]
         told += [f"Selected images: {text}" for text in match_warnings(self._session.project, shown)]
         self.quality.setText(f"{shown.name}: {check_text(shown)}" if shown else "")
+        self.quality.setToolTip(chi2_text(shown) if shown else "")
         for widget in (self.quality, self.curve):
             widget.setVisible(shown is not None)
         self.nothing.setVisible(shown is None)

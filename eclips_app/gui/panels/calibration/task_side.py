@@ -8,15 +8,26 @@ from eclips_app.core.calibration import KINDS
 from eclips_app.core.detector import Detector, presets
 from eclips_app.gui.flows.calibration import CalibrationFlow
 from eclips_app.gui.panels.calibration.lights import light_icon
-from eclips_app.gui.panels.calibration.presenter import DONE, MISSING, STALE, light, light_text, of_task, steps
+from eclips_app.gui.panels.calibration.presenter import (
+    DONE,
+    MISSING,
+    POOR_PERCENT,
+    STALE,
+    light,
+    light_text,
+    of_task,
+    residual_percent,
+    steps,
+)
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
 from eclips_app.gui.session import Session
 from eclips_app.gui.widgets.calm_combo import CalmCombo, offer
 from eclips_app.gui.widgets.themed_button import ThemedButton
 from eclips_app.model.calibration import start_detector, title_of
-from eclips_app.model.items import SegmentSet
+from eclips_app.model.items import Reference, SegmentSet
 
 _ID = Qt.ItemDataRole.UserRole
+_TITLE = Qt.ItemDataRole.UserRole + 1
 _STATES = {MISSING: "missing", DONE: "done", STALE: "stale: something changed since"}
 
 
@@ -56,15 +67,7 @@ class TaskTree(QtWidgets.QTreeWidget):
             top.setFlags(Qt.ItemFlag.ItemIsEnabled)
             self.addTopLevelItem(top)
             for reference in of_task(self._flow.plan, step.key):
-                title = title_of(project, reference)
-                row = QtWidgets.QTreeWidgetItem([title])
-                row.setData(0, _ID, reference.id)
-                self._observations[reference.id] = row
-                row.setFlags(row.flags() | Qt.ItemFlag.ItemIsUserCheckable)
-                row.setCheckState(0, Qt.CheckState.Checked if reference.used else Qt.CheckState.Unchecked)
-                self._light(row, light(project, reference, shown), title)
-                row.setToolTip(0, f"{title}. {light_text(project, reference, shown)}. Tick: the fit uses it.")
-                top.addChild(row)
+                top.addChild(self._observation_row(reference))
             if not top.childCount():
                 told = QtWidgets.QTreeWidgetItem([step.text])
                 told.setFlags(Qt.ItemFlag.ItemIsEnabled)
@@ -75,6 +78,24 @@ class TaskTree(QtWidgets.QTreeWidget):
         self._mark_selected()
         self.verticalScrollBar().setValue(scroll)
         self._filling = False
+
+    def _observation_row(self, reference: Reference) -> QtWidgets.QTreeWidgetItem:
+        """Make the row of an observation: what the calibration shown leaves of it, kind and images, and its light."""
+        project, shown = self._session.project, self._flow.shown
+        title, left = title_of(project, reference), residual_percent(shown, reference)
+        row = QtWidgets.QTreeWidgetItem([title if left is None else f"{left:.2g} %  {title}"])
+        row.setData(0, _ID, reference.id)
+        row.setData(0, _TITLE, title)
+        self._observations[reference.id] = row
+        row.setFlags(row.flags() | Qt.ItemFlag.ItemIsUserCheckable)
+        row.setCheckState(0, Qt.CheckState.Checked if reference.used else Qt.CheckState.Unchecked)
+        self._light(row, light(project, reference, shown), title)
+        told = f"{title}. {light_text(project, reference, shown).rstrip('.')}."
+        told += f" The fit leaves {left:.2g} % of the signal." if left is not None else ""
+        row.setToolTip(0, f"{told} Tick: the fit uses it.")
+        if left is not None and left > POOR_PERCENT:
+            row.setForeground(0, QtGui.QColor(self._session.theme.colors.warning))
+        return row
 
     def observation(self, reference_id: str) -> QtWidgets.QTreeWidgetItem | None:
         """Give the row of an observation."""
@@ -100,7 +121,7 @@ class TaskTree(QtWidgets.QTreeWidget):
         if self._filling or not item.data(0, _ID):
             return
         used = item.checkState(0) == Qt.CheckState.Checked
-        text = f"{'Use' if used else 'Leave out'} {item.text(0)}"
+        text = f"{'Use' if used else 'Leave out'} {item.data(0, _TITLE)}"
         QtCore.QTimer.singleShot(0, self, _Call(self._flow.change_reference, text, item.data(0, _ID), used=used))
 
 
@@ -215,7 +236,7 @@ class TaskSide(QtWidgets.QWidget):
 
     def _on_fit(self) -> None:
         if self._flow.task is not None:
-            self._flow.stop()
+            self._flow.fits.stop()
         else:
             self._flow.fit()
 

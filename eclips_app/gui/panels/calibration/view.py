@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from eclips_app.gui.flows.calibration import flow_of
 from eclips_app.gui.flows.calibration_files import files_of
+from eclips_app.gui.panels.calibration.check_tab import CheckTab
 from eclips_app.gui.panels.calibration.history_list import HistoryList
 from eclips_app.gui.panels.calibration.object_side import ObjectSide
 from eclips_app.gui.panels.calibration.residual_tab import ResidualTab
@@ -30,6 +31,8 @@ class CalibrationPanel(QtWidgets.QWidget):
         self.residuals = ResidualTab(session, self.flow, change=False)
         self.changes = ResidualTab(session, self.flow, change=True)
         self.results = ResultSide(session, self.flow)
+        self.check = CheckTab(session, self.flow)
+        self._opinion: object = None
         self._known: object = None
         self._lay_out()
         self.flow.changed.connect(self._on_changed)
@@ -60,9 +63,13 @@ class CalibrationPanel(QtWidgets.QWidget):
         left.addWidget(self.history)
         left.setChildrenCollapsible(False)
         left.setSizes([420, 170])
-        left.setMinimumWidth(205)
+        left.setMinimumWidth(220)
         self.tabs = QtWidgets.QTabWidget()
         self.tabs.setDocumentMode(True)
+        self.tabs.setUsesScrollButtons(False)
+        self.tabs.tabBar().setExpanding(False)
+        self.tabs.setStyleSheet("QTabBar::tab { padding-left: 6px; padding-right: 6px; }")
+        self.tabs.setElideMode(Qt.TextElideMode.ElideRight)
         for widget, title, tip in (
             (self.object, "Object", "The images of the observation, and what was found in them"),
             (self.residuals, "Residuals", "Measured minus modelled, in % of the signal"),
@@ -90,7 +97,7 @@ class CalibrationPanel(QtWidgets.QWidget):
 
     def _place_results(self, *, narrow: bool) -> None:
         """Show table and curve in a column of their own, or as tabs."""
-        pages = ((self.results.table_page, "Parameters"), (self.results.curve_page, "k(slope)"))
+        pages = ((self.results.table_page, "Values"), (self.results.curve_page, "Gain k"))
         are_tabs = self.tabs.indexOf(self.results.table_page) >= 0
         if narrow and not are_tabs:
             for page, title in pages:
@@ -116,5 +123,11 @@ class CalibrationPanel(QtWidgets.QWidget):
         self.pages.setCurrentWidget(self.splitter if some else self.empty)
         if not self.isVisible():
             return
-        for part in (self.tasks, self.history, self.object, self.residuals, self.changes, self.results):
+        for part in (self.tasks, self.history, self.object, self.residuals, self.changes, self.results, self.check):
             part.refresh()
+        if self.flow.check.opinion is not self._opinion:  # the tab comes with the first one, and each shows it
+            self._opinion = self.flow.check.opinion
+            if self.tabs.indexOf(self.check) < 0:
+                place = self.tabs.insertTab(3, self.check, "Right?")
+                self.tabs.setTabToolTip(place, "What in the selected images contradicts the calibration")
+            self.tabs.setCurrentWidget(self.check)
