@@ -45,7 +45,7 @@ def told(problem: Problem, number: int, found: Fit, step: int, each: Seen) -> di
     dropped = int((~used).sum())
     text = (
         f"{each.observation.name}: {each.patches.pixels} pixels in {used.size} patches{left}"
-        f"{f'; {dropped} patches left out as dirt' if dropped else ''}."
+        f"{f'; {dropped} of them left out as dirt' if dropped else ''}."
     )
     return {
         "name": each.observation.name, "kind": each.observation.kind, "step": step, "used": int(used.sum()), "chi2": chi2,

@@ -61,9 +61,8 @@ def method_text(detector: Detector | None, method: Method = LIVE) -> str:
     if method.is_exact:
         text = "Exact forward model: shadows, facets that turn away, and the probe's size."
     else:
-        is_passed_over = bool(detector and (detector.calibration or {}).get("emission"))
-        but = "; the calibrated emission counts in Standard and Metrology" if is_passed_over else ""
-        text = f"Linear photometric stereo, Lambertian emission{but}."
+        is_known = bool(detector and (detector.calibration or {}).get("emission"))
+        text = f"Linear photometric stereo, {'emission as calibrated' if is_known else 'Lambertian emission'}."
     if detector is None:
         return text
     bias = detector.bias
