@@ -89,9 +89,12 @@ def test_derivatives_of_the_response() -> None:
     slopes, bent = np.array([[0.3, 1.4], [-0.2, 0.6]]), np.array(BENT)
     answer = response.at(at, bent, slopes)
     rng = np.random.default_rng(0)
-    for along in rng.normal(size=(2, 8)):  # directions, for a new geometry takes long
-        ahead, behind = (bare.at(at + s * along, bent, slopes).signal for s in (5e-4, -5e-4))
-        assert answer.by_geometry @ along == pytest.approx((ahead - behind) / 1e-3, abs=3e-6)
+    for along in rng.normal(
+        size=(2, 8)
+    ):  # directions, for a new geometry takes long; over some cells, as edges are rough within one
+        ahead, behind = (bare.at(at + s * along, bent, slopes).signal for s in (0.05, -0.05))
+        change = (ahead - behind) / 0.1
+        assert answer.by_geometry @ along == pytest.approx(change, abs=0.01 * np.abs(change).max())
     for along in rng.normal(size=(3, 6)):
         ahead, behind = (response.at(at, bent + s * along, slopes).signal for s in (1e-5, -1e-5))
         assert answer.by_emission @ along == pytest.approx((ahead - behind) / 2e-5, abs=1e-7)

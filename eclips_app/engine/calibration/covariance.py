@@ -103,7 +103,8 @@ def _misfits(problem: Problem, x: Float) -> Float:
 def disagreement(problem: Problem, x: Float) -> Disagreement:
     """Leave out each observation in turn, to first order, and compare the change with its own deviation.
 
-    Without observation i everything changes by ``d = (H - H_i)^-1 J_i' r_i``, whose covariance is ``(H - H_i)^-1 - H^-1``.
+    Without observation i everything changes by ``d = H^-1 g - (H - H_i)^-1 (g - g_i)``, whose covariance is
+    ``(H - H_i)^-1 - H^-1``; the gradient g is 0 but for how closely the fit was solved.
     """
     jacobian, residuals = problem.jacobian(x)[:, ~problem.certified], problem.residuals(x)
     ends = np.cumsum([0, *(each.patches.grey.size for each in problem.seen)])
@@ -112,7 +113,7 @@ def disagreement(problem: Problem, x: Float) -> Disagreement:
         own = slice(ends[number], ends[number + 1])
         others = np.delete(jacobian, np.r_[own], axis=0)
         without, lost = inverse(others)
-        change = without @ jacobian[own].T @ residuals[own]
+        change = whole @ jacobian.T @ residuals - without @ others.T @ np.delete(residuals, np.r_[own])
         shared = ~lost
         spread = (without - whole)[np.ix_(shared, shared)]
         scale = np.sqrt(np.maximum(np.diag(without)[shared], 1e-300))

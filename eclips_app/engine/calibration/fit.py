@@ -80,6 +80,7 @@ def fit(problem: Problem, context: Context) -> Fit:
         problem.model_error = max(found, _model_error(problem, x)) if found == 0.0 else found
         if not fresh and abs(problem.model_error - before) <= _SETTLED * max(before, 1e-4):
             break
+    problem.learn_parallax(x)
     x = _solved(problem, x, context, _CLOSELY, problem.model_error)
     chi2, freedom = _chi2(problem, x, 0.0), _freedom(problem, x)
     problem.caution = caution(problem, x)

@@ -28,6 +28,7 @@ Float = NDArray[np.float64]
 _TOGETHER = 1e-5  #: deviation of the gains' mean from what it is in the file: only their ratios mean anything
 _ASPECT_STEP = 1e-6
 _WIDE = 3e-4  #: of the distance
+_STEPS = dict.fromkeys(GEOMETRY, 0.15)  #: mm or degrees, as far as the tables are smooth
 _CENTER, _TILT = ("center_x_mm", "center_y_mm"), ("tilt_x_deg", "tilt_y_deg")
 
 
@@ -66,7 +67,10 @@ class Problem:
         laid = Layout(self.initial)
         for place, name in zip(self._places, self.free, strict=True):
             laid.add(
-                name, float(self._values[place]), stds[name], 0.0 if ":" in name and name not in EMISSION else 1e-2
+                name,
+                float(self._values[place]),
+                stds[name],
+                _STEPS.get(name, 0.0 if ":" in name and name not in EMISSION else 1e-2),
             )
         self._unknowns = [laid.unknowns(number, each) for number, each in enumerate(self.seen)]
         self._brightness = [laid.brightness(number, each) for number, each in enumerate(self.seen)]
@@ -103,11 +107,12 @@ class Problem:
         wide = [n for n, each in enumerate(self.seen) if each.shape is not None and self._is_wide(each)]
         there = {number: self._parallax(number, x) for number in wide}
         self._bends = {number: np.zeros((*each.shape, x.size)) for number, each in there.items()}
-        for place in range(x.size) if wide else ():
-            moved = x.copy()
-            moved[place] += (step := self._steps[place])
-            for number in wide if step else ():
-                self._bends[number][..., place] = (self._parallax(number, moved) - there[number]) / step
+        for place, step in enumerate(self._steps if wide else ()):
+            for sign in (1, -1) if step else ():
+                moved = x.copy()
+                moved[place] += sign * step
+                for number in wide:
+                    self._bends[number][..., place] += sign * self._parallax(number, moved) / (2 * step)
 
     def modelled(self, x: Float) -> list[Float]:
         """Give the grey values of the patches [m, k] of each observation."""

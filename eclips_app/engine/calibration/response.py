@@ -30,7 +30,8 @@ _CELLS = 90, 144  #: polar and azimuth cells of the valid solid angle
 _NODES = 33  #: of the splines along each axis of the orientation
 _REACH = float(np.tan(np.deg2rad(STEEPEST_DEG) / 2))  #: of the stereographic coordinates
 _DEGREE = 3
-_STEP = 1e-3  #: mm or degrees, over which tables are differentiated
+#: In mm or degrees, over which tables are differentiated: edges move over some cells, for in one their derivative is rough.
+_STEP = 0.15
 
 
 @dataclass(frozen=True)
