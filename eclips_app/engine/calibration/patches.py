@@ -17,7 +17,8 @@ from scipy.optimize import nnls
 from eclips_app.core.calibration import Observation
 from eclips_app.core.detector import Detector
 from eclips_app.core.errors import EclipsError
-from eclips_app.core.steps import Arrays, Reconstruct
+from eclips_app.core.steps import Arrays
+from eclips_app.engine.calibration.view import reconstruct_params
 from eclips_app.engine.prepare import Signals
 
 Float = NDArray[np.float64]
@@ -78,11 +79,7 @@ class Patches:
 def raw_signals(observation: Observation, inputs: Arrays, detector: Detector) -> Signals:
     """Give the grey values of an observation, cropped and moved onto each other; gains and offsets stay in."""
     plain = tuple(replace(segment, gain=1.0, offset=0.0) for segment in detector.quadrants)
-    params = Reconstruct(
-        replace(detector, quadrants=plain), observation.pixel_size_nm, observation.crop, observation.shifts_px,
-        observation.clip_low, observation.clip_high,
-    )  # fmt: skip
-    return Signals(inputs, params)
+    return Signals(inputs, reconstruct_params(observation, replace(detector, quadrants=plain)))
 
 
 def patches(
