@@ -22,6 +22,7 @@ _HELD_BY = 6.0  #: times better known if a group were: the two go together
 _GROUPS = {"gain": "gains", "offset": "offsets", "emission": "emission"}
 _GROUP_WORDS = {"gains": "gains", "offsets": "black levels", "emission": "emission", "geometry": "geometry"}
 _FAR = 3.0  #: deviations
+_FEIGNED = 0.01  #: of a size: what the error of an emission model can feign
 _POOR_MODEL = 0.03
 _BEYOND = 0.5  #: part of a value beyond which a linear estimate of its change is none
 _MOST = 4  #: pairs told one by one
@@ -128,7 +129,8 @@ def _contradicted(problem: Problem, found: Fit) -> list[str]:
         if problem.names[i].endswith(SHADING):
             continue
         asked, std = wanted_change(problem, found, i)
-        if abs(asked) > _FAR * np.hypot(std, problem.known_std[i]):
+        feigned = _FEIGNED * problem.start[i] if any(name in EMISSION for name in problem.free) else 0.0
+        if abs(asked) > _FAR * np.sqrt(std**2 + problem.known_std[i] ** 2 + feigned**2):
             sentences.append(
                 f"The {_of(problem, problem.names[i])} is taken as {_valued(problem.names[i], problem.start[i])}, but the "
                 f"shading asks for {_changed(asked / problem.start[i])}: check it, the pixel size, and the emission."
