@@ -329,6 +329,14 @@ def test_the_foot_of_a_cap_is_no_equator() -> None:
     assert result.info["observations"][0]["found"]["found_radius_px"] == pytest.approx(RADIUS, rel=0.02)
 
 
+def test_a_radius_that_is_not_stated() -> None:
+    x, y = place()
+    whole = np.sqrt(np.maximum(40.0**2 - x**2 - y**2, 0.0))
+    result = calibrate(SHEET, [(ball(radius_nm=None, radius_px=40.0, max_tilt_deg=50.0), images(SHEET, whole))])
+    assert any(w.startswith("The radius of ball is not stated") for w in result.info["warnings"])
+    assert result.info["observations"][0]["found"]["radius_px_std"] == pytest.approx(0.8)
+
+
 def test_observations_that_contradict_each_other() -> None:
     near, far = replace(SHEET, distance_mm=7.0), replace(SHEET, distance_mm=9.0)
     seen = [(ball(), images(near, cap())), (ball(), images(far, cap()))]

@@ -15,7 +15,7 @@ from eclips_app.engine.calibration.patches import Patches
 
 Float = NDArray[np.float64]
 
-_OUTLINE = 0.01  #: relative deviation of a radius that is read from the outline of a ball
+OUTLINE = 0.02  #: relative deviation of a radius that is read from an outline: perhaps it is that of a cap
 _CAP = 0.1  #: of one that is not
 _SHADING = 0.01
 _CENTER_PX = 0.01  #: of the radius: how far the centre may lie from where it was found
@@ -108,7 +108,7 @@ def _sphere(observation: Observation, at: Patches, *, cap: bool) -> Shape:
         unknowns.append(Unknown(FOUND_RADIUS, radius, _CAP * radius, 1e-5 * radius))
         unknowns.append(Unknown(SHADING, 1.0, _SHADING, 1e-5))
     else:
-        std = 0.01 * sphere.radius_std_percent if known else _OUTLINE
+        std = 0.01 * sphere.radius_std_percent if known else OUTLINE
         unknowns.append(Unknown("radius_px", radius, std * radius, 1e-5 * radius))
 
     def slopes(values: Float, aspect: float) -> Float:

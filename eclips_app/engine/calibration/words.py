@@ -12,7 +12,7 @@ from eclips_app.core.calibration_match import disagreements
 from eclips_app.core.emission import EMISSION
 from eclips_app.engine.calibration.fit import Fit
 from eclips_app.engine.calibration.problem import Problem
-from eclips_app.engine.calibration.shapes import FOUND_RADIUS, SHADING
+from eclips_app.engine.calibration.shapes import FOUND_RADIUS, OUTLINE, SHADING
 
 Float = NDArray[np.float64]
 
@@ -49,10 +49,13 @@ def label(name: str) -> str:
 def warnings_of(problem: Problem, found: Fit) -> list[str]:
     """Give sentences on what the observations cannot tell, and what contradicts."""
     observed = [each.observation for each in problem.seen]
+    told = (_lost, _tied, _contradicted, _at_odds, _misfit)
+    sentences = [sentence for tell in told for sentence in tell(problem, found)]
     return [
-        *_lost(problem, found), *_tied(problem, found), *_contradicted(problem, found), *_at_odds(problem, found),
-        *_misfit(problem, found), *disagreements([(o.name or o.kind, o.kind, o.acquisition) for o in observed]),
-    ]  # fmt: skip
+        *_unstated(problem),
+        *sentences,
+        *disagreements([(o.name or o.kind, o.kind, o.acquisition) for o in observed]),
+    ]
 
 
 def _lost(problem: Problem, found: Fit) -> list[str]:
@@ -71,6 +74,18 @@ def _lost(problem: Problem, found: Fit) -> list[str]:
     if silent:
         sentences.append(f"These images say next to nothing of {_listed(silent)}: what was known before is kept.")
     return sentences
+
+
+def _unstated(problem: Problem) -> list[str]:
+    """Name spheres of which nobody has said how large they are, and whose outlines are taken as equators."""
+    return [
+        f"The radius of {each.observation.name} is not stated: its outline is taken as its equator, to {100 * OUTLINE:g} %, "
+        "which leaves a tilt of 45 degrees uncertain by a degree; state the radius."
+        for number, each in enumerate(problem.seen, 1)
+        if each.observation.sphere
+        and each.observation.sphere.radius_nm is None
+        and f"{number}:radius_px" in problem.names
+    ]
 
 
 def _tied(problem: Problem, found: Fit) -> list[str]:
