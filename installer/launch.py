@@ -28,6 +28,7 @@ PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 LOCK = ROOT / "installer" / "requirements.lock"
 DEV_LOCK = ROOT / "installer" / "requirements-dev.lock"  # holds everything of LOCK too
 XCB_TESTS = ROOT / "tests" / "xcb"  # tests that need a real window
+SCENARIOS = "tests/scenarios"  # tests that start and end whole programs
 EXAMPLE = "vickers"
 
 #: Runs in a sound environment; looked at before every start, so it must be quick …
@@ -251,7 +252,10 @@ def run_checks(extra: Sequence[str]) -> int:
 def pytest_commands(
     extra: Sequence[str], environment: Mapping[str, str] = os.environ
 ) -> list[tuple[list[str], dict[str, str]]]:
-    """Give the pytest runs, each with its environment: windows on a virtual screen, then everything else off screen."""
+    """Give the pytest runs, each with its environment: windows on a virtual screen, whole programs, then everything else.
+
+    Whole programs are started and ended in a process that has not shown hundreds of windows before.
+    """
     pytest = [str(PYTHON), "-m", "pytest"]
     # VTK draws without a screen in both: it must not keep a connection to a virtual screen that goes away.
     shared = {**environment, "VTK_DEFAULT_OPENGL_WINDOW": "vtkEGLRenderWindow"}
@@ -262,8 +266,13 @@ def pytest_commands(
     folder = XCB_TESTS.relative_to(ROOT).as_posix()
     if any(argument.startswith(folder) for argument in extra):
         return [([*xvfb, *pytest, *extra], on_screen)]
-    runs = [([*pytest, f"--ignore={folder}", *extra], off_screen)]
-    if XCB_TESTS.is_dir() and not extra and sys.platform == "linux":
+    if extra:
+        return [([*pytest, f"--ignore={folder}", *extra], off_screen)]
+    runs = [
+        ([*pytest, SCENARIOS], off_screen),
+        ([*pytest, f"--ignore={folder}", f"--ignore={SCENARIOS}"], off_screen),
+    ]
+    if XCB_TESTS.is_dir() and sys.platform == "linux":
         runs.insert(0, ([*xvfb, *pytest, folder], on_screen))
     return runs
 

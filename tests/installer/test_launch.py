@@ -174,11 +174,12 @@ def test_pytest_runs(launch, monkeypatch, tmp_path):
     assert environment["QT_QPA_PLATFORM"] == "offscreen"
     assert "DISPLAY" not in environment
     launch.XCB_TESTS.mkdir(parents=True)
-    (first, first_environment), (last, _) = launch.pytest_commands([], display)
+    (first, first_environment), (second, _), (last, _) = launch.pytest_commands([], display)
+    assert second[-1] == "tests/scenarios"
     assert first[0] == "xvfb-run"
     assert first[-1] == "tests/xcb"
     assert first_environment["QT_QPA_PLATFORM"] == "xcb"
-    assert last[-1] == "--ignore=tests/xcb"
+    assert last[-2:] == ["--ignore=tests/xcb", "--ignore=tests/scenarios"]
     [(only, _)] = launch.pytest_commands(["tests/xcb/test_window.py", "-x"], display)
     assert only[0] == "xvfb-run"
     assert only[-2:] == ["tests/xcb/test_window.py", "-x"]
