@@ -14,8 +14,9 @@ from eclips_app.cli.segment_images import Preparation, add_preparation, prepared
 from eclips_app.core.calibration_match import differences
 from eclips_app.core.context import Context
 from eclips_app.core.detector import read_detector
-from eclips_app.core.steps import CheckCalibration, run_step
+from eclips_app.core.steps import run_step
 from eclips_app.model.acquisition import acquisition_of
+from eclips_app.model.calibration import check_params
 from eclips_app.model.runs import step_inputs
 
 
@@ -35,11 +36,7 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     emission = emission_of(args, default_emission(detector))
     how = Preparation(args.pixel_size, args.crop, args.register)
     segments = prepared(read_sets(args.images, detector, context)[0], how, context)
-    assert segments.pixel_size_nm is not None  # settled by `prepared`
-    params = CheckCalibration(
-        detector, segments.pixel_size_nm, segments.crop, segments.shifts_px, segments.clip_low, segments.clip_high,
-        emission=emission,
-    )  # fmt: skip
+    params = check_params(segments, detector, emission)
     evidence = run_step("check-calibration", step_inputs(segments), params, context).info
     opinion = judge(evidence, differences(detector.calibration or {}, acquisition_of(segments)))
     findings = [{"check": f.check, "title": f.title, "tone": f.tone, "text": f.text} for f in opinion.findings]

@@ -217,6 +217,17 @@ def default_parameters(detector: Detector, kinds: frozenset[str]) -> tuple[Param
     return tuple(found)
 
 
+def start_values(detector: Detector, emission: Emission) -> dict[str, float]:
+    """Give where each parameter starts while nobody chooses: as in the detector file; 0 is Lambert's law, a parallel beam."""
+    scan = (detector.calibration or {}).get("scan", {})
+    values = (
+        detector.distance_mm, detector.inner_radius_mm, detector.outer_radius_mm, *detector.center_mm, *detector.tilt_deg, 0.0,
+        *(segment.gain for segment in detector.quadrants), *(segment.offset for segment in detector.quadrants),
+        *(emission.coefficients or (0.0,) * len(EMISSION)), scan.get(SCAN[0], 0.0), scan.get(SCAN[1], 1.0),
+    )  # fmt: skip
+    return {name: float(value) for name, value in zip(parameter_names(detector), values, strict=True)}
+
+
 def calibrated_detector(info: dict[str, Any], date: str) -> Detector:
     """Give the detector that a calibration's ``info`` (`Calibrate`) holds, with the date (ISO 8601) of the calibration."""
     content = dict(info["detector"])

@@ -6,7 +6,7 @@ import hashlib
 import json
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -24,18 +24,16 @@ from eclips_app.core.calibration import (
     parameter_names,
 )
 from eclips_app.core.detector import Detector
+from eclips_app.core.emission import Emission
 from eclips_app.core.errors import EclipsError
+from eclips_app.core.steps import CheckCalibration
+from eclips_app.model.acquisition import acquisition_of
 from eclips_app.model.items import CalibrationPlan, HeightMap, Reference, SegmentSet
 from eclips_app.model.project import Project
 from eclips_app.model.runs import drift_hash, exclude_hash, inputs_record
 
 #: Id of the plan; a project has one, so that it needs no other.
 PLAN_ID = "calibration-plan"
-#: What the microscope wrote about an image that a calibration holds for.
-_CONDITIONS = (
-    "instrument", "detector", "energy_kev", "working_distance_mm", "contrast", "brightness", "gain", "offset", "dwell_us",
-    "scan_rotation_deg", "date",
-)  # fmt: skip
 _prints: weakref.WeakKeyDictionary[SegmentSet, str] = weakref.WeakKeyDictionary()
 
 ArrayInput = NDArray[Any] | Sequence[NDArray[Any]]
@@ -75,29 +73,11 @@ def effective_parameters(detector: Detector, plan: CalibrationPlan) -> tuple[Par
     return tuple(chosen.get(each.name, each) for each in default_parameters(detector, kinds_in_use(plan)))
 
 
-def start_value(detector: Detector, plan: CalibrationPlan, name: str) -> float:
-    """Give where a parameter starts while nobody chooses it."""
-    head, _, tail = name.partition(":")
-    if head in ("gain", "offset"):
-        segment = next(each for each in detector.quadrants if each.name == tail)
-        mean = sum(each.gain for each in detector.quadrants) / len(detector.quadrants)
-        return segment.gain / mean if head == "gain" else segment.offset
-    if head == "emission":
-        names = [each for each in parameter_names(detector) if each.startswith("emission:")]
-        return dict(zip(names, plan.emission.coefficients, strict=False)).get(name, 0.0)  # 0 is Lambert's law
-    pairs = {
-        "center_x_mm": detector.center_mm[0], "center_y_mm": detector.center_mm[1], "tilt_x_deg": detector.tilt_deg[0],
-        "tilt_y_deg": detector.tilt_deg[1], "azimuth_deg": 0.0, "scan_curvature_per_m": 0.0, "pixel_aspect": 1.0,
-    }  # fmt: skip
-    return pairs[name] if name in pairs else float(getattr(detector, name))
-
-
 # What goes in
 
 
 def observation_of(reference: Reference, segment_set: SegmentSet) -> Observation:
     """Give an observation with what its set tells."""
-    acquisition = asdict(segment_set.images[0].acquisition)
     return replace(
         reference.observation,
         name=reference.observation.name or f"{KINDS[reference.observation.kind]}: {segment_set.name}",
@@ -106,7 +86,7 @@ def observation_of(reference: Reference, segment_set: SegmentSet) -> Observation
         shifts_px=segment_set.shifts_px,
         clip_low=segment_set.clip_low,
         clip_high=segment_set.clip_high,
-        acquisition={name: acquisition[name] for name in _CONDITIONS if acquisition[name] is not None},
+        acquisition=acquisition_of(segment_set),
         sources=tuple(image.source for image in segment_set.images),
         sha256=tuple(image.sha256 for image in segment_set.images),
     )
@@ -188,6 +168,15 @@ def find_request(project: Project, reference: Reference) -> Request:
         raise EclipsError(problem or "Choose the detector to start from")
     params = FindReference(detector, observation_of(reference, segment_set))
     return Request(params, _inputs(project, reference, segment_set))
+
+
+def check_params(segment_set: SegmentSet, detector: Detector, emission: Emission) -> CheckCalibration:
+    """Give the parameters of the step ``check-calibration`` for a set whose pixel size is known."""
+    assert segment_set.pixel_size_nm is not None
+    return CheckCalibration(
+        detector, segment_set.pixel_size_nm, segment_set.crop, segment_set.shifts_px, segment_set.clip_low,
+        segment_set.clip_high, emission=emission,
+    )  # fmt: skip
 
 
 def fit_request(project: Project, name: str) -> Request:

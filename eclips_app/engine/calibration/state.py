@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from eclips_app.core.calibration import Parameter, parameter_names
+from eclips_app.core.calibration import Parameter, start_values
 from eclips_app.core.detector import Detector
 from eclips_app.core.emission import EMISSION, Emission
-from eclips_app.core.tolerance import GEOMETRY, SCAN
-from eclips_app.engine.acceptance import geometry_vector, with_geometry
+from eclips_app.core.tolerance import GEOMETRY
+from eclips_app.engine.acceptance import with_geometry
 
 Float = NDArray[np.float64]
 
@@ -30,18 +30,9 @@ class State:
 
 def initial_state(detector: Detector, emission: Emission, parameters: Sequence[Parameter]) -> State:
     """Give the values of the detector file, but for those that parameters carry."""
-    scan = (detector.calibration or {}).get("scan", {})
-    coefficients = emission.coefficients or (0.0,) * len(EMISSION)
-    state = State(
-        geometry_vector(detector), np.array([s.gain for s in detector.quadrants]),
-        np.array([s.offset for s in detector.quadrants]), np.array(coefficients),
-        np.array([float(scan.get(SCAN[0], 0.0)), float(scan.get(SCAN[1], 1.0))]),
-    )  # fmt: skip
-    values, names = packed(state), parameter_names(detector)
-    for parameter in parameters:
-        if parameter.value is not None:
-            values[names.index(parameter.name)] = parameter.value
-    return unpacked(values, len(detector.quadrants))
+    values = start_values(detector, emission)
+    values |= {parameter.name: parameter.value for parameter in parameters if parameter.value is not None}
+    return unpacked(np.array(list(values.values())), len(detector.quadrants))
 
 
 def detector_of(state: State, detector: Detector) -> Detector:

@@ -267,4 +267,5 @@ def register(session: Session) -> None:
 def _kind_type(kind: str) -> type:
     from eclips_app.core import calibration
 
-    return {"indent": calibration.Indent}.get(kind) or getattr(calibration, kind.capitalize())
+    found: type = getattr(calibration, kind.capitalize())
+    return found

@@ -12,7 +12,7 @@ from eclips_app.core.steps import CheckCalibration
 from eclips_app.gui.flows.readiness import differing
 from eclips_app.gui.qt import QtCore, Signal
 from eclips_app.gui.session import Session
-from eclips_app.model.calibration import images_print
+from eclips_app.model.calibration import check_params, images_print
 from eclips_app.model.items import Calibration, SegmentSet
 from eclips_app.model.runs import extra_inputs
 
@@ -88,8 +88,4 @@ def _params(detector: Detector, segment_set: SegmentSet) -> CheckCalibration:
             f"{len(segment_set.images)} images, but the detector has {len(detector.quadrants)} segments",
             where=segment_set.name, hint="Choose images of this detector.",
         )  # fmt: skip
-    assert segment_set.pixel_size_nm is not None  # asked before
-    return CheckCalibration(
-        detector, segment_set.pixel_size_nm, segment_set.crop, segment_set.shifts_px, segment_set.clip_low,
-        segment_set.clip_high, emission=calibrated_emission(detector) or Emission(),
-    )  # fmt: skip
+    return check_params(segment_set, detector, calibrated_emission(detector) or Emission())

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from eclips_app.core.calibration import FREE, Parameter, unit_of
+from eclips_app.core.calibration import FREE, Parameter, start_values, unit_of
 from eclips_app.core.calibration_match import disagreements
 from eclips_app.core.detector import Detector
 from eclips_app.core.emission import EMISSION
@@ -22,7 +22,6 @@ from eclips_app.model.calibration import (
     problem_of,
     reference_print,
     start_detector,
-    start_value,
     title_of,
 )
 from eclips_app.model.calibrations import changed_since, parameters_by_name
@@ -156,10 +155,10 @@ def rows(project: Project, shown: Calibration | None) -> list[Row]:
     if detector is None:
         return []
     found, by_hand = parameters_by_name(shown), {each.name for each in plan.parameters}
-    made = []
+    starts, made = start_values(detector, plan.emission), []
     for each in effective_parameters(detector, plan):
-        start = start_value(detector, plan, each.name) if each.value is None else each.value
         name = each.name
+        start = starts[name] if each.value is None else each.value
         by_fit = found.get(name, {})
         made.append(Row(each, group_of(name), label_of(name), unit_of(name), start, by_fit, name in by_hand))
     return made
