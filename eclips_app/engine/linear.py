@@ -8,6 +8,7 @@ calibration knows the emission, slopes are read by its table instead (`linear_em
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from eclips_app.engine.device import choose_device, one_thread
 from eclips_app.engine.fill import BLOCK_PX, block_means
 from eclips_app.engine.geometry import geometry
 from eclips_app.engine.integrate import Integration, integrate
-from eclips_app.engine.linear_emission import readings
+from eclips_app.engine.linear_emission import Readings, readings
 from eclips_app.engine.noise import noise_scale
 from eclips_app.engine.optics.watch import watched
 from eclips_app.engine.prepare import Signals, level_gains
@@ -48,7 +49,6 @@ class LinearReconstruction:
         shape = arrays["segments"].shape
         with watched(context.check):
             self.geometry = geometry(params, self.signals.crop, (shape[1], shape[2]))
-            self.readings = readings(params.detector)
         if params.balance == "level":
             self.signals.gains = self.signals.gains * level_gains(self.signals, self.geometry.vectors[:, 2])
         self.b = np.empty((3, rows, columns), np.float32)  #: S n
@@ -57,6 +57,12 @@ class LinearReconstruction:
         self.counts = {"two_segments": 0, "masked": 0, "limited": 0}
         step = max(1, _TILE_PIXELS // columns)
         self.tiles = [(a, min(rows, a + step)) for a in range(0, rows, step)]
+
+    @cached_property
+    def readings(self) -> Readings | None:
+        """How slopes are read where the emission is calibrated; made when heights or normals are asked for."""
+        with watched(self.context.check):
+            return readings(self.params.detector)
 
     def slopes(self) -> None:
         """Estimate b everywhere, correct the scan parallax, and leave p and q in the first two planes of `b`."""

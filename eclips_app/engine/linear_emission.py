@@ -16,8 +16,9 @@ from scipy.interpolate import CloughTocher2DInterpolator, NearestNDInterpolator
 from scipy.ndimage import map_coordinates
 
 from eclips_app.core.detector import Detector
-from eclips_app.core.emission import EMISSION, Emission, calibrated_emission
-from eclips_app.engine.acceptance import geometry_vector, vectors
+from eclips_app.core.emission import Emission, calibrated_emission
+from eclips_app.engine.acceptance import vectors
+from eclips_app.engine.stereographic import stereographic
 
 Float = NDArray[np.float64]
 Image = NDArray[np.float32]
@@ -40,24 +41,23 @@ class Readings:
     """
 
     def __init__(self, detector: Detector, emission: Emission) -> None:
-        from eclips_app.engine.calibration.response import Response  # late: few reconstructions need it
+        from eclips_app.engine.calibration.response import facet_signals  # late: few reconstructions need it
 
         tilt = np.deg2rad(np.arange(_STEP_DEG / 2, _STEEPEST_DEG + 0.1, _STEP_DEG))
         turn = 2 * np.pi * np.arange(_AROUND) / _AROUND
         slope = np.tan(tilt)[:, None]
         slopes = -np.stack([(slope * np.cos(turn)).ravel(), (slope * np.sin(turn)).ravel()])
-        response = Response(detector, emission, ())
-        coefficients = np.array(emission.coefficients or (0.0,) * len(EMISSION))
-        signal = response.at(geometry_vector(detector), coefficients, np.column_stack([[0.0, 0.0], slopes])).signal
+        slopes = np.column_stack([[0.0, 0.0], slopes])
+        signal = facet_signals(detector, emission)(slopes)
         b = np.linalg.pinv(vectors(detector)) @ signal.T
-        read, true = _stereographic(-b[:2] / b[2]), _stereographic(np.column_stack([[0.0, 0.0], slopes]))
+        read, true = stereographic(-b[:2] / b[2]), stereographic(slopes)
         bright = np.linalg.norm(b, axis=0)
         self.table = _inverted(read, np.stack([*true, bright / bright[0]]))
         self.gain = float(np.mean(np.hypot(*read[:, 1 : 1 + _AROUND]) / np.hypot(*true[:, 1 : 1 + _AROUND])))
 
     def true(self, p: Image, q: Image) -> tuple[Image, Image, Image]:
         """Give true slopes (right, up) and brightness read over true brightness for slopes as read."""
-        at = (_stereographic(np.stack([p, q])) / _REACH + 1.0) * (_NODES - 1) / 2
+        at = (stereographic(np.stack([p, q])) / _REACH + 1.0) * (_NODES - 1) / 2
         u, v, bright = (map_coordinates(plane, at, np.float32, order=1, mode="nearest") for plane in self.table)
         factor = -2.0 / np.maximum(1.0 - u**2 - v**2, 1e-3)
         return u * factor, v * factor, bright
@@ -85,8 +85,3 @@ def _inverted(read: Float, values: Float) -> Float:
     size = np.hypot(*np.moveaxis(points, -1, 0)) / np.maximum(np.hypot(*read)[nearest], 1e-9)
     outside = values[:, nearest] * np.stack([size, size, np.ones_like(size)])
     return np.asarray(np.where(np.isfinite(inside), inside, outside), np.float64)
-
-
-def _stereographic(slopes: NDArray[np.floating]) -> Float:
-    """Give ``tan(tilt / 2)`` times the direction of the normal [2, ...] for slopes [2, ...]."""
-    return np.asarray(-slopes / (1.0 + np.sqrt(1.0 + (slopes**2).sum(axis=0))), np.float64)

@@ -48,7 +48,7 @@ from eclips_app.core.tolerance import GEOMETRY, stated, std_of
 from eclips_app.engine.acceptance import geometry_vector, vectors
 from eclips_app.engine.calibration.curve import slope_gains
 from eclips_app.engine.calibration.patches import patches
-from eclips_app.engine.calibration.response import Response
+from eclips_app.engine.calibration.response import Response, facet_signals
 from eclips_app.engine.forward.model import forward_model
 
 SHEET = sheet()
@@ -107,7 +107,7 @@ def test_slope_gain_of_four_segments_is_that_of_opposite_ones() -> None:
     response, tilt = Response(SHEET, Emission()), np.array([20.0])
     slope = np.array([[-np.tan(np.deg2rad(20.0))], [0.0]])
     a, _, c, _ = response.at(geometry_vector(SHEET), NONE, slope).signal[0]
-    assert slope_gains(SHEET, response, NONE, tilt)[0] == pytest.approx(
+    assert slope_gains(SHEET, facet_signals(SHEET, Emission()), tilt)[0] == pytest.approx(
         (a - c) / (a + c) / np.tan(np.deg2rad(20.0)), rel=1e-4
     )
 
@@ -362,6 +362,11 @@ def test_saturated_images() -> None:
 def test_nothing_to_calibrate_with() -> None:
     with pytest.raises(EclipsError, match="no observation"):
         run_step("calibrate", {}, Calibrate(SHEET), SilentContext())
+    with pytest.raises(EclipsError, match="observation 1 does not say what it shows"):
+        calibrate(SHEET, [(Observation(), images(SHEET, plane()))])
+    seen = [(Observation("map", PIXEL_NM, heights=Heights()), images(SHEET, plane()))]
+    with pytest.raises(EclipsError, match=r"height map has \(5, 5\) pixels"):
+        calibrate(SHEET, seen, heights={"heights/0": np.zeros((5, 5))})
     with pytest.raises(EclipsError, match="no parameter 'distance'"):
         calibrate(SHEET, [(flat(), images(SHEET, plane()))], parameters=(Parameter("distance"),))
 

@@ -51,7 +51,7 @@ def covariance_of(problem: Problem, x: Float, factor: float = 1.0) -> Float:
     jacobian = problem.jacobian(x)
     moving, certified = ~problem.certified, np.flatnonzero(problem.certified)
     whole, lost = inverse(jacobian[:, moving])
-    images = jacobian[: len(jacobian) - x.size - 1]  # the last rows are what is known beforehand
+    images = jacobian[: problem.values]
     variance = np.diag(problem.known_std[certified] ** 2)
     follows = -whole @ images[:, moving].T @ images[:, certified]
     found = np.zeros((x.size, x.size))
@@ -76,7 +76,7 @@ def caution(problem: Problem, x: Float) -> float:
         return 1.0
     jacobian, moving = problem.jacobian(x), ~problem.certified
     whole = inverse(jacobian[:, moving])[0]
-    gain = whole @ jacobian[: len(jacobian) - x.size - 1, moving].T
+    gain = whole @ jacobian[: problem.values, moving].T
     moved = gain @ _misfits(problem, x).T
     free = np.flatnonzero(moving) < len(problem.free)
     told = free & (np.diag(whole) > 0)

@@ -6,17 +6,17 @@ a segment, with the azimuths f_k of all. With four segments that is (A - C) / (A
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eclips_app.core.detector import Detector
-from eclips_app.core.emission import EMISSION, Emission
+from eclips_app.core.emission import Emission
 from eclips_app.core.errors import EclipsError
-from eclips_app.engine.acceptance import geometry_vector
 from eclips_app.engine.calibration.problem import Problem
-from eclips_app.engine.calibration.response import Response
+from eclips_app.engine.calibration.response import facet_signals
 
 Float = NDArray[np.float64]
 
@@ -26,15 +26,14 @@ _FLATTEST_DEG = 4.0  #: below it the noise of a ratio to the slope says nothing
 _LEAST = 3  #: patches of a point
 
 
-def slope_gains(detector: Detector, response: Response, coefficients: Float, tilts_deg: Float) -> Float:
-    """Give k for tilts [n] in degrees."""
+def slope_gains(detector: Detector, signals_of: Callable[[Float], Float], tilts_deg: Float) -> Float:
+    """Give k for tilts [n] in degrees; `signals_of` as `response.facet_signals` gives it."""
     azimuths = np.deg2rad([segment.azimuth_deg for segment in detector.quadrants])
     tilt = np.tan(np.deg2rad(tilts_deg))
     found = []
     for azimuth in azimuths:
         slopes = -tilt * np.array([[np.cos(azimuth)], [np.sin(azimuth)]])
-        signal = response.at(geometry_vector(detector), coefficients, slopes).signal
-        found.append(_asymmetry(signal, np.cos(azimuths - azimuth)) / tilt)
+        found.append(_asymmetry(signals_of(slopes), np.cos(azimuths - azimuth)) / tilt)
     return np.asarray(np.mean(found, axis=0))
 
 
@@ -45,11 +44,12 @@ def gain_curve(problem: Problem, x: Float, emission: Emission) -> dict[str, Any]
     of the measured asymmetry to the fitted one, over patches of alike tilt.
     """
     detector, state = problem.detector_at(x), problem.state(x)
-    fitted = slope_gains(detector, problem.response, state.emission, TILTS_DEG)
-    lambert, nothing = Emission(), np.zeros(len(EMISSION))
+    fitted = slope_gains(
+        detector, lambda slopes: problem.response.at(state.geometry, state.emission, slopes).signal, TILTS_DEG
+    )
     return {
         "tilt_deg": TILTS_DEG.tolist(),
-        "lambert": slope_gains(detector, Response(detector, lambert), nothing, TILTS_DEG).tolist(),
+        "lambert": slope_gains(detector, facet_signals(detector, Emission()), TILTS_DEG).tolist(),
         "tabulated": _tabulated(detector, emission.material),
         "fitted": fitted.tolist(),
         "measured": [point for number in range(len(problem.seen)) for point in _measured(problem, x, number, fitted)],
@@ -57,12 +57,11 @@ def gain_curve(problem: Problem, x: Float, emission: Emission) -> dict[str, Any]
 
 
 def _tabulated(detector: Detector, material: str) -> list[float] | None:
-    emission = Emission("tabulated", material)
     try:
-        response = Response(detector, emission)
+        signals_of = facet_signals(detector, Emission("tabulated", material))
     except EclipsError:
         return None
-    return [float(k) for k in slope_gains(detector, response, np.zeros(len(EMISSION)), TILTS_DEG)]
+    return [float(k) for k in slope_gains(detector, signals_of, TILTS_DEG)]
 
 
 def _measured(problem: Problem, x: Float, number: int, fitted: Float) -> list[dict[str, Any]]:

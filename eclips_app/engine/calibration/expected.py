@@ -13,13 +13,9 @@ from numpy.typing import NDArray
 from scipy.interpolate import RBFInterpolator, RegularGridInterpolator
 
 from eclips_app.core.detector import Detector
-from eclips_app.core.emission import COEFFICIENTS, Emission
-from eclips_app.core.errors import EclipsError
-from eclips_app.engine.acceptance import geometry_vector
-from eclips_app.engine.calibration.response import Response
-from eclips_app.engine.emission.model import fit
-from eclips_app.engine.emission.tables import read_table
-from eclips_app.engine.forward.model import arrival
+from eclips_app.core.emission import Emission
+from eclips_app.engine.calibration.response import facet_signals
+from eclips_app.engine.stereographic import stereographic
 
 Float = NDArray[np.float64]
 
@@ -75,12 +71,10 @@ class Expected:
     """
 
     def __init__(self, detector: Detector, emission: Emission, inversion: Inversion) -> None:
-        self._response = Response(detector, emission)
-        self._geometry = geometry_vector(detector)
-        self._coefficients = _coefficients(detector, emission)
+        signals_of = facet_signals(detector, emission)
         tilts, turns = np.deg2rad(np.arange(_STEP_DEG, STEEPEST_DEG + 0.1, _STEP_DEG)), np.arange(_AZIMUTHS) * _TURN
         grid = np.tan(tilts) * np.stack([np.cos(turns), np.sin(turns)])[:, :, None]
-        signals = self._signals(np.concatenate([np.zeros((2, 1)), grid.reshape(2, -1)], axis=1))
+        signals = signals_of(np.concatenate([np.zeros((2, 1)), grid.reshape(2, -1)], axis=1)).T
         read = inversion.slopes(inversion.inverse @ signals)
         known, self.reach = _rising(read[:, 1:].reshape(grid.shape))
         known = np.concatenate([[True], known.ravel()])
@@ -88,49 +82,26 @@ class Expected:
         values = np.column_stack([sums, inversion.residuals(signals).T])
         self._interpolate = _on_a_grid(read[:, known], values[known])
         self.shares = signals[:, 0] / signals[:, 0].sum()
-        aside = self._signals(_SLOPE * np.array([[1.0, -1, 0, 0], [0, 0, 1, -1]]))
+        aside = signals_of(_SLOPE * np.array([[1.0, -1, 0, 0], [0, 0, 1, -1]])).T
         aside /= aside.sum(axis=0)
         self.by_slope = np.stack([aside[:, 0] - aside[:, 1], aside[:, 2] - aside[:, 3]], axis=1) / (2 * _SLOPE)
 
     def sums(self, read: Float) -> Float:
         """Give the sum of all signals over that of a level specimen, where slopes [2, n] are read; NaN beyond the reach."""
-        return np.asarray(self._interpolate(_compressed(read).T)[:, 0])
+        return np.asarray(self._interpolate(stereographic(read).T)[:, 0])
 
     def residuals(self, read: Float) -> Float:
         """Give what the inversion leaves over there, [k - 3, n], as `Inversion.residuals`."""
-        return np.asarray(self._interpolate(_compressed(read).T)[:, 1:].T)
-
-    def _signals(self, slopes: Float) -> Float:
-        return self._response.at(self._geometry, self._coefficients, slopes).signal.T
+        return np.asarray(self._interpolate(stereographic(read).T)[:, 1:].T)
 
 
 def _on_a_grid(read: Float, values: Float) -> RegularGridInterpolator:
     """Resample values [n, m] at slopes [2, n] to a regular grid, on which they are looked up fast; NaN beyond it."""
-    at = _compressed(read)
+    at = stereographic(read)
     along = np.linspace(-1.0, 1.0, _NODES) * float(np.hypot(*at).max())
     nodes = np.stack(np.meshgrid(along, along, indexing="ij"), axis=-1)
     found = RBFInterpolator(at.T, values)(nodes.reshape(-1, 2)).reshape(_NODES, _NODES, -1)
     return RegularGridInterpolator((along, along), found, bounds_error=False)
-
-
-def _compressed(slopes: Float) -> Float:
-    """Give stereographic coordinates of slopes [2, n], in which signals change evenly."""
-    return np.asarray(slopes / (1 + np.sqrt(1 + (slopes**2).sum(axis=0))))
-
-
-def _coefficients(detector: Detector, emission: Emission) -> Float:
-    """Give the coefficients [6] of parametric emission, those that fit its table where none are given; else zeros."""
-    if emission.model != "parametric":
-        return np.zeros(len(COEFFICIENTS))
-    if emission.coefficients:
-        return np.array(emission.coefficients)
-    energy_kev, threshold_kev = arrival(detector, emission)
-    if energy_kev is None:
-        raise EclipsError(
-            f"emission of {emission.material} needs the beam energy, which the detector file does not give",
-            where="beam", hint="Add 'beam' with 'energy_kev', or choose Lambert emission.",
-        )  # fmt: skip
-    return np.array(fit(read_table(emission.material).at(energy_kev, threshold_kev)))
 
 
 def _rising(read: Float) -> tuple[NDArray[np.bool_], float]:

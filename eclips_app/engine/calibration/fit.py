@@ -1,8 +1,8 @@
 """Solving a calibration: optimum, outliers, the model's error, and the covariance of what is free.
 
-The optimiser is SciPy's trust-region least squares with bounds; derivatives are exact. What chi-square is above its expectation
-by is taken as an error of the model, a constant part of the signal, independent from patch to patch (`patches`): a fit that is
-as good as noise allows has none, and a poor one says so in every standard deviation.
+The optimiser is SciPy's trust-region least squares with bounds, with the problem's own derivatives. What chi-square is above its
+expectation by is taken as an error of the model, a constant part of the signal, independent from patch to patch (`patches`): a
+fit that is as good as noise allows has none, and a poor one says so in every standard deviation.
 """
 
 from __future__ import annotations
@@ -43,8 +43,6 @@ class Fit:
         Of them; infinite on the diagonal where nothing holds a value.
     chi2, freedom : float
         With noise alone as the deviation; degrees of freedom.
-    dropped : list of bool arrays [m]
-        Patches that were left out.
     disagreement : Disagreement
     """
 
@@ -52,7 +50,6 @@ class Fit:
     covariance: Float
     chi2: float
     freedom: float
-    dropped: list[NDArray[np.bool_]]
     disagreement: Disagreement
 
 
@@ -65,14 +62,13 @@ def fit(problem: Problem, context: Context) -> Fit:
         If there is no value to fit, or fewer values than unknowns.
     """
     _check_enough(problem)
-    dropped = [np.zeros(len(each.patches.grey), bool) for each in problem.seen]
     problem.learn_parallax(problem.start)
     x = _solved(problem, problem.start, context, _ROUGHLY, _FIRST_ERROR)
     problem.learn_parallax(x)
     for number in range(_ROUNDS):
         context.progress(0.4 + 0.35 * number / _ROUNDS, "fitting the detector")
         problem.black_levels = problem.state(x).offsets
-        fresh = _outliers(problem, x, dropped)
+        fresh = _outliers(problem, x)
         before, found = problem.model_error, _model_error(problem, x)
         if number == 0 and found < _SMALL_ERROR:
             found = 0.0  # perhaps noise explains all, once it alone has weight
@@ -87,7 +83,7 @@ def fit(problem: Problem, context: Context) -> Fit:
     if problem.caution > 1.0:
         x = _solved(problem, x, context, _CLOSELY, problem.model_error)
     apart = disagreement(problem, x)
-    return Fit(x, covariance_of(problem, x, apart.factor), chi2, freedom, dropped, apart)
+    return Fit(x, covariance_of(problem, x, apart.factor), chi2, freedom, apart)
 
 
 def _solved(problem: Problem, start: Float, context: Context, closeness: float, error: float) -> Float:
@@ -113,16 +109,15 @@ def _solved(problem: Problem, start: Float, context: Context, closeness: float, 
 
 
 def _check_enough(problem: Problem) -> None:
-    values = sum(each.patches.grey.size for each in problem.seen)
     held = int(np.isfinite(problem.known_std).sum())
-    if values + held < problem.start.size:
+    if problem.values + held < problem.start.size:
         raise EclipsError(
-            f"{values} mean grey values stand against {problem.start.size} unknowns",
+            f"{problem.values} mean grey values stand against {problem.start.size} unknowns",
             hint="Fix parameters, or add observations.",
         )
 
 
-def _outliers(problem: Problem, x: Float, dropped: list[NDArray[np.bool_]]) -> bool:
+def _outliers(problem: Problem, x: Float) -> bool:
     """Leave out patches that lie far off; tells whether there are new ones."""
     fresh = False
     for number, (each, values) in enumerate(zip(problem.seen, problem.modelled(x), strict=True)):
@@ -130,8 +125,7 @@ def _outliers(problem: Problem, x: Float, dropped: list[NDArray[np.bool_]]) -> b
         off = np.abs((values - each.patches.grey) / problem.deviation(number))
         scale = max(1.0, 1.4826 * float(np.median(off[used])))
         far = used & (off.max(axis=1) > _FAR * scale)
-        if far.any() and (dropped[number] | far).sum() <= _MOST_DROPPED * far.size:
-            dropped[number] |= far
+        if far.any() and (~used | far).sum() <= _MOST_DROPPED * far.size:
             problem.drop(number, far)
             fresh = True
     return fresh
@@ -139,11 +133,9 @@ def _outliers(problem: Problem, x: Float, dropped: list[NDArray[np.bool_]]) -> b
 
 def _chi2(problem: Problem, x: Float, error: float) -> float:
     """Give chi-square of the patches with an error of the model."""
-    kept, problem.model_error = problem.model_error, error
     total = 0.0
     for number, (each, values) in enumerate(zip(problem.seen, problem.modelled(x), strict=True)):
-        total += float((((values - each.patches.grey) / problem.deviation(number)) ** 2).sum())
-    problem.model_error = kept
+        total += float((((values - each.patches.grey) / problem.deviation(number, error)) ** 2).sum())
     return total
 
 
@@ -163,6 +155,6 @@ def _freedom(problem: Problem, x: Float) -> float:
     """Give the number of values in use less the unknowns that they, and not earlier knowledge, determine."""
     used = sum(int(np.isfinite(each.patches.variance).sum()) for each in problem.seen)
     jacobian = problem.jacobian(x)[:, ~problem.certified]
-    images = jacobian[: len(jacobian) - x.size - 1]  # the last rows are what is known beforehand
+    images = jacobian[: problem.values]
     fitted = float(np.einsum("ni,ij,nj->", images, inverse(jacobian)[0], images, optimize=True))
     return max(used - fitted, 1.0)

@@ -66,15 +66,6 @@ class Patches:
         weighted = cells * self.share.reshape(-1, *[1] * (cells.ndim - 1))
         return np.add.reduceat(weighted, np.flatnonzero(np.diff(self.owner, prepend=-1)), axis=0)
 
-    def only(self, kept: NDArray[np.bool_]) -> Patches:
-        """Give some of the patches."""
-        cells = kept[self.owner]
-        number = np.cumsum(kept) - 1
-        return replace(
-            self, grey=self.grey[kept], variance=self.variance[kept], area=self.area[kept], rows=self.rows[cells],
-            columns=self.columns[cells], owner=number[self.owner[cells]], share=self.share[cells],
-        )  # fmt: skip
-
 
 def raw_signals(observation: Observation, inputs: Arrays, detector: Detector) -> Signals:
     """Give the grey values of an observation, cropped and moved onto each other; gains and offsets stay in."""

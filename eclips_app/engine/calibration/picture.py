@@ -10,13 +10,11 @@ from numpy.typing import NDArray
 
 from eclips_app.engine.calibration.patches import Patches, raw_signals
 from eclips_app.engine.calibration.problem import Problem
-from eclips_app.engine.calibration.regions import labels
 from eclips_app.engine.calibration.shapes import shape_of
 
 Float = NDArray[np.float64]
 
 _MOST_PX = 40_000
-_BALL = 3  #: unknowns of a ball; a cap has more
 
 
 @dataclass(frozen=True)
@@ -33,29 +31,29 @@ def picture(problem: Problem, number: int, x: Float, inputs: dict[str, NDArray[A
     signals = raw_signals(seen.observation, inputs, problem.detector)
     rows, columns = signals.shape
     grey, usable = signals.rows(0, rows)
-    where = labels(seen.observation, grey, usable)
-    used = usable.all(axis=0) & (where >= 0)
+    used = usable.all(axis=0) & (seen.labels >= 0)
     step = max(1, int(np.ceil((np.count_nonzero(used) / _MOST_PX) ** 0.5)))
     shape = rows // step, columns // step
     share = _blocks(used.astype(float), step)
     inside = share > 0.5
     means = np.stack([_blocks(np.where(used, each, 0.0), step) for each in grey]) / np.maximum(share, 1e-9)
     at = np.nonzero(inside)
-    count = at[0].size
-    origin = seen.observation.crop[:2]
-    rows_at, columns_at = (
-        np.asarray(first + (each + 0.5) * step - 0.5, np.float64) for first, each in zip(origin, at, strict=True)
-    )
+    count, origin = at[0].size, seen.observation.crop[:2]
+    middles = [np.asarray(first + (each + 0.5) * step - 0.5, float) for first, each in zip(origin, at, strict=True)]
+    areas = seen.labels[: shape[0] * step : step, : shape[1] * step : step][inside].clip(0).astype(np.int64)
     blocks = Patches(
-        means[:, inside].T, np.ones((count, len(grey))), where[: shape[0] * step : step, : shape[1] * step : step][inside].clip(0)
-        .astype(np.int64), rows_at, columns_at,
-        np.arange(count), np.ones(count), count,
-    )  # fmt: skip
-    own = (
-        None
-        if seen.shape is None
-        else shape_of(seen.observation, blocks, inputs.get("heights"), cap=len(seen.shape.unknowns) > _BALL)
+        means[:, inside].T,
+        np.ones((count, len(grey))),
+        areas,
+        middles[0],
+        middles[1],
+        np.arange(count),
+        np.ones(count),
+        count,
     )
+    own = None
+    if seen.shape is not None:
+        own = shape_of(seen.observation, blocks, inputs.get("heights"), cap=seen.is_cap)
     modelled = problem.rendered(number, replace(seen, patches=blocks, shape=own), x)
     signal = np.maximum(modelled - problem.state(x).offsets, 1e-9) if own is not None else np.maximum(modelled, 1.0)
     residual = np.full((len(grey), *shape), np.nan, np.float32)

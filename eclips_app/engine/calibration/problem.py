@@ -134,10 +134,16 @@ class Problem:
         ]
         return np.concatenate([*rows, self._beforehand_jacobian(x)])
 
-    def deviation(self, number: int) -> Float:
-        """Give the standard deviations [m, k] of an observation's patches: noise, and the model's error."""
+    @property
+    def values(self) -> int:
+        """Number of the residuals that are mean grey values; those after them are what is known beforehand."""
+        return sum(each.patches.grey.size for each in self.seen)
+
+    def deviation(self, number: int, model_error: float | None = None) -> Float:
+        """Give the standard deviations [m, k] of an observation's patches: noise, and the model's error, as it is or as given."""
         each = self.seen[number]
-        error = 0.0 if each.shape is None else self.model_error
+        error = self.model_error if model_error is None else model_error
+        error = 0.0 if each.shape is None else error
         # The measured mean, not the model's: a deviation that the fit could change would draw it toward dark models.
         signal = np.maximum(each.patches.grey - self.black_levels, 0.0)
         caution = 1.0 if each.shape is None else self.caution
@@ -145,11 +151,7 @@ class Problem:
 
     def rendered(self, number: int, at: Seen, x: Float) -> Float:
         """Give the grey values [m, k] of other patches of an observation."""
-        kept, self.seen[number] = self.seen[number], at
-        try:
-            return self._observe(number, x, self.state(x))[0]
-        finally:
-            self.seen[number] = kept
+        return self._observe(number, at, x, self.state(x))[0]
 
     def drop(self, number: int, dropped: NDArray[np.bool_]) -> None:
         """Leave out patches of an observation: nothing is known of them any more."""
@@ -192,11 +194,10 @@ class Problem:
         """Give values [m, k] and derivatives [m, k, x] of each observation, kept for the next call with the same x."""
         if self._last is None or not np.array_equal(self._last[0], x):
             state = self.state(x)
-            self._last = x.copy(), [self._observe(number, x, state) for number in range(len(self.seen))]
+            self._last = x.copy(), [self._observe(number, each, x, state) for number, each in enumerate(self.seen)]
         return self._last[1]
 
-    def _observe(self, number: int, x: Float, state: State) -> tuple[Float, Float]:
-        each = self.seen[number]
+    def _observe(self, number: int, each: Seen, x: Float, state: State) -> tuple[Float, Float]:
         m, k = each.patches.grey.shape
         change = np.zeros((m, k, x.size))
         for place, name in enumerate(offset_names(self.detector)):
@@ -204,7 +205,7 @@ class Problem:
                 change[:, place, self.free.index(name)] = 1.0
         if each.shape is None:
             return np.repeat(state.offsets[None], m, axis=0), change
-        cells, by_every = self._cells(number, x, state)
+        cells, by_every = self._cells(number, each, x, state)
         bright = np.exp(x[self._brightness[number]]) * (each.observation.current or 1.0) / self._scale
         signal = each.patches.averaged(cells) * bright
         for place, column in by_every.items():
@@ -215,14 +216,13 @@ class Problem:
                 change[:, place, self.free.index(name)] += signal[:, place]
         return state.offsets + state.gains * signal, change
 
-    def _cells(self, number: int, x: Float, state: State) -> tuple[Float, dict[int, Float]]:
+    def _cells(self, number: int, each: Seen, x: Float, state: State) -> tuple[Float, dict[int, Float]]:
         """Give the response of each cell [n, k], and its derivatives by place in x."""
-        each = self.seen[number]
         assert each.shape is not None
         values = x[self._unknowns[number]]
         curvature, aspect = state.scan
         slopes, position = each.shape.slopes(values, aspect), each.positions_mm(aspect)
-        answer = self._answer(number, x, state)
+        answer = self._answer(number, each, x, state)
         moved = displacement(position, curvature, state.geometry)
         signal = answer.signal + np.einsum("nkg,gn->nk", answer.by_geometry, moved)
         found: dict[int, Float] = {}
@@ -246,7 +246,7 @@ class Problem:
             elif name == "scan_curvature_per_m":
                 turn = displacement(position, 1.0, state.geometry) - displacement(position, 0.0, state.geometry)
                 found[place] = by_slopes(-1e-3 * position) + np.einsum("nkg,gn->nk", answer.by_geometry, turn)
-        if number in self._bends and len(self._bends[number]) == len(signal):
+        if number in self._bends and each is self.seen[number]:
             found = {place: column + self._bends[number][..., place] for place, column in found.items()}
         return signal, found
 
@@ -254,15 +254,14 @@ class Problem:
         """Give what the beam's position adds to the response of each cell [n, k]."""
         each, state = self.seen[number], self.state(x)
         moved = displacement(each.positions_mm(state.scan[1]), state.scan[0], state.geometry)
-        return np.asarray(np.einsum("nkg,gn->nk", self._answer(number, x, state).by_geometry, moved))
+        return np.asarray(np.einsum("nkg,gn->nk", self._answer(number, each, x, state).by_geometry, moved))
 
     def _is_wide(self, each: Seen) -> bool:
         """Tell whether the detector looks different from the ends of a field."""
         return bool(np.abs(each.positions_mm(1.0)).max() > _WIDE * self.detector.distance_mm)
 
-    def _answer(self, number: int, x: Float, state: State) -> Answer:
+    def _answer(self, number: int, each: Seen, x: Float, state: State) -> Answer:
         """Give the detector's response to the cells' slopes, as the inclined beam sees them."""
-        each = self.seen[number]
         assert each.shape is not None
         curvature, aspect = state.scan
         slopes = each.shape.slopes(x[self._unknowns[number]], aspect)

@@ -18,10 +18,11 @@ from scipy.interpolate import NdBSpline, make_interp_spline
 
 from eclips_app.core.detector import Detector
 from eclips_app.core.emission import COEFFICIENTS, Emission
-from eclips_app.engine.acceptance import GEOMETRY, Coverage
+from eclips_app.engine.acceptance import GEOMETRY, Coverage, geometry_vector
 from eclips_app.engine.emission.expansion import Expansion, expand
-from eclips_app.engine.emission.model import lambert
-from eclips_app.engine.forward.model import density, emitted_spectrum
+from eclips_app.engine.emission.model import coefficients_of, lambert
+from eclips_app.engine.forward.model import arrival, density, emitted_spectrum
+from eclips_app.engine.stereographic import stereographic
 
 Float = NDArray[np.float64]
 
@@ -160,6 +161,22 @@ class Response:
         return np.asarray(stacked.reshape(*stacked.shape[:2], -1).numpy())
 
 
+def facet_signals(detector: Detector, emission: Emission) -> Callable[[Float], Float]:
+    """Give the function from slopes [2, n] to the signals [n, k] of facets, for a detector as it is.
+
+    Raises
+    ------
+    EclipsError
+        As `emission.model.density_of`.
+    """
+    is_parametric = emission.model == "parametric"
+    coefficients = (
+        coefficients_of(emission, *arrival(detector, emission)) if is_parametric else (0.0,) * len(COEFFICIENTS)
+    )
+    response, geometry = Response(detector, emission, ()), geometry_vector(detector)
+    return lambda slopes: response.at(geometry, np.array(coefficients), slopes).signal
+
+
 def _parametric_kernels(normals: tuple[Float, Float], theta: Float, phi: Float) -> Float:
     """Give the functions whose sum the parametric model is (`emission.model.parametric`), without its yield, [5, n, w]."""
     alpha, fall = (each[:, None] for each in normals)
@@ -203,8 +220,8 @@ def _normals(u: Float, v: Float) -> tuple[Float, Float]:
 def _stereographic(slopes: Float) -> tuple[Float, Float, Float]:
     """Give the coordinates u, v [n] of slopes [2, n], and their derivatives [n, coordinate, slope]."""
     p, q = slopes
+    u, v = stereographic(slopes)
     length = np.sqrt(1 + p**2 + q**2)
-    u, v = -p / (1 + length), -q / (1 + length)
     part = 1 / (length * (1 + length))
     rows = [[-1 / (1 + length) - u * p * part, -u * q * part], [-v * p * part, -1 / (1 + length) - v * q * part]]
     return u, v, np.moveaxis(np.array(rows), -1, 0)

@@ -19,11 +19,26 @@ _MM_PER_NM = 1e-6
 
 @dataclass(frozen=True)
 class Seen:
-    """An observation with its patches and the shape of its object."""
+    """An observation with its patches and the shape of its object.
+
+    Attributes
+    ----------
+    observation : Observation
+        Completed.
+    labels : array [row, col]
+        Number of the area that each pixel of the crop belongs to; negative where not used.
+    patches : Patches
+    shape : Shape, optional
+        None for dark frames.
+    is_cap : bool
+        Whether the outline of a sphere of unknown radius is not its equator.
+    """
 
     observation: Observation
+    labels: NDArray[np.integer]
     patches: Patches
-    shape: Shape | None  #: None for dark frames
+    shape: Shape | None
+    is_cap: bool = False
 
     def positions_mm(self, aspect: float) -> Float:
         """Give where the beam stands on each cell (x, y) [2, n] in mm from the axis."""

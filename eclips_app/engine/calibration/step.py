@@ -41,6 +41,9 @@ def calibrate_step(inputs: Arrays, params: Calibrate, context: Context) -> StepR
     """
     if not params.observations:
         raise EclipsError("there is no observation to calibrate with", hint="Add images of a known object.")
+    for number, observation in enumerate(params.observations, 1):
+        if not observation.kind:
+            raise EclipsError(f"observation {number} does not say what it shows", hint=f"One of {', '.join(KINDS)}.")
     with one_thread():
         return _calibrate(inputs, params, context)
 
@@ -75,7 +78,7 @@ def _fitted(seen: list[Seen], parameters: list[Parameter], params: Calibrate, co
     caps = list(seen)
     for n in unknown:
         each = seen[n]
-        caps[n] = Seen(each.observation, each.patches, shape_of(each.observation, each.patches, cap=True))
+        caps[n] = replace(each, shape=shape_of(each.observation, each.patches, cap=True), is_cap=True)
     other = Problem(params.detector, emission, parameters, caps)
     tried = fit(other, context)
     inside = tried.x < 0.999 * other.upper
@@ -88,15 +91,11 @@ def _name(observation: Observation, number: int) -> str:
 
 
 def _inputs_of(inputs: Arrays, number: int) -> dict[str, NDArray[Any]]:
-    return {
-        name.rsplit("/", 1)[0]: array for name, array in inputs.items() if name.endswith(f"/{number}")
-    }  # fmt: skip
+    return {name.rsplit("/", 1)[0]: array for name, array in inputs.items() if name.endswith(f"/{number}")}
 
 
 def _seen(observation: Observation, number: int, inputs: Arrays, params: Calibrate, context: Context) -> Seen:
     """Find the object of an observation and average its images."""
-    if not observation.kind:
-        raise EclipsError(f"observation {number + 1} does not say what it shows", hint=f"One of {', '.join(KINDS)}.")
     own = _inputs_of(inputs, number)
     named = replace(observation, name=_name(observation, number))
     found = complete(named, own, params.detector, context)
@@ -107,17 +106,17 @@ def _seen(observation: Observation, number: int, inputs: Arrays, params: Calibra
     grey, usable = signals.rows(0, signals.shape[0])
     where = labels(found, grey, usable, context.check)
     if found.heights is not None:
-        where = np.where(_known(own.get("heights"), found), where, -1)
+        where = np.where(_known(own.get("heights"), found, own["segments"].shape[1:]), where, -1)
     at = patches(found, grey, usable, where, params.grey_per_electron)
     if found.kind == "dark":
-        return Seen(found, at, None)
+        return Seen(found, where, at, None)
     shape = shape_of(found, at, own.get("heights"))
     check_orientation(found, at, shape, params.detector)
-    return Seen(found, at, shape)
+    return Seen(found, where, at, shape)
 
 
-def _known(heights: NDArray[Any] | None, observation: Observation) -> NDArray[np.bool_]:
-    """Tell where a height map is known [row, col] of the crop, also after the largest shift.
+def _known(heights: NDArray[Any] | None, observation: Observation, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Tell where a height map is known [row, col] of the crop, also after the largest shift; `shape` is that of the images.
 
     Raises
     ------
@@ -127,6 +126,11 @@ def _known(heights: NDArray[Any] | None, observation: Observation) -> NDArray[np
     assert observation.heights is not None
     if heights is None:
         raise EclipsError("the height map of the same place is missing", where=observation.name, hint="Give it.")
+    if heights.shape != shape:
+        raise EclipsError(
+            f"the height map has {heights.shape} pixels, the images {shape}", where=observation.name,
+            hint="Give it on the pixels of the images.",
+        )  # fmt: skip
     margin = 2 * int(np.ceil(observation.heights.max_shift_px)) + 5
     far = minimum_filter(np.isfinite(heights), margin, mode="constant", cval=False)
     crop = resolve_crop(observation.crop, heights.shape)

@@ -156,8 +156,7 @@ def _contradicted(problem: Problem, found: Fit) -> list[str]:
 def wanted_change(problem: Problem, found: Fit, place: int) -> tuple[float, float]:
     """Give by how much the images alone would change what is certified, and how well they know that."""
     jacobian = problem.jacobian(found.x)
-    images = len(jacobian) - found.x.size - 1
-    column = np.where(np.arange(len(jacobian)) < images, jacobian[:, place], 0.0)
+    column = np.where(np.arange(len(jacobian)) < problem.values, jacobian[:, place], 0.0)
     basis = np.linalg.qr(jacobian[:, ~problem.certified])[0]
     own = float(column @ column) - float(((basis.T @ column) ** 2).sum())  # what the free ones cannot do instead
     if own <= 1e-9 * float(column @ column) or own <= 0:

@@ -107,12 +107,27 @@ def density_of(emission: Emission, energy_kev: float | None, threshold_kev: floa
     """
     if emission.model == "lambert":
         return lambert
-    if emission.model == "parametric" and emission.coefficients:
-        return parametric(emission.coefficients)
+    if emission.model == "parametric":
+        return parametric(coefficients_of(emission, energy_kev, threshold_kev))
+    return tabulated(_emitted(emission, energy_kev, threshold_kev))
+
+
+def coefficients_of(emission: Emission, energy_kev: float | None, threshold_kev: float = 0.0) -> tuple[float, ...]:
+    """Give the coefficients of a parametric model: its own, else those that fit the material's table best.
+
+    Raises
+    ------
+    EclipsError
+        As `density_of`.
+    """
+    return emission.coefficients or fit(_emitted(emission, energy_kev, threshold_kev))
+
+
+def _emitted(emission: Emission, energy_kev: float | None, threshold_kev: float) -> Emitted:
+    """Give the material's table at an energy."""
     if energy_kev is None:
         raise EclipsError(
             f"emission of {emission.material} needs the beam energy, which the detector file does not give",
             where="beam", hint="Add 'beam' with 'energy_kev', or choose Lambert emission.",
         )  # fmt: skip
-    emitted = read_table(emission.material).at(energy_kev, threshold_kev)
-    return tabulated(emitted) if emission.model == "tabulated" else parametric(fit(emitted))
+    return read_table(emission.material).at(energy_kev, threshold_kev)
