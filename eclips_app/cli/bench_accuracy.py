@@ -118,7 +118,7 @@ def reconstructed(case: Case, method: str) -> tuple[Arrays, float | None]:
         height = bench_rival.height(case)
         return {"height": height, "normals": normals(height, case.pixel_size_nm)}, None
     if method == "linear":
-        result = run_step("reconstruct-linear", {"segments": case.segments}, _linear(case), SilentContext())
+        result = run_step("reconstruct-linear", {"segments": case.segments}, linear_settings(case), SilentContext())
         return result.arrays, result.info["chi2_median"]
     table = {"emission": case.emission} if method == WITH_TABLE else {}
     params = settings(case, method.partition(",")[0], **table)
@@ -133,7 +133,8 @@ def settings(case: Case, quality: str, **others: Any) -> ClosedLoop:
     )
 
 
-def _linear(case: Case) -> Reconstruct:
+def linear_settings(case: Case) -> Reconstruct:
+    """Give the parameters of the linear reconstruction."""
     return Reconstruct(case.detector, case.pixel_size_nm, scan_parallax=False, device="cpu")
 
 

@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eclips_app.cli import bench_calibration_real
-from eclips_app.cli.bench_accuracy import settings
-from eclips_app.cli.bench_figures import Across, lines_across, mean_over_faces, without_plane
+from eclips_app.cli.bench_accuracy import Known, figures, height_error_nm, linear_settings, settings
+from eclips_app.cli.bench_figures import Across, lines_across, mean_over_faces
 from eclips_app.cli.bench_known import Case, annulus, shared_cases
 from eclips_app.cli.tables import Table
 from eclips_app.core.calibration import FREE, Calibrate, Flat, Observation, Parameter, Sphere, calibrated_detector
 from eclips_app.core.context import Context, SilentContext
 from eclips_app.core.detector import Detector
 from eclips_app.core.emission import Emission, calibrated_emission
-from eclips_app.core.steps import Simulate, StepResult, run_step
+from eclips_app.core.steps import ClosedLoop, Reconstruct, Simulate, StepResult, run_step
 from eclips_app.core.tolerance import GEOMETRY, gain_names, offset_names
 
 Float = NDArray[np.float64]
@@ -186,8 +186,8 @@ def facet_table(shared: Path, context: Context) -> Table:
         "case", "emission", "radius", "facet_bias_deg", "stated_std_deg", "height_error_percent", "model_error_percent",
     )  # fmt: skip
     note = (
-        "Facets of steps and indents, Standard, with the emission's coefficients of a sphere of the same series, its radius "
-        "stated or found. stated std: of the facet by geometry and emission, from the calibration."
+        "Facets of steps and indents, Standard where not Live, with the emission's coefficients of a sphere of the same series, "
+        "its radius stated or found. stated std: of the facet by geometry and emission, from the calibration."
     )
     return Table("Facets after calibration on a sphere", columns, tuple(rows), (note,))
 
@@ -210,32 +210,27 @@ def _on_sphere(case: Case, radius: float | None) -> dict[str, Any]:
 
 
 def _facets(case: Case, fitted: Detector, *, with_others: bool) -> Iterator[tuple[str, float, float | None, float]]:
-    """Give for each emission the bias of facets, their stated deviation in degrees, and the height error in percent."""
-    calibrated = calibrated_emission(fitted)
-    assert calibrated is not None
-    choices = {"fitted": (calibrated, fitted)}
+    """Give for each way of reading the bias of facets, their stated deviation in degrees, and the height error in percent."""
+    emission = calibrated_emission(fitted)
+    assert emission is not None
+    live, standard = linear_settings(case), settings(case, "standard")
+    ways: dict[str, Reconstruct] = {"fitted": replace(standard, emission=emission, detector=fitted)}
     if with_others:
-        choices |= {"lambert": (Emission(), case.detector)}
-        choices |= {"table": (case.emission, case.detector)} if case.emission is not None else {}
-    lines = lines_across(case.normals)
-    for how, (emission, detector) in choices.items():
-        params = replace(settings(case, "standard"), emission=emission, detector=detector)
-        result = run_step("reconstruct-closed-loop", {"segments": case.segments}, params, SilentContext())
-        height = np.asarray(result.arrays["height"], float)
-        angles = [
-            line.angle_deg(height, case.pixel_size_nm) - line.angle_deg(case.height, case.pixel_size_nm)
-            for line in lines
-        ]
-        error = without_plane(height - case.height)
-        yield (
-            how, mean_over_faces(lines, np.array(angles)), _stated_deg(case, lines, result),
-            100 * float(np.std(error)) / float(np.std(without_plane(case.height))),
-        )  # fmt: skip
+        ways |= {"lambert": standard, "fitted, Live": replace(live, detector=fitted), "lambert, Live": live}
+        ways |= {"table": replace(standard, emission=case.emission)} if case.emission is not None else {}
+    known = Known(case, lines_across(case.normals), None, {"linear": height_error_nm(case)})
+    for how, params in ways.items():
+        step = "reconstruct-closed-loop" if isinstance(params, ClosedLoop) else "reconstruct-linear"
+        result = run_step(step, {"segments": case.segments}, params, SilentContext())
+        found = figures(known, how, result.arrays)
+        yield how, found["facet_bias_deg"], _stated_deg(case, known.lines, result), found["rms_error_percent"]
 
 
 def _stated_deg(case: Case, lines: Sequence[Across], result: StepResult) -> float | None:
     """Give the standard deviation of the facets' mean angle by what is common to the field, geometry and emission."""
-    chosen = [n for n, (part, _) in enumerate(result.info["deviation_parts"]) if part in ("geometry", "emission")]
+    chosen = [
+        n for n, (part, _) in enumerate(result.info.get("deviation_parts", ())) if part in ("geometry", "emission")
+    ]
     if not chosen:
         return None
     size, height = case.pixel_size_nm, np.asarray(result.arrays["height"], float)
