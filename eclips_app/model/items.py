@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from eclips_app.core.calibration import Observation, Parameter
 from eclips_app.core.detector import Detector
 from eclips_app.core.emission import Emission
+from eclips_app.core.schema import choice
+from eclips_app.core.shapes import SHAPES, Point, Shape
 
 
 def new_id() -> str:
@@ -126,7 +128,9 @@ class Run:
 class HeightMap:
     """A height map from elsewhere (AFM, profilometer); `height` [row, col] in nm, NaN where nothing was measured.
 
-    Its centre lies at `center_px` (col, row) of the images, turned by `rotation_deg` counter-clockwise as seen.
+    Its centre lies at `center_px` (col, row) of the images. A point at (x right, y up) nm from the map's centre, moved by the
+    drift of its row, is stretched by ``[[stretch[0], stretch[2]], [0, stretch[1]]]`` and then turned by `rotation_deg`
+    counter-clockwise as seen.
     """
 
     id: str
@@ -138,36 +142,55 @@ class HeightMap:
     center_px: tuple[float, float] = (0.0, 0.0)
     rotation_deg: float = 0.0
     z_offset_nm: float = 0.0
+    stretch: tuple[float, float, float] = (1.0, 1.0, 0.0)  #: along x, along y, shear
+    drift_nm: tuple[tuple[float, float], ...] = ()  #: (x, y) at knots spread evenly from the first to the last row
+    z_slope: tuple[float, float] = (0.0, 0.0)  #: rise to image right and image up that is added to the map
+    placement: dict[str, Any] = field(default_factory=dict)  #: how it was found, with its covariance; empty: by hand
+    raw: NDArray[Any] | None = None  #: as read, where `height` was levelled
+    levelling: tuple[dict[str, Any], ...] = ()  #: what made `height` from `raw`, in order
 
 
 @dataclass(frozen=True)
 class ProfileLine:
-    """A straight line from `start_px` to `end_px` (col, row), averaged over `width_px` across it."""
+    """A shape (see `core.shapes`) whose points are `start_px`, `via_px` and `end_px` (col, row)."""
 
     id: str
     name: str
-    start_px: tuple[float, float]
-    end_px: tuple[float, float]
+    start_px: Point
+    end_px: Point
     width_px: float = 1.0
     color: str = "#e6550d"
     visible: bool = True
+    kind: str = choice("line", *SHAPES)
+    via_px: tuple[Point, ...] = ()
+
+    @property
+    def shape(self) -> Shape:
+        """What is drawn."""
+        return Shape(self.kind, (self.start_px, *self.via_px, self.end_px), self.width_px)
 
     @property
     def length_px(self) -> float:
-        """Length in pixels."""
+        """Distance of the first from the last point, in pixels."""
         return math.dist(self.start_px, self.end_px)
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """A row of the results table: values read from a profile or image, with where they came from."""
+    """A row of the results table: values read from a height map, with where they came from.
+
+    One with a `recipe` is measured anew when its source or its shapes change.
+    """
 
     id: str
     name: str
     source: str  #: what it was measured on, in words
-    line_id: str
-    run_id: str
-    values: dict[str, dict[str, Any]]  #: name -> {"value", "std", "unit"}
+    line_id: str  #: shape it was measured along; empty: the whole map
+    run_id: str  #: reconstruction or height map
+    values: dict[str, dict[str, Any]]  #: name -> {"value", "std", "unit"}, with "budget" where it has one
+    recipe: dict[str, Any] = field(default_factory=dict)  #: `core.measuring.Recipe` as JSON; empty: read from cursors
+    more_line_ids: tuple[str, ...] = ()  #: further shapes, for what is measured between several
+    problem: str = ""  #: why there are no values
 
 
 @dataclass(frozen=True)
