@@ -21,6 +21,7 @@ from eclips_app.gui.flows import (
     simulate,
     uncertainty,
 )
+from eclips_app.gui.garbage import GarbageCollector
 from eclips_app.gui.panels import PANELS
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
 from eclips_app.gui.session import Session
@@ -38,6 +39,7 @@ def make_application(arguments: Sequence[str] = ()) -> QtWidgets.QApplication:
     app.setApplicationDisplayName("ECLIPS")
     app.setApplicationVersion(VERSION)
     app.setDesktopFileName("eclips")
+    GarbageCollector(app)
     return app
 
 
