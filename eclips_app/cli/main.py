@@ -31,6 +31,7 @@ COMMANDS = {
     "profile": "heights along a line",
     "check": "what a reconstruction explains of its images, and where not",
     "cycle": "cycle consistency: render a reconstruction and reconstruct it again",
+    "report": "PDF or HTML report of a project, and figures true to size",
     "export": "height map to TIFF, CSV, STL, PLY, VTP, GWY, PNG, …",
     "info": "what is in project files, images, height maps and detector files",
     "verify": "replay reconstructions and compare them bit for bit",

@@ -18,6 +18,7 @@ from eclips_app.core.calibration import Calibrate, FindReference
 from eclips_app.core.context import Context
 from eclips_app.core.detector import Detector
 from eclips_app.core.emission import Emission
+from eclips_app.core.report import DrawFigure, Report
 from eclips_app.core.schema import choice, quantity
 from eclips_app.core.specimen import Specimen as Specimen
 from eclips_app.core.tolerance import Tolerances
@@ -364,6 +365,8 @@ _ALL = (
     Step("save-project", 1, "eclips_app.io.project_file:save_step", SaveProject),
     Step("load-project", 1, "eclips_app.io.project_file:load_step", LoadProject),
     Step("export", 1, "eclips_app.io.export:export_step", Export),
+    Step("report", 1, "eclips_app.io.report:report_step", Report),
+    Step("figure", 1, "eclips_app.io.report:figure_step", DrawFigure),
 )
 STEPS: dict[str, Step] = {step.name: step for step in _ALL}
 
