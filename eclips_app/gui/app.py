@@ -17,6 +17,7 @@ from eclips_app.gui.flows import (
     images,
     measure,
     reconstruct,
+    report,
     series,
     simulate,
     uncertainty,
@@ -57,6 +58,7 @@ def make_window(session: Session) -> MainWindow:
         uncertainty,
         series,
         simulate,
+        report,
         help,
     ):
         flow.register(session)
