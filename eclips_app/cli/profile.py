@@ -27,6 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--from", dest="start", metavar="X,Y", help="start of the line")
     where.add_argument("--shape", metavar="SHAPE", help=f"instead of a line: {HELP}")
+    parser.set_defaults(wrong=parser.error)
     parser.add_argument("--to", dest="end", metavar="X,Y", help="end of the line")
     parser.add_argument("--width", metavar="W", help="average over this width, in pixels or with a unit; default 1")
     parser.add_argument(
@@ -37,6 +38,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     """Measure; gives quantities and the profile itself."""
+    if bool(args.start) != bool(args.end):
+        args.wrong("--from and --to belong together")
     from eclips_app.io.project_runs import open_run
     from eclips_app.metrology import cursors, path
     from eclips_app.metrology.deviations import Deviations
@@ -117,10 +120,8 @@ def _fit(slope: Any, line: Any) -> dict[str, Any]:
 def _shape(args: argparse.Namespace, size: float) -> Shape:
     """Give the shape of the arguments: a line from start to end, or the one that is written."""
     both = (size, size)
-    if args.shape and not args.end:
+    if args.shape:
         shape = parse_shape(args.shape, both)
-    elif args.start and args.end:
-        shape = Shape("line", (parse_point(args.start, both), parse_point(args.end, both)))
     else:
-        raise EclipsError("a profile needs either --from and --to or a --shape")
+        shape = Shape("line", (parse_point(args.start, both), parse_point(args.end, both)))
     return replace(shape, width_px=in_pixels(args.width, size)) if args.width else shape
