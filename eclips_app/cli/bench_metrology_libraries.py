@@ -120,16 +120,21 @@ def beside_surface_topography(
     name: str, height: NDArray[np.float64], size: tuple[float, float]
 ) -> list[tuple[Any, ...]]:
     """Give rows of rms height, spectra and bearing area, after a plane is taken out."""
-    from SurfaceTopography import Topography, UniformLineScan
-
     from eclips_app.metrology.forms import without_form
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ImportWarning)  # it asks for MPI
+        from SurfaceTopography import Topography, UniformLineScan
 
     level = without_form(height, np.isfinite(height), "plane")
     extent = height.shape[1] * size[0], height.shape[0] * size[1]
     # The library counts along x first; without a window, as for periodic maps, the whole density can be compared.
     theirs = Topography(level.T, extent, periodic=True)
     whole = measured("roughness-area", height, size).info["values"]
-    rows = [_row(name, "Sq", whole["Sq"], float(theirs.rms_height_from_area()), "SurfaceTopography", "")]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # they mean to rename it
+        rms = float(theirs.rms_height_from_area())
+    rows = [_row(name, "Sq", whole["Sq"], rms, "SurfaceTopography", "")]
     ours = measured("spectrum-area", height, size, window="none")
     *_, density = theirs.power_spectrum_from_area(return_map=True, reliable=False)
     found = 10 ** ours.arrays["log10 psd"]
