@@ -180,6 +180,10 @@ _ALL = (
         help="Mean period along the profile: by the centres of gravity of the ridges, by Fourier, and by autocorrelation.",
     ),
     Kind(
+        "pitch-area", "Pitch of an area", "Dimensions", "area", _M + "measure_gratings:pitch", shapes=(0, 1),
+        help="Pitch and direction of a grating, and of a lattice's second grating, by Fourier.",
+    ),
+    Kind(
         "cd", "Critical dimensions", "Dimensions", "profile", _M + "measure_widths:critical_dimension", stretches=(0, 1),
         stretch_words="one line or trench with the surface on both sides; none: the whole profile", options=CriticalDimension,
         help="Width of a ridge or trench at half its height, at its top and bottom, and the angles of its sidewalls.",

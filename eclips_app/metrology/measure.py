@@ -96,8 +96,10 @@ def _about_std(values: dict[str, dict[str, Any]], deviations: Deviations | None)
     if deviations is not None:
         return []
     if any(value["std"] is not None for value in values.values()):
-        return ["The map states no uncertainty: standard deviations are those of the fit alone, from its residuals."]
-    return ["The map states no uncertainty, so these values have no standard deviation."]
+        return [
+            "The heights come without a covariance: standard deviations are those of the fit alone, from its residuals."
+        ]
+    return ["The heights come without a covariance, so these values have no standard deviation."]
 
 
 def _deviations(inputs: Arrays, params: Measure) -> Deviations | None:
@@ -139,7 +141,7 @@ def _line(
     if np.count_nonzero(np.isfinite(found.height_nm)) < 3:
         raise EclipsError("fewer than three points of the profile have a height", hint="Move it onto the height map.")
     along = found.deviations_nm
-    line = Line(found.distance_nm, found.height_nm, shape.kind == "circle")
+    line = Line(found.distance_nm, found.height_nm)
     return _Sampled(line, None if along is None else along.__getitem__)
 
 

@@ -73,6 +73,6 @@ def budgeted(reading: Reading, effects: dict[str, Floats], deviations: Deviation
 def _half(difference: float, unit: str, name: str) -> float:
     """Give half a difference; that of directions the short way round."""
     if unit == "deg" and ("azimuth" in name or "direction" in name):
-        round_once = 180.0 if "texture" in name else _CIRCLE
+        round_once = _CIRCLE if "azimuth" in name else _CIRCLE / 2  # a direction has no sense
         difference = (difference + round_once / 2) % round_once - round_once / 2
     return difference / 2

@@ -22,7 +22,6 @@ class Line:
 
     distance_nm: Floats  #: from the shape's start, in equal steps
     height_nm: Floats
-    closed: bool = False  #: a circle, whose last point is next to the first
 
     @property
     def step_nm(self) -> float:

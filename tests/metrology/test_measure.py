@@ -42,8 +42,9 @@ def test_every_kind_says_what_it_is_and_what_it_gives_is_strict_json(kind):
     shapes = (LINE,) if kind.data == "profile" else (LEFT, LEFT)[: max(1, kind.shapes[0])]
     stretches = ((50.0, 300.0), (500.0, 800.0))[: kind.stretches[0]]
     rough = GROOVE + np.random.default_rng(0).normal(0, 1, GROOVE.shape)
-    grating = rough + 20 * np.sin(2 * np.pi * C / 23) + 60 * (C > 30) * (kind.key in ("step-histogram", "edge"))
-    height = {"pitch": grating, "step-histogram": grating, "edge": grating}.get(kind.key, rough)
+    grating = rough + 20 * np.sin(2 * np.pi * C / 23)
+    level = rough + 60 * (C > 30)
+    height = {"pitch": grating, "step-histogram": level, "edge": level}.get(kind.key, rough)
     result = measure(kind.key, shapes, stretches, height=height)
     assert result.info["values"]
     for quantity in result.info["values"].values():
@@ -170,7 +171,7 @@ def test_deviations_give_standard_deviation_and_budget():
     # A wrong pixel size leaves angles alone; a slope of 1 % turns one of 10 %.
     assert slope["std"] == pytest.approx(math.degrees(0.01 / (1 + 0.1**2)), rel=1e-3)
     assert result.info["not_stated"] == ["gains"]
-    assert not any("no uncertainty" in note for note in result.info["notes"])
+    assert not any("without a covariance" in note for note in result.info["notes"])
 
 
 def test_deviations_reach_areas_and_lengths():
