@@ -18,6 +18,7 @@ from eclips_app.core.calibration import Calibrate, FindReference
 from eclips_app.core.context import Context
 from eclips_app.core.detector import Detector
 from eclips_app.core.emission import Emission
+from eclips_app.core.levelling import Level
 from eclips_app.core.measuring import Measure
 from eclips_app.core.schema import choice, quantity
 from eclips_app.core.specimen import Specimen as Specimen
@@ -348,6 +349,7 @@ class Step:
 _ALL = (
     Step("read-segments", 1, "eclips_app.io.segments:read_step", ReadSegments),
     Step("read-height-map", 1, "eclips_app.io.height_maps:read_step", ReadHeightMap),
+    Step("level", 1, "eclips_app.metrology.levelling:level_step", Level),
     Step("register", 1, "eclips_app.engine.register:register_step", Register),
     Step("reconstruct-linear", 1, "eclips_app.engine.linear:reconstruct_step", Reconstruct),
     Step("reconstruct-closed-loop", 2, "eclips_app.engine.refine.step:reconstruct_step", ClosedLoop, 30.0),
