@@ -333,6 +333,9 @@ class Export:
     provenance: dict[str, Any] = field(default_factory=dict)
     picture: str = choice("colour", "colour", "grey16", label="PNG", help="grey16: heights as 16-bit grey values.")
     keep_paths: tuple[str, ...] = ()  #: files that must not be overwritten: the inputs
+    pixel_size_y_nm: float | None = quantity(
+        None, label="Pixel size along y", unit="nm", low=1e-3, high=1e7, help="Where pixels are not square."
+    )
 
 
 @dataclass(frozen=True)
