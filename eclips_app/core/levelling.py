@@ -87,7 +87,11 @@ class LevelStep:
         1.5, label="Smoothing", unit="px", low=0, high=50, help="Of slopes, before edges are told from terraces."
     )
     edge: float = quantity(
-        4.0, label="Edges from", low=1, high=100, help="Slopes that differ from the usual one by this many of its spreads."
+        4.0,
+        label="Edges from",
+        low=1,
+        high=100,
+        help="Slopes that differ from the usual one by this many of its spreads.",
     )
     scar_width_px: int = quantity(4, label="Largest width", unit="px", low=1, high=32)
     scar_length_px: int = quantity(16, label="Least length", unit="px", low=2, high=10000)
@@ -121,8 +125,10 @@ class LevelStep:
 
 @dataclass(frozen=True)
 class Level:
-    """Level a height map. Input ``height`` [row, col] in nm, optional ``mask`` (True: the height counts), and of a reconstruction
-    ``deviations``, ``height_std`` and ``normals`` (see `core.steps.Reconstruct`).
+    """Level a height map.
+
+    Input ``height`` [row, col] in nm, optional ``mask`` (True: the height counts), and of a reconstruction ``deviations``,
+    ``height_std`` and ``normals`` (see `core.steps.Reconstruct`).
 
     Gives ``height`` and what of the others was given, as they are for the levelled heights, and ``info["steps"]``: what each
     step took out, in words. With `preview_px` instead ``before`` and ``after``, thinned out to that many pixels along an edge,

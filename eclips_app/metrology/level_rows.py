@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.polynomial import legendre
@@ -115,7 +116,7 @@ def fit_terraces(
     h = np.asarray(height, np.float64)
     offsets = row_offsets(h, used, "difference") if align_rows else np.zeros(len(h))
     plane = facet_plane(h - offsets[:, None], used)
-    columns, rows = np.arange(h.shape[1]), np.arange(h.shape[0])[:, None]
+    columns, rows = np.arange(h.shape[1], dtype=float), np.arange(h.shape[0], dtype=float)[:, None]
     for _ in range(_ROUNDS):
         flat = h - offsets[:, None] - plane.at(columns, rows)
         labels = _terraces(flat, used, smoothing_px, edge)
@@ -129,7 +130,7 @@ def fit_terraces(
 
 
 def _terraces(flat: Floats, used: Bools, smoothing_px: float, edge: float) -> NDArray[np.int32]:
-    """Number the connected areas of usual slope; those that are too small to count are 0."""
+    """Give the connected areas of usual slope a number each; those that are too small to count are 0."""
     weight = ndimage.gaussian_filter(used.astype(np.float64), smoothing_px) if smoothing_px else used.astype(np.float64)
     filled = np.where(used, flat, 0.0)
     smooth = (ndimage.gaussian_filter(filled, smoothing_px) if smoothing_px else filled) / np.maximum(weight, 1e-9)
@@ -171,18 +172,20 @@ def _joint(h: Floats, labels: NDArray[np.int32], align_rows: bool) -> tuple[Plan
     normal[2:, 2:] = np.diag(count)
     right[:2], right[2:] = (x @ z, y @ z), np.bincount(number, z, minlength=terraces)
     offsets = np.zeros(rows)
+    solution: NDArray[np.floating]
     if not align_rows:
         solution = np.linalg.lstsq(normal, right, rcond=None)[0]
     else:
         solution, offsets = _with_offsets(normal, right, (x, number, z, row), (rows, terraces))
-    plane = Plane(0.0, float(solution[0]), float(solution[1]))
-    shift = plane.at(np.array((columns - 1) / 2), np.array((rows - 1) / 2))
-    return Plane(-float(shift), plane.per_column_nm, plane.per_row_nm), offsets, solution[2:]
+    per_column, per_row = float(solution[0]), float(solution[1])
+    middle = per_column * (columns - 1) / 2 + per_row * (rows - 1) / 2  # where the plane of the fit is zero
+    levels = solution[2:].astype(np.float64)
+    return Plane(-middle, per_column, per_row), offsets, levels
 
 
 def _with_offsets(
-    normal: Floats, right: Floats, points: tuple[Floats, Floats, Floats, Floats], shape: tuple[int, int]
-) -> tuple[Floats, Floats]:
+    normal: Floats, right: Floats, points: tuple[NDArray[Any], ...], shape: tuple[int, int]
+) -> tuple[NDArray[np.floating], Floats]:
     x, number, z, row = points
     rows, terraces = shape
     in_row = np.bincount(row, minlength=rows).astype(np.float64)

@@ -16,6 +16,7 @@ from eclips_app.metrology.profile import Floats
 
 #: Width of the weights of facets in mean square slopes, and when to stop, as in Gwyddion (user guide, "Levelling").
 _FACET_PART = 1 / 20
+_FACET_MEDIANS = 4.0  #: width of the weights in medians of the squared slopes, at most
 _FACET_ROUNDS = 100
 _FACET_END = 1e-9
 
@@ -28,7 +29,7 @@ class PolynomialFit:
     along_y: Floats  #: [degree, row]
     terms: tuple[tuple[int, int], ...]  #: exponents (x, y)
     used: NDArray[np.bool_]
-    inverse: Floats  #: of the normal equations
+    inverse: NDArray[np.floating]  #: of the normal equations
 
     @classmethod
     def make(cls, used: NDArray[np.bool_], terms: Sequence[tuple[int, int]]) -> PolynomialFit:
@@ -85,7 +86,8 @@ def facet_plane(
     Plane
         Through the mean of the heights used. Facets are the slopes of four neighbouring pixels; the plane's slope is the mean
         of theirs with weights ``exp(-(v - v0)^2 / s^2)``, where v0 is the slope so far and s^2 a twentieth of the mean square of
-        ``v - v0``; repeated until it stays (Gwyddion user guide, "Levelling", "Facet level").
+        ``v - v0``; repeated until it stays (Gwyddion user guide, "Levelling", "Facet level"). High edges make that mean large
+        and draw other facets in: s^2 is at most four times the median as well.
 
     Raises
     ------
@@ -101,9 +103,9 @@ def facet_plane(
     x = y = 0.0
     for _ in range(_FACET_ROUNDS):
         squares = (slope_x - x) ** 2 + (slope_y - y) ** 2
-        spread = _FACET_PART * squares.mean()
+        spread = min(_FACET_PART * float(squares.mean()), _FACET_MEDIANS * float(np.median(squares)))
         if spread <= 1e-24:
-            break
+            break  # more than half of the facets have this very slope
         weights = np.exp((squares.min() - squares) / spread)  # the smallest keeps at least one weight from vanishing
         new_x, new_y = (float(weights @ slope) / float(weights.sum()) for slope in (slope_x, slope_y))
         moved = math.hypot(new_x - x, new_y - y)
@@ -125,5 +127,5 @@ def plane_through_mean(
 
 
 def _basis(count: int, degree: int) -> Floats:
-    found: Floats = legendre.legvander(np.linspace(-1, 1, count), degree).T
+    found: Floats = legendre.legvander(np.linspace(-1, 1, count), degree).T.astype(np.float64)
     return found

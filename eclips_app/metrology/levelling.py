@@ -1,14 +1,15 @@
 """The step ``level``: a recipe of levelling applied to a height map, and to what is known of its uncertainty.
 
-A step that is linear in the heights once its area is fixed (plane, three points, polynomial, mean and polynomial of lines, scars)
-is applied to the maps of deviations as it is. The others are not linear: each map d becomes ``(L(h + d) - L(h - d)) / 2``, which is
-exact to second order. So every later reading has the standard deviation of what was really read.
+A step that is linear in the heights once its area is fixed (plane, three points, polynomial, mean and polynomial of lines,
+scars) is applied to the maps of deviations as it is. The others are not linear: each map d becomes ``(L(h + d) - L(h - d)) / 2``,
+which is exact to second order. So every later reading has the standard deviation of what was really read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,23 +18,24 @@ from numpy.typing import NDArray
 from eclips_app.core.context import Context
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.levelling import Level, LevelStep
+from eclips_app.core.shapes import Point
 from eclips_app.core.steps import Arrays, StepResult
 from eclips_app.metrology.areas import inside
 from eclips_app.metrology.level import Levelled, Plane, level_plane, level_three_points
 from eclips_app.metrology.level_rows import fit_terraces, row_offsets, row_polynomials
 from eclips_app.metrology.level_scars import fill_scars, find_scars
 from eclips_app.metrology.level_surfaces import PolynomialFit, facet_plane, polynomial_terms
-from eclips_app.metrology.profile import Floats
 
 Bools = NDArray[np.bool_]
-Same = Callable[[Floats], Floats]
+Map = NDArray[np.floating]  # [row, col]
+Same = Callable[[Map], Map]
 
 
 @dataclass(frozen=True, eq=False)
 class Taken:
     """What one step made."""
 
-    height: Floats  #: levelled, in nm
+    height: Map  #: levelled, in nm
     text: str  #: what was taken out, in words
     same: Same | None = None  #: does the same to another map; None where the step is not linear
 
@@ -49,7 +51,8 @@ def level_step(inputs: Arrays, params: Level, context: Context) -> StepResult:
     raw = np.asarray(inputs["height"])
     _check(raw, inputs)
     counts = np.asarray(inputs["mask"], bool) if "mask" in inputs else np.ones(raw.shape, bool)
-    height, texts = raw.astype(np.float64), []
+    height: Map = raw.astype(np.float64)
+    texts = []
     size = params.pixel_size_nm
     deviations = inputs["deviations"].astype(np.float32) * np.float32(size[0]) if "deviations" in inputs else None
     for number, step in enumerate(params.steps):
@@ -81,7 +84,7 @@ def level_step(inputs: Arrays, params: Level, context: Context) -> StepResult:
     return StepResult(arrays, info)
 
 
-def apply(height: Floats, step: LevelStep, params: Level, counts: Bools) -> Taken:
+def apply(height: Map, step: LevelStep, params: Level, counts: Bools) -> Taken:
     """Apply one step of a recipe to heights [row, col] in nm; `counts` is True where a height may be used.
 
     Raises
@@ -94,71 +97,74 @@ def apply(height: Floats, step: LevelStep, params: Level, counts: Bools) -> Take
         used = _used(height, step, params, counts)
         taken = _apply(height.T, replace(step, direction="horizontal"), turned, used.T)
         same = taken.same
-        return Taken(taken.height.T, taken.text, None if same is None else lambda values: same(values.T).T)
+        return Taken(taken.height.T, taken.text, None if same is None else lambda z: same(z.T).T)
     return _apply(height, step, params, _used(height, step, params, counts))
 
 
-def _apply(height: Floats, step: LevelStep, params: Level, used: Bools) -> Taken:
+def _apply(height: Map, step: LevelStep, params: Level, used: Bools) -> Taken:
     match step.kind:
         case "plane":
-            done = level_plane(height, mask=used)
-            return _plane_taken(height, done, params, lambda values: level_plane(values, mask=used).height)
+            return _plane_taken(height, level_plane(height, mask=used), params, partial(_without_plane, used=used))
         case "three-points":
-            points, radius = step.points_px, step.radius_px
-            done = level_three_points(height, points, radius_px=radius)
-            return _plane_taken(
-                height, done, params, lambda values: level_three_points(values, points, radius_px=radius).height
-            )
+            same = partial(_without_points, points=step.points_px, radius=step.radius_px)
+            done = level_three_points(height, step.points_px, radius_px=step.radius_px)
+            return _plane_taken(height, done, params, same)
         case "facet":
             plane = facet_plane(height, used, params.pixel_size_nm)
             return _plane_taken(height, Levelled(height - _on(plane, height.shape), plane), params, None)
         case "polynomial":
             fit = PolynomialFit.make(used, polynomial_terms(step.degree_x, step.degree_y, step.total_degree))
             surface = fit.surface(height)
-            return Taken(
-                height - surface, f"surface of {np.ptp(surface):.4g} nm", lambda values: values - fit.surface(values)
-            )
+            return Taken(height - surface, f"surface of {np.ptp(surface):.4g} nm", lambda z: z - fit.surface(z))
         case "rows":
             return _rows(height, step, used)
         case "steps":
             return _steps(height, step, params, used)
         case _:
-            scars = find_scars(
-                height, width_px=step.scar_width_px, length_px=step.scar_length_px, threshold=step.scar_threshold
-            )
-            text = f"scars of {int(scars.sum())} pixels ({100 * scars.mean():.2g} %)"
-            return Taken(fill_scars(height, scars), text, lambda values: fill_scars(values, scars))
+            return _scars(height, step)
 
 
-def _rows(height: Floats, step: LevelStep, used: Bools) -> Taken:
-    if step.estimate == "polynomial" or step.estimate == "mean":
+def _without_plane(height: Map, used: Bools) -> Map:
+    return level_plane(height, mask=used).height
+
+
+def _without_points(height: Map, points: Sequence[Point], radius: float) -> Map:
+    return level_three_points(height, points, radius_px=radius).height
+
+
+def _rows(height: Map, step: LevelStep, used: Bools) -> Taken:
+    if step.estimate in ("polynomial", "mean"):
         degree = step.row_degree if step.estimate == "polynomial" else 0
         surface = row_polynomials(height, used, degree)
-        return Taken(
-            height - surface, f"lines that differ by {np.ptp(surface):.4g} nm",
-            lambda values: values - row_polynomials(values, used, degree),
-        )  # fmt: skip
+        text = f"lines that differ by {np.ptp(surface):.4g} nm"
+        return Taken(height - surface, text, lambda z: z - row_polynomials(z, used, degree))
     offsets = row_offsets(height, used, step.estimate)
     return Taken(height - offsets[:, None], f"lines that differ by {np.ptp(offsets):.4g} nm")
 
 
-def _steps(height: Floats, step: LevelStep, params: Level, used: Bools) -> Taken:
-    found = fit_terraces(
-        height, used, align_rows=step.align_rows, smoothing_px=step.smoothing_px, edge=step.edge
-    )
+def _steps(height: Map, step: LevelStep, params: Level, used: Bools) -> Taken:
+    found = fit_terraces(height, used, align_rows=step.align_rows, smoothing_px=step.smoothing_px, edge=step.edge)
     tilt = found.plane.tilt_deg(params.pixel_size_nm[0])
     lines = f", lines that differ by {np.ptp(found.offsets):.4g} nm" if step.align_rows else ""
     text = f"plane tilted by {tilt:.4g}°{lines}; {len(found.levels)} terraces kept"
     return Taken(height - _on(found.plane, height.shape) - found.offsets[:, None], text)
 
 
-def _plane_taken(height: Floats, done: Levelled, params: Level, same: Same | None) -> Taken:
+def _scars(height: Map, step: LevelStep) -> Taken:
+    scars = find_scars(
+        height, width_px=step.scar_width_px, length_px=step.scar_length_px, threshold=step.scar_threshold
+    )
+    text = f"scars of {int(scars.sum())} pixels ({100 * scars.mean():.2g} %)"
+    return Taken(fill_scars(height, scars), text, lambda z: fill_scars(z, scars))
+
+
+def _plane_taken(height: Map, done: Levelled, params: Level, same: Same | None) -> Taken:
     size_x, size_y = params.pixel_size_nm
     slope = np.hypot(done.removed.per_column_nm / size_x, done.removed.per_row_nm / size_y)
-    return Taken(done.height.astype(np.float64), f"plane tilted by {np.degrees(np.arctan(slope)):.4g}°", same)
+    return Taken(done.height, f"plane tilted by {np.degrees(np.arctan(slope)):.4g}°", same)
 
 
-def _used(height: Floats, step: LevelStep, params: Level, counts: Bools) -> Bools:
+def _used(height: Map, step: LevelStep, params: Level, counts: Bools) -> Bools:
     """Tell which heights a step looks at."""
     used = counts & np.isfinite(height)
     if step.area != "all":
@@ -174,7 +180,7 @@ def _used(height: Floats, step: LevelStep, params: Level, counts: Bools) -> Bool
 
 
 def _carried(
-    deviations: NDArray[np.float32], height: Floats, taken: Taken, step: LevelStep, params: Level, counts: Bools,
+    deviations: NDArray[np.float32], height: Map, taken: Taken, step: LevelStep, params: Level, counts: Bools,
     context: Context,
 ) -> NDArray[np.float32]:  # fmt: skip
     """Give the deviations [n, row, col] of the levelled heights, in nm."""
@@ -189,18 +195,19 @@ def _carried(
     return carried
 
 
-def _turned(normals: NDArray[Any], removed: Floats, pixel_size_nm: tuple[float, float]) -> NDArray[Any]:
+def _turned(normals: NDArray[Any], removed: Map, pixel_size_nm: tuple[float, float]) -> NDArray[Any]:
     """Give normals [3, row, col] (x right, y up) of a surface that something was taken out of."""
     down, right = np.gradient(np.nan_to_num(removed))
     with np.errstate(divide="ignore", invalid="ignore"):
         slope_x = -normals[0] / normals[2] - right / pixel_size_nm[0]
         slope_y = -normals[1] / normals[2] + down / pixel_size_nm[1]
     turned = np.stack([-slope_x, -slope_y, np.ones_like(slope_x)])
-    return (turned / np.linalg.norm(turned, axis=0)).astype(normals.dtype)
+    found: NDArray[Any] = (turned / np.linalg.norm(turned, axis=0)).astype(normals.dtype)
+    return found
 
 
-def _on(plane: Plane, shape: tuple[int, ...]) -> Floats:
-    return plane.at(np.arange(shape[1]), np.arange(shape[0])[:, None])
+def _on(plane: Plane, shape: tuple[int, ...]) -> Map:
+    return plane.at(np.arange(shape[1], dtype=float), np.arange(shape[0], dtype=float)[:, None])
 
 
 def _check(height: NDArray[Any], inputs: Arrays) -> None:

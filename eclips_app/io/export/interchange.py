@@ -1,7 +1,7 @@
 """Height maps in the formats that surface texture is exchanged in: SDF (ISO 25178-71) and SUR (Digital Surf).
 
-Both hold whole numbers of 32 bits times a step in height. The first row is the top of the image, as Gwyddion, SurfaceTopography and
-surfalize read it.
+Both hold whole numbers of 32 bits times a step in height. The first row is the top of the image, as Gwyddion,
+SurfaceTopography and surfalize read it.
 """
 
 from __future__ import annotations
@@ -92,7 +92,9 @@ def _sur_header(surface: Surface, z: tuple[int, int, float], comment: int, missi
     text = [name.encode("ascii").ljust(16) for name in ("X", "Y", "Z", *6 * ("nm",))]
     parts = [
         struct.pack("<12s4h", b"DIGITAL SURF", 0, 1, 1, _SUR_SURFACE),
-        struct.pack("<30s30s", surface.title.encode("ascii", "replace").ljust(30), f"ECLIPS {VERSION}".encode().ljust(30)),
+        struct.pack(
+            "<30s30s", surface.title.encode("ascii", "replace").ljust(30), f"ECLIPS {VERSION}".encode().ljust(30)
+        ),
         struct.pack("<5hf4xh", 0, 0, 0, int(missing), 1, 0.0, 32),
         struct.pack("<5i", low, high, columns, rows, rows * columns),
         struct.pack("<3f", size_x, size_y, step_nm),
