@@ -39,7 +39,8 @@ KINDS: dict[str, Kind] = {
     ),
     "steps": Kind(
         "Step-aware",
-        "Levels terraces and keeps the steps between them: one plane, one height for each terrace, one offset for each line.",
+        "Levels terraces and keeps the steps between them: one plane, one height for each terrace, one offset for each line. "
+        "The largest terrace becomes zero.",
         ("align_rows", "smoothing_px", "edge", "direction"),
     ),
     "scars": Kind(
@@ -141,25 +142,20 @@ class Level:
     preview_px: int = quantity(0, label="Preview", unit="px", low=0, high=4096)
 
 
-def recipe_of(params: Level) -> tuple[dict[str, Any], ...]:
-    """Give a recipe as JSON: the steps, each with the areas that it looked at."""
-    areas = [schema.dump(shape) for shape in params.areas]
-    return tuple({**schema.dump(step), **({"areas": areas} if step.area != "all" else {})} for step in params.steps)
+def levels_of(recipe: Sequence[dict[str, Any]]) -> tuple[Level, ...]:
+    """Give the parameters that a kept recipe stands for: one `Level` as JSON for each time that was levelled.
 
-
-def levels_of(recipe: Sequence[dict[str, Any]], pixel_size_nm: tuple[float, float]) -> tuple[Level, ...]:
-    """Give the parameters that a kept recipe stands for, one for each of its steps; raises `EclipsError` if it is unsound."""
-    found = []
-    for entry in recipe:
-        step = {name: value for name, value in entry.items() if name != "areas"}
-        data = {"steps": [step], "pixel_size_nm": list(pixel_size_nm), "areas": entry.get("areas", [])}
-        found.append(schema.load(Level, data, "levelling"))
-    return tuple(found)
+    Raises
+    ------
+    EclipsError
+        If the recipe is unsound.
+    """
+    return tuple(schema.load(Level, entry, "levelling") for entry in recipe)
 
 
 def recipe_text(recipe: Sequence[dict[str, Any]]) -> str:
     """Put a kept recipe into words: "Plane, then Line by line"."""
-    return ", then ".join(level.steps[0].text for level in levels_of(recipe, (1.0, 1.0)))
+    return ", then ".join(step.text for level in levels_of(recipe) for step in level.steps)
 
 
 def _word(value: Any) -> str:

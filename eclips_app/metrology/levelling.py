@@ -144,10 +144,10 @@ def _rows(height: Map, step: LevelStep, used: Bools) -> Taken:
 
 def _steps(height: Map, step: LevelStep, params: Level, used: Bools) -> Taken:
     found = fit_terraces(height, used, align_rows=step.align_rows, smoothing_px=step.smoothing_px, edge=step.edge)
-    tilt = found.plane.tilt_deg(params.pixel_size_nm[0])
     lines = f", lines that differ by {np.ptp(found.offsets):.4g} nm" if step.align_rows else ""
-    text = f"plane tilted by {tilt:.4g}°{lines}; {len(found.levels)} terraces kept"
-    return Taken(height - _on(found.plane, height.shape) - found.offsets[:, None], text)
+    text = f"plane tilted by {_tilt_deg(found.plane, params):.4g}°{lines}; {len(found.levels)} terraces kept"
+    ground = found.levels[np.argmax(np.bincount(found.labels.ravel())[1:])]  # the largest terrace becomes zero
+    return Taken(height - _on(found.plane, height.shape) - found.offsets[:, None] - ground, text)
 
 
 def _scars(height: Map, step: LevelStep) -> Taken:
@@ -159,9 +159,12 @@ def _scars(height: Map, step: LevelStep) -> Taken:
 
 
 def _plane_taken(height: Map, done: Levelled, params: Level, same: Same | None) -> Taken:
+    return Taken(done.height, f"plane tilted by {_tilt_deg(done.removed, params):.4g}°", same)
+
+
+def _tilt_deg(plane: Plane, params: Level) -> float:
     size_x, size_y = params.pixel_size_nm
-    slope = np.hypot(done.removed.per_column_nm / size_x, done.removed.per_row_nm / size_y)
-    return Taken(done.height, f"plane tilted by {np.degrees(np.arctan(slope)):.4g}°", same)
+    return float(np.degrees(np.arctan(np.hypot(plane.per_column_nm / size_x, plane.per_row_nm / size_y))))
 
 
 def _used(height: Map, step: LevelStep, params: Level, counts: Bools) -> Bools:

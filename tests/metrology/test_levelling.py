@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eclips_app.core import schema
 from eclips_app.core.context import SilentContext
 from eclips_app.core.errors import EclipsError
-from eclips_app.core.levelling import KINDS, Level, LevelStep, levels_of, recipe_of, recipe_text
+from eclips_app.core.levelling import KINDS, Level, LevelStep, levels_of, recipe_text
 from eclips_app.core.shapes import Shape
 from eclips_app.core.steps import ReadHeightMap, run_step
 
@@ -312,14 +313,14 @@ def test_a_recipe_is_kept_and_gives_the_same_heights_again() -> None:
     )
     height = STAIRS + TILT + LINES
     first = run_step("level", {"height": height}, params, SilentContext()).arrays["height"]
-    recipe = recipe_of(params)
+    recipe = (schema.dump(params),)
     again = height
-    for each in levels_of(recipe, SIZE_NM):
+    for each in levels_of(recipe):
         again = run_step("level", {"height": again}, each, SilentContext()).arrays["height"]
     np.testing.assert_array_equal(again, first)
     assert recipe_text(recipe) == "Plane (areas exclude), then Line by line (offset of a line mean)"
     with pytest.raises(EclipsError, match="levelling"):
-        levels_of(({"kind": "iron"},), SIZE_NM)
+        levels_of(({"steps": [{"kind": "iron"}]},))
 
 
 # Real files
