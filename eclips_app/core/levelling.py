@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from eclips_app.core import schema
-from eclips_app.core.errors import EclipsError
 from eclips_app.core.schema import choice, quantity
 from eclips_app.core.shapes import Point, Shape
 
@@ -99,17 +98,6 @@ class LevelStep:
     scar_threshold: float = quantity(
         4.0, label="Threshold", low=0.5, high=100, help="Height of a stroke in spreads of the difference of two lines."
     )
-
-    def __post_init__(self) -> None:
-        """Refuse what is not possible together."""
-        if self.kind == "three-points" and len(self.points_px) != 3:
-            raise EclipsError(
-                f"{len(self.points_px)} points given where levelling needs three", hint="Set three points."
-            )
-        if not self.low_percent < self.high_percent:
-            raise EclipsError(
-                f"heights from {self.low_percent:g} % to {self.high_percent:g} % leave nothing", hint="Widen the range."
-            )
 
     @property
     def text(self) -> str:

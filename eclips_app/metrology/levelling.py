@@ -177,6 +177,9 @@ def _used(height: Map, step: LevelStep, params: Level, counts: Bools) -> Bools:
         drawn = np.logical_or.reduce([inside(shape, height.shape) for shape in areas])
         used &= drawn if step.area == "include" else ~drawn
     if (step.low_percent, step.high_percent) != (0.0, 100.0) and used.any():
+        if step.low_percent >= step.high_percent:
+            what = f"heights from {step.low_percent:g} % to {step.high_percent:g} % leave nothing"
+            raise EclipsError(what, hint="Widen the range.")
         low, high = np.percentile(height[used], (step.low_percent, step.high_percent))
         used &= (height >= low) & (height <= high)
     return used

@@ -240,9 +240,9 @@ def test_a_preview_is_thinned_out() -> None:
 
 def test_what_is_not_possible_is_told_with_the_step() -> None:
     with pytest.raises(EclipsError, match="needs three"):
-        LevelStep("three-points", points_px=((0.0, 0.0),))
+        levelled(TILT, LevelStep("three-points", points_px=((0.0, 0.0),)))
     with pytest.raises(EclipsError, match=r"60 % to 40 %"):
-        LevelStep(low_percent=60, high_percent=40)
+        levelled(TILT, LevelStep(low_percent=60, high_percent=40))
     with pytest.raises(EclipsError, match=r"step 2, Plane.*fewer than three"):
         levelled(
             TILT,
