@@ -30,6 +30,8 @@ COMMANDS = {
     "vision-field": "how far away a surface can still cast a shadow",
     "profile": "heights along a line, polyline, circle or rectangle",
     "measure": "steps, angles, widths, pitch, volumes, roughness and spectra of height maps",
+    "profile": "heights along a line",
+    "level": "a height map by planes, polynomials, lines, terraces; scars taken out",
     "check": "what a reconstruction explains of its images, and where not",
     "cycle": "cycle consistency: render a reconstruction and reconstruct it again",
     "report": "PDF or HTML report of a project, and figures true to size",

@@ -19,6 +19,7 @@ from eclips_app.core.context import Context
 from eclips_app.core.detector import Detector
 from eclips_app.core.emission import Emission
 from eclips_app.core.report import DrawFigure, Report
+from eclips_app.core.levelling import Level
 from eclips_app.core.measuring import Measure
 from eclips_app.core.schema import choice, quantity
 from eclips_app.core.specimen import Specimen as Specimen
@@ -333,6 +334,9 @@ class Export:
     provenance: dict[str, Any] = field(default_factory=dict)
     picture: str = choice("colour", "colour", "grey16", label="PNG", help="grey16: heights as 16-bit grey values.")
     keep_paths: tuple[str, ...] = ()  #: files that must not be overwritten: the inputs
+    pixel_size_y_nm: float | None = quantity(
+        None, label="Pixel size along y", unit="nm", low=1e-3, high=1e7, help="Where pixels are not square."
+    )
 
 
 @dataclass(frozen=True)
@@ -349,6 +353,7 @@ class Step:
 _ALL = (
     Step("read-segments", 1, "eclips_app.io.segments:read_step", ReadSegments),
     Step("read-height-map", 1, "eclips_app.io.height_maps:read_step", ReadHeightMap),
+    Step("level", 1, "eclips_app.metrology.levelling:level_step", Level),
     Step("register", 1, "eclips_app.engine.register:register_step", Register),
     Step("reconstruct-linear", 1, "eclips_app.engine.linear:reconstruct_step", Reconstruct),
     Step("reconstruct-closed-loop", 2, "eclips_app.engine.refine.step:reconstruct_step", ClosedLoop, 30.0),

@@ -15,6 +15,7 @@ from eclips_app.gui.flows import calibration, simulate, uncertainty
 from eclips_app.gui.panels import PANELS
 from eclips_app.gui.panels.calibration.view import CalibrationPanel
 from eclips_app.gui.panels.check.view import CheckPanel
+from eclips_app.gui.panels.levelling.view import LevelPanel
 from eclips_app.gui.panels.simulate.view import SimulatePanel
 from eclips_app.gui.qt import QtCore, QtWidgets
 from eclips_app.gui.session import Session
@@ -103,9 +104,9 @@ def main() -> int:
 
 def _is_settled(window: QtWidgets.QWidget) -> bool:
     """Whether what is drawn step by step is drawn."""
-    views: list[RenderView | SimulatePanel | CheckPanel | CalibrationPanel] = [
+    views: list[RenderView | SimulatePanel | CheckPanel | CalibrationPanel | LevelPanel] = [
         *window.findChildren(RenderView), *window.findChildren(SimulatePanel), *window.findChildren(CheckPanel),
-        *window.findChildren(CalibrationPanel),
+        *window.findChildren(CalibrationPanel), *window.findChildren(LevelPanel),
     ]  # fmt: skip
     return all(view.is_settled for view in views if view.isVisible())
 

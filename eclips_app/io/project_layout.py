@@ -210,6 +210,7 @@ def provenance(run: Mapping[str, Any]) -> dict[str, Any]:
         "method": run["step"],
         "method_version": run["step_version"],
         "parameters": json.dumps(params, allow_nan=False),
+        **({"levelling": json.dumps(info["levelling"], allow_nan=False)} if "levelling" in info else {}),
         "device": str(info.get("device", params.get("device", ""))),
         "seeds": json.dumps(seeds | info.get("seeds", {}), allow_nan=False),
         "model_files": json.dumps(info.get("model_files", {}), allow_nan=False),

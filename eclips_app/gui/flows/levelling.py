@@ -1,0 +1,332 @@
+"""Levelling: which map, by which steps, what comes of it, and putting it into the project."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eclips_app.commands import edits
+from eclips_app.core.errors import EclipsError
+from eclips_app.core.levelling import Level, LevelStep
+from eclips_app.core.shapes import Point, Shape
+from eclips_app.core.steps import Export, StepResult
+from eclips_app.gui.actions import ActionInfo
+from eclips_app.gui.flows.sampling import pixel_size_nm
+from eclips_app.gui.qt import QtCore, Signal
+from eclips_app.gui.session import Session
+from eclips_app.gui.tasks import Task
+from eclips_app.model.items import HeightMap, ProfileLine, Run
+from eclips_app.model.levelling import level_inputs, levelled_fields, levelled_run, raw_fields
+from eclips_app.model.project import Selection
+
+PREVIEW_PX = 384
+_REST_MS = 120
+_POINTS = 3
+
+
+class LevelFlow(QtCore.QObject):
+    """Keeps the recipe that is being made; `changed` tells of everything that a panel shows."""
+
+    changed = Signal()
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._session = session
+        self.steps: tuple[LevelStep, ...] = (LevelStep(),)
+        self.current = 0  #: number of the step whose options are shown
+        self.areas: tuple[Shape, ...] = ()  #: in pixels of the map that is levelled
+        self.preview: StepResult | None = None
+        self.problem = ""
+        self._target_id = ""
+        self._seen: object = None  # the heights that the preview and the areas belong to
+        self._task: Task | None = None
+        self._rest = QtCore.QTimer(self, singleShot=True, interval=_REST_MS)
+        self._rest.timeout.connect(self._ask)
+        self._is_shown = False
+        session.project.changed.connect(self._on_project)
+        session.project.selection_changed.connect(self._on_selection)
+
+    # What is levelled
+
+    def targets(self) -> list[Run | HeightMap]:
+        """Give what can be levelled: run A, and all height maps."""
+        project = self._session.project
+        run = [project.run] if project.run is not None and "height" in project.run.arrays else []
+        return [*run, *project.of_kind(HeightMap)]
+
+    @property
+    def target(self) -> Run | HeightMap | None:
+        """What is levelled: what was chosen, else run A, else the first map."""
+        targets = self.targets()
+        return next((each for each in targets if each.id == self._target_id), targets[0] if targets else None)
+
+    def choose(self, item_id: str) -> None:
+        """Level another map."""
+        self._target_id = item_id
+        self._look()
+
+    def show(self, is_shown: bool) -> None:
+        """Follow the map as long as a panel shows it."""
+        self._is_shown = is_shown
+        self._look()
+
+    # The recipe
+
+    def add(self, kind: str) -> None:
+        """Add a step behind the one that is shown."""
+        at = self.current + 1 if self.steps else 0
+        self._set((*self.steps[:at], LevelStep(kind), *self.steps[at:]), at)
+
+    def remove(self) -> None:
+        """Take the step that is shown out."""
+        if self.steps:
+            rest = tuple(step for n, step in enumerate(self.steps) if n != self.current)
+            self._set(rest, max(0, min(self.current, len(rest) - 1)))
+
+    def move(self, by: int) -> None:
+        """Move the step that is shown forwards or backwards."""
+        to = self.current + by
+        if self.steps and 0 <= to < len(self.steps):
+            steps = list(self.steps)
+            steps[self.current], steps[to] = steps[to], steps[self.current]
+            self._set(tuple(steps), to)
+
+    def select(self, number: int) -> None:
+        """Show the options of another step."""
+        if 0 <= number < len(self.steps) and number != self.current:
+            self.current = number
+            self.changed.emit()
+
+    @property
+    def step(self) -> LevelStep | None:
+        """The step that is shown."""
+        return self.steps[self.current] if self.steps else None
+
+    def change(self, **fields: Any) -> None:
+        """Change options of the step that is shown."""
+        if self.step is not None and any(getattr(self.step, name) != value for name, value in fields.items()):
+            steps = list(self.steps)
+            steps[self.current] = replace(self.step, **fields)
+            self._set(tuple(steps), self.current)
+
+    def add_point(self, point: Point) -> None:
+        """Set the next of three points (col, row); a fourth one begins anew."""
+        if self.step is not None:
+            points = self.step.points_px if len(self.step.points_px) < _POINTS else ()
+            self.change(points_px=(*points, point))
+
+    def add_area(self, first: Point, second: Point) -> None:
+        """Add a rectangle; the step that is shown leaves it out unless it says what to do with areas."""
+        self.areas = (*self.areas, Shape("rectangle", (first, second)))
+        self._use_areas()
+
+    def take_shapes(self) -> None:
+        """Take the areas that are drawn in the project, where they lie on this map."""
+        from eclips_app.metrology.areas import outline  # late: not needed to start
+
+        drawn = [line for line in self._session.project.of_kind(ProfileLine) if line.visible]
+        shapes = [line.shape for line in drawn if line.kind in ("rectangle", "circle", "polygon")]
+        if not shapes:
+            self._session.notify("No rectangle, circle or polygon is drawn.", "warning")
+            return
+        placed = [self._on_map(outline(shape)) for shape in shapes]
+        self.areas += tuple(Shape("polygon", tuple(map(tuple, corners.tolist()))) for corners in placed)
+        self._use_areas()
+
+    def clear_areas(self) -> None:
+        """Forget all areas."""
+        self.areas = ()
+        self.steps = tuple(replace(step, area="all") for step in self.steps)
+        self._set(self.steps, self.current)
+
+    # Into the project
+
+    def can_apply(self) -> bool:
+        """Whether there is something to level, and steps that are complete."""
+        return self.target is not None and bool(self.steps) and not self._missing() and self._task is None
+
+    def apply(self) -> None:
+        """Level; a reconstruction gives a run of its own, a height map keeps its raw heights."""
+        target = self.target
+        if target is None or not self.can_apply():
+            return
+        inputs = level_inputs(target.arrays) if isinstance(target, Run) else {"height": target.height}
+        params = Level(self.steps, _sizes(target), self.areas)
+        data = (target, params)
+        self._task = self._session.tasks.run("level", params, inputs, f"Levelling {target.name}", self._keep, data=data)
+        self._task.finished.connect(self._on_finished)
+        self.changed.emit()
+
+    def can_go_back(self) -> bool:
+        """Whether the map that is shown was levelled and can have its raw heights back."""
+        return isinstance(self.target, HeightMap) and self.target.raw is not None
+
+    def go_back(self) -> None:
+        """Give the map its raw heights back."""
+        target = self.target
+        if isinstance(target, HeightMap) and target.raw is not None:
+            self._session.do(edits.change(f"Raw heights of {target.name}", target, **raw_fields(target)))
+
+    def open(self) -> None:
+        """Bring the panel to the front."""
+        self._session.show_panel("levelling")
+
+    def open_map(self) -> None:
+        """Bring the panel to the front with the selected height map."""
+        self.choose(self._session.project.selection.map_id)
+        self.open()
+
+    def export_map(self) -> None:
+        """Write the selected height map to a file; the suffix says how."""
+        placed = self._session.project.get(HeightMap, self._session.project.selection.map_id)
+        assert placed is not None  # the command is only enabled with one
+        from eclips_app.io.export import formats  # late: not needed to start
+
+        filters = ";;".join(f"{text} (*{suffix})" for suffix, text in formats().items())
+        path = self._session.ask_save_file("Export height map", "exports", filters, f"{placed.name}.gwy")
+        if path is not None:
+            made = {"source": placed.source, "sha256": placed.sha256, "levelling": list(placed.levelling)}
+            size_x, size_y = placed.pixel_size_nm
+            params = Export(str(path), size_x, placed.name, made, pixel_size_y_nm=size_y)
+            inputs = {"height": placed.height}
+            self._session.tasks.run("export", params, inputs, f"Exporting {path.name}", self._on_exported)
+
+    # Inside
+
+    def _keep(self, task: Task, result: StepResult) -> None:
+        target: Run | HeightMap = task.data[0]
+        params: Level = task.data[1]
+        project = self._session.project
+        if project.get(type(target), target.id) is not target:
+            raise EclipsError("it was changed meanwhile", where=target.name, hint="Apply the levelling again.")
+        if isinstance(target, Run):
+            made = levelled_run(target, params, result, float(result.info.get("duration_s", 0.0)))
+            self._session.do(edits.add(f"Level {target.name}", made))
+            self._target_id = made.id
+            project.select(run_id=made.id)
+        else:
+            self._session.do(edits.change(f"Level {target.name}", target, **levelled_fields(target, params, result)))
+        self._session.notify(f"{target.name}: {'; '.join(result.info['steps'])}.", "good")
+
+    def _on_finished(self, _: str) -> None:
+        self._task = None
+        self._look()
+        self.changed.emit()
+
+    def _on_exported(self, task: Task, _: StepResult) -> None:
+        self._session.notify(f"{task.text}: written.", "good")
+
+    def _set(self, steps: tuple[LevelStep, ...], current: int) -> None:
+        self.steps, self.current = steps, current
+        self.changed.emit()
+        self._rest.start()
+
+    def _use_areas(self) -> None:
+        if self.step is not None and self.step.area == "all":
+            self.change(area="exclude")
+        else:
+            self._set(self.steps, self.current)
+
+    def _on_map(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Give points (col, row) of the image as pixels of the map that is levelled."""
+        target = self.target
+        if isinstance(target, HeightMap):
+            from eclips_app.metrology.profile import image_to_map
+
+            columns, rows = points.T
+            size = pixel_size_nm(self._session.project) or 1.0
+            return np.stack(image_to_map(target, columns, rows, size), axis=1)
+        row, column = target.origin_px if target is not None else (0, 0)
+        moved: NDArray[np.float64] = points - np.array([column, row], float)
+        return moved
+
+    def _look(self) -> None:
+        """Look at what is levelled; areas and points of other heights are forgotten."""
+        target = self.target
+        seen = None if target is None else _heights(target)
+        if seen is not self._seen:
+            if seen is None or self._seen is None or getattr(self._seen, "shape", ()) != seen.shape:
+                self.areas = ()
+                self.steps = tuple(replace(step, area="all", points_px=()) for step in self.steps)
+            self._seen, self.preview, self.problem = seen, None, ""
+        self.changed.emit()
+        self._rest.start()
+
+    def _missing(self) -> str:
+        """Say what a step still lacks; empty where all are complete."""
+        for number, step in enumerate(self.steps):
+            if step.kind == "three-points" and len(step.points_px) != _POINTS:
+                return f"Step {number + 1}: click {_POINTS - len(step.points_px)} more points on the left map."
+        return ""
+
+    def _ask(self) -> None:
+        """Ask for a preview of what the steps make of the map."""
+        target = self.target
+        if target is None or not self._is_shown:
+            return
+        missing = self._missing()
+        steps = () if missing else self.steps
+        self.problem = missing
+        params = Level(steps, _sizes(target), self.areas, PREVIEW_PX)
+        inputs = level_inputs(target.arrays) if isinstance(target, Run) else {"height": target.height}
+        inputs = {name: inputs[name] for name in ("height", "mask") if name in inputs}
+        task = self._session.tasks.run(
+            "level", params, inputs, "Preview of the levelling", self._show_preview, data=target, key="level-preview",
+            priority="preview",
+        )  # fmt: skip
+        task.finished.connect(self._on_preview_end)
+
+    def _show_preview(self, task: Task, result: StepResult) -> None:
+        if task.data is self.target:
+            self.preview, self.problem = result, self._missing()
+            self.changed.emit()
+
+    def _on_preview_end(self, outcome: str) -> None:
+        task = self.sender()
+        if outcome == "failed" and isinstance(task, Task):
+            self.problem = task.problem
+            self.changed.emit()
+
+    def _on_project(self, ids: frozenset[str]) -> None:
+        if any(self._session.project.get(ProfileLine, item_id) is None for item_id in ids):  # lines move all the time
+            self._look()
+
+    def _on_selection(self, _: Selection) -> None:
+        self._look()
+
+
+def _heights(target: Run | HeightMap) -> NDArray[Any]:
+    return target.arrays["height"] if isinstance(target, Run) else target.height
+
+
+def _sizes(target: Run | HeightMap) -> tuple[float, float]:
+    return (target.pixel_size_nm, target.pixel_size_nm) if isinstance(target, Run) else target.pixel_size_nm
+
+
+def flow_of(session: Session) -> LevelFlow:
+    """Give the session's flow, made at the first call."""
+    found = session.findChild(LevelFlow)
+    return found if isinstance(found, LevelFlow) else LevelFlow(session)
+
+
+def register(session: Session) -> None:
+    """Add the commands of this flow."""
+    flow, project = flow_of(session), session.project
+
+    def has_map() -> bool:
+        return project.get(HeightMap, project.selection.map_id) is not None
+
+    for info in (
+        ActionInfo(
+            "level.open", "Level…", "Profile", flow.open, "", "level", lambda: bool(flow.targets()),
+            "Level a reconstruction or a height map: planes, bows, lines, terraces, scars.",
+        ),
+        ActionInfo(
+            "level.export_map", "Export height map from elsewhere…", "Profile", flow.export_map, "", "export", has_map,
+            "Write the selected AFM or other map, as it is levelled, to a file.",
+        ),
+    ):  # fmt: skip
+        session.actions.add(info)
