@@ -29,6 +29,7 @@ COMMANDS = {
     "emission": "how a material backscatters electrons, by Monte Carlo",
     "vision-field": "how far away a surface can still cast a shadow",
     "profile": "heights along a line",
+    "facets": "plane facets: slopes, angles, and which planes of a crystal they may be",
     "check": "what a reconstruction explains of its images, and where not",
     "cycle": "cycle consistency: render a reconstruction and reconstruct it again",
     "export": "height map to TIFF, CSV, STL, PLY, VTP, GWY, PNG, …",
