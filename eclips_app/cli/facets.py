@@ -1,5 +1,4 @@
-"""Find the plane facets of a reconstruction or height map: slopes, azimuths, angles between them, and which planes of a crystal
-they may be.
+"""Find the plane facets of a reconstruction or height map, and which planes of a crystal they may be.
 
 Slopes and azimuths are told from the reference facet (by default the largest, the terrace in most cases); azimuths run from image
 right (0) to image up (90). A facet's planes {hkl} are ranked with probabilities; "none" is a plane that is not among those tried.
@@ -29,14 +28,20 @@ _LEAST_SHOWN = 0.001
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("source", type=Path, help="project file (.eclips) or height map")
-    parser.add_argument("--run", default="", help="name or id of the project's reconstruction; default: the starred or last one")
+    parser.add_argument(
+        "--run", default="", help="name or id of the project's reconstruction; default: the starred or last one"
+    )
     parser.add_argument("--pixel-size", type=length_nm, help="of a height map whose file does not say it")
     parser.add_argument("--crystal", help="Cu, Cu2O, or a JSON file with a crystal (see the manual)")
     parser.add_argument("--top", metavar="HKL", help="plane of the reference facet, such as 100; default: searched")
     parser.add_argument("--min-area", default="150", metavar="PX", help="smallest facet in pixels; default 150")
     parser.add_argument("--radius", default="2", metavar="PX", help="of the local planes in pixels; default 2")
-    parser.add_argument("--tolerance", type=float, default=5.0, metavar="DEG", help="between local planes of a facet; default 5")
-    parser.add_argument("--reference", metavar="N", help="number of the reference facet, 'mean' (plane) or 'image'; default 1")
+    parser.add_argument(
+        "--tolerance", type=float, default=5.0, metavar="DEG", help="between local planes of a facet; default 5"
+    )
+    parser.add_argument(
+        "--reference", metavar="N", help="number of the reference facet, 'mean' (plane) or 'image'; default 1"
+    )
 
 
 def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
@@ -54,7 +59,9 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     result = run_step("find-facets", inputs, params, context)
     found = Found.of(result.arrays, result.info, schema.dump(params))
     if not len(found):
-        raise EclipsError("no facet was found", where=str(args.source), hint="Try a smaller --min-area or a larger --tolerance.")
+        raise EclipsError(
+            "no facet was found", where=str(args.source), hint="Try a smaller --min-area or a larger --tolerance."
+        )
     reference = _reference(args.reference, found)
     told: dict[str, Any] = {
         "source": str(args.source),
@@ -64,7 +71,10 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
         "not_stated": list(params.not_stated),
     }
     if crystal is not None:
-        told["crystal"] = {"name": crystal.lattice.name, **report.crystal_rows(report.index_found(found, reference, crystal))}
+        told["crystal"] = {
+            "name": crystal.lattice.name,
+            **report.crystal_rows(report.index_found(found, reference, crystal)),
+        }
         told["steps"] = _steps(found, reference, crystal, told["crystal"]["top"])
     return told
 
@@ -170,7 +180,9 @@ def _crystal_lines(crystal: Mapping[str, Any]) -> list[str]:
     azimuth = quantity_text(crystal["orientation"]["in_plane_azimuth"])
     lines = [f"{crystal['name']}: top plane {tops}; in-plane azimuth {azimuth}"]
     for number, candidates in crystal["candidates"].items():
-        texts = [_candidate_text(each) for each in candidates[:_CANDIDATES_SHOWN] if each["probability"] >= _LEAST_SHOWN]
+        texts = [
+            _candidate_text(each) for each in candidates[:_CANDIDATES_SHOWN] if each["probability"] >= _LEAST_SHOWN
+        ]
         lines.append(f"{number:>3}  " + ", ".join(texts))
     return lines
 

@@ -15,8 +15,8 @@ Hkl = tuple[int, int, int]
 class Lattice:
     """A crystal lattice by its conventional cell.
 
-    Its point group is taken as the lattice's own (the holohedry). That is right for copper, silver, gold, silicon and Cu2O (m-3m);
-    for crystals of lower symmetry, planes that are told apart by their atoms alone count as equivalent.
+    Its point group is taken as the lattice's own (the holohedry). That is right for copper, silver, gold, silicon and Cu2O
+    (m-3m); for crystals of lower symmetry, planes that are told apart by their atoms alone count as equivalent.
     """
 
     name: str = "own"
@@ -66,7 +66,8 @@ class Lattice:
 
 
 #: Lattices by name. Sources of the lengths: Straumanis & Yu, Acta Cryst. A25 (1969) 676 (Cu, 0.3615 nm at 25 °C);
-#: Kirfel & Eichhorn, Acta Cryst. A46 (1990) 271 (Cu2O, 0.4270 nm). The layers of Cu2O are those of its copper, which lies face-centred.
+#: Kirfel & Eichhorn, Acta Cryst. A46 (1990) 271 (Cu2O, 0.4270 nm).
+#: The layers of Cu2O are those of its copper, which lies face-centred.
 PRESETS: dict[str, Lattice] = {
     "Cu": Lattice.cubic("Cu", 0.3615, "F"),
     "Cu2O": Lattice.cubic("Cu2O", 0.4270, "F"),
@@ -101,7 +102,11 @@ class Crystal:
         help="The prior of {hkl} falls as its interplanar distance to twice this power; 0: all alike.",
     )  # fmt: skip
     none_prior: float = quantity(
-        0.1, label="Prior of none", low=0.001, high=0.9, help="That a facet is none of these planes; any direction is as likely."
+        0.1,
+        label="Prior of none",
+        low=0.001,
+        high=0.9,
+        help="That a facet is none of these planes; any direction is as likely.",
     )
     orientation_std_deg: float = quantity(
         0.1, label="Orientation", unit="°", low=0, high=10,
@@ -120,16 +125,27 @@ class FindFacets:
     [n, row, col] (see `core.deviations`) with the names in `parts`.
 
     Gives what `metrology.facets.found.Found` is made of: ``labels`` [row, col] (0: none, i: facet i), ``planes`` [facet, 3]
-    (height in nm at the centre, slopes p and q), ``effects`` [map, facet, 3] of the deviations on them, ``scatter`` [facet, 3, 3], ``histogram`` [y, x] of the orientations, and ``info["facets"]``: area, rms, centre. Facet 0 is
-    the mean plane of the map.
+    (height in nm at the centre, slopes p and q), ``effects`` [map, facet, 3] of the deviations on them, ``scatter``
+    [facet, 3, 3], ``histogram`` [y, x] of the orientations, and ``info["facets"]``: area, rms, centre. Facet 0 is the mean
+    plane of the map.
     """
 
     pixel_size_nm: tuple[float, float] = quantity((1.0, 1.0), label="Pixel size (x, y)", unit="nm", low=1e-3, high=1e7)
     radius_px: int = quantity(
-        2, label="Radius of local planes", unit="px", low=1, high=32, help="Planes are fitted to squares of twice this and one pixels."
+        2,
+        label="Radius of local planes",
+        unit="px",
+        low=1,
+        high=32,
+        help="Planes are fitted to squares of twice this and one pixels.",
     )
     tolerance_deg: float = quantity(
-        5.0, label="Tolerance", unit="°", low=0.1, high=45, help="Local planes of one facet differ from its mean by at most this."
+        5.0,
+        label="Tolerance",
+        unit="°",
+        low=0.1,
+        high=45,
+        help="Local planes of one facet differ from its mean by at most this.",
     )
     least_area_px: int = quantity(150, label="Smallest area", unit="px", low=9, high=10_000_000)
     parts: tuple[tuple[str, str], ...] = ()  #: part of the budget and name of each map of deviations

@@ -1,7 +1,7 @@
 """Planes of a crystal: normals, families of equivalent planes, angles between them, heights of steps.
 
-With the cell's vectors as columns of A, the normal of (hkl) is ``B h`` with ``B = inv(A)'``, and the distance of neighbouring lattice
-planes ``1 / |B h|`` (International Tables for Crystallography, vol. B, 1.1).
+With the cell's vectors as columns of A, the normal of (hkl) is ``B h`` with ``B = inv(A)'``, and the distance of neighbouring
+lattice planes ``1 / |B h|`` (International Tables for Crystallography, vol. B, 1.1).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from eclips_app.core.errors import EclipsError
 from eclips_app.core.units import Quantity
 from eclips_app.metrology.facets.sphere import angle_deg
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating]
 Ints = NDArray[np.int64]
 
 _SAME = 1e-6  #: relative differences below are of rounding
@@ -118,8 +118,7 @@ def families(lattice: Lattice, largest_index: int) -> tuple[Family, ...]:
             continue
         found = family(lattice, (h, k, l))
         seen.update((int(a), int(b), int(c)) for a, b, c in found.members)
-        if np.abs(found.members).max() <= largest_index:
-            known[found.hkl] = found
+        known[found.hkl] = found
     return tuple(sorted(known.values(), key=lambda each: (-round(plane_distance_nm(lattice, each.hkl), 9), each.hkl)))
 
 
@@ -187,7 +186,9 @@ def checked_energies(lattice: Lattice, energies: tuple[SurfaceEnergy, ...]) -> d
     for each in energies:
         name = family(lattice, each.hkl).hkl
         if name in found:
-            raise EclipsError(f"the planes {each.hkl} are equivalent to others of the list", hint="Take one of them out.")
+            raise EclipsError(
+                f"the planes {each.hkl} are equivalent to others of the list", hint="Take one of them out."
+            )
         found[name] = each.energy
     if not found:
         raise EclipsError("no surface energy is given", hint="Add at least one.")

@@ -15,7 +15,7 @@ from eclips_app.core.units import Quantity
 from eclips_app.metrology.crystal_poles import Poles
 from eclips_app.metrology.facets.found import Direction
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating]
 
 _ROUNDS = 6
 _LEAST_STD = math.radians(0.01)
@@ -30,7 +30,7 @@ class Orientation:
     rotation : array [3, 3]
         From the crystal's frame to that of the reference plane.
     covariance : array [3, 3]
-        Of a further small rotation about x, y and z of the reference plane, in rad²; infinite about z where the azimuth is not told.
+        Of a further small rotation about x, y and z of the reference plane, in rad²; infinite about z where no azimuth is told.
         Widened by chi-square over the degrees of freedom where this is above 1.
     assigned : dict of facet to hkl
         The planes it was fitted to, each the likeliest.

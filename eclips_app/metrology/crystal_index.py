@@ -1,13 +1,13 @@
 """Which planes {hkl} facets may be: ranked candidates with probabilities, and the crystal's orientation.
 
-The reference facet is the top plane. A turn of the crystal about its normal is not known before; for each turn on a grid the chance
-of all facets' directions (slope and azimuth together) is
+The reference facet is the top plane. A turn of the crystal about its normal is not known before; for each turn on a grid the
+chance of all facets' directions (slope and azimuth together) is
 
     L(turn) = Prod_f [ Sum_poles weight N(direction_f - pole(turn); C_f + s^2) + none / (2 pi) ],
 
-with the facet's covariance C_f, the uncertainty s of the orientation, and a flat density for "none of these". The chance of {hkl}
-at a facet is the share of its terms, averaged over the turns (Bayes' rule): the other facets tell the turn, and where they do not,
-slope alone counts. With several possible top planes the same is averaged over them. No assignment is ever fixed.
+with the facet's covariance C_f, the uncertainty s of the orientation, and a flat density for "none of these". The chance of
+{hkl} at a facet is the share of its terms, averaged over the turns (Bayes' rule): the other facets tell the turn, and where they
+do not, slope alone counts. With several possible top planes the same is averaged over them. No assignment is ever fixed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from eclips_app.metrology.crystal_fit import Orientation, fit_orientation
 from eclips_app.metrology.crystal_poles import Poles, poles
 from eclips_app.metrology.facets.found import Direction
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating]
 
 _STEPS_DEG = (0.02, 0.5)  #: least and largest distance of the turns on the grid
 _MOST_TURNS = 6000
@@ -117,7 +117,9 @@ def index(directions: Mapping[int, Direction], crystal: Crystal) -> Indexed:
     return Indexed(
         tuple((trials[i][0].poles.top, float(chances[i])) for i in order),
         best.poles,
-        fit_orientation(directions, best.poles, best.likeliest, best.assigned(), crystal.orientation_std_deg, best.turn),
+        fit_orientation(
+            directions, best.poles, best.likeliest, best.assigned(), crystal.orientation_std_deg, best.turn
+        ),
         {number: best.candidates(row, np.asarray(shares[number])) for row, number in enumerate(directions)},
     )
 
@@ -217,7 +219,9 @@ class _Trial:
         apart = math.degrees(math.remainder(measured - math.atan2(y, x), 2 * math.pi))
         steep = min(tilt, float(tilts[best])) > math.radians(1.0)
         value = float(chi2[best])
-        return Candidate(hkl, share, math.degrees(tilts[best]), k, apart if steep else math.nan, value, 2, k_sigma(value))
+        return Candidate(
+            hkl, share, math.degrees(tilts[best]), k, apart if steep else math.nan, value, 2, k_sigma(value)
+        )
 
 
 def k_sigma(chi2: float) -> float:
@@ -233,7 +237,7 @@ def _grid(facets: tuple[Direction, ...], crystal: Crystal, turns: int) -> Floats
         for facet in facets if facet.normal[2] < 0.996
     ]  # fmt: skip
     step = np.clip(math.degrees(min(spread, default=1.0)) / 2, *_STEPS_DEG)
-    count = min(int(math.ceil(360.0 / turns / step)), _MOST_TURNS)
+    count = min(math.ceil(360.0 / turns / step), _MOST_TURNS)
     return np.arange(count) * (2 * math.pi / turns / count)
 
 
@@ -264,13 +268,15 @@ def _log_density(facet: Direction, crystal: Crystal, found: Poles, turns: Floats
     """Give the logarithm of the Gaussian density [turn, pole] of the facet's direction about each pole."""
     off, covariance = _off(facet, crystal, found.normals, turns, turn_std)
     inverse = np.linalg.inv(covariance)
-    chi2 = inverse[0, 0] * off[..., 0] ** 2 + 2 * inverse[0, 1] * off[..., 0] * off[..., 1] + inverse[1, 1] * off[..., 1] ** 2
+    chi2 = (
+        inverse[0, 0] * off[..., 0] ** 2
+        + 2 * inverse[0, 1] * off[..., 0] * off[..., 1]
+        + inverse[1, 1] * off[..., 1] ** 2
+    )
     return np.asarray(-0.5 * chi2 - math.log(2 * math.pi) - 0.5 * math.log(np.linalg.det(covariance)))
 
 
-def _off(
-    facet: Direction, crystal: Crystal, normals: Floats, turns: Floats, turn_std: float
-) -> tuple[Floats, Floats]:
+def _off(facet: Direction, crystal: Crystal, normals: Floats, turns: Floats, turn_std: float) -> tuple[Floats, Floats]:
     """Give how far poles [pole, 3] are from the facet [turn, pole, 2] (slope, azimuth; rad), and the covariance [2, 2]."""
     theta, phi = math.acos(min(1.0, float(facet.normal[2]))), math.atan2(facet.normal[1], facet.normal[0])
     back = phi - turns  # turning the facet back is turning the crystal on
@@ -287,7 +293,7 @@ def _off(
 
 
 def _floor(crystal: Crystal) -> float:
-    """Give the variance of the orientation in rad²; a thousandth of a degree where none is stated, so that nothing divides by zero."""
+    """Give the variance of the orientation in rad², at least that of a thousandth of a degree."""
     return math.radians(max(crystal.orientation_std_deg, 1e-3)) ** 2
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from eclips_app.core.crystal import Crystal, Hkl, Lattice
 from eclips_app.metrology.crystal import cell, families, plane_distance_nm, plane_normals, symmetries
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating]
 
 _LEAST_Z = 1e-3  #: poles nearer to the horizontal are not seen from above
 

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from eclips_app.core.context import Context
 from eclips_app.core.crystal import Wulff
+from eclips_app.core.errors import EclipsError
 from eclips_app.core.steps import Arrays, StepResult
 from eclips_app.metrology.crystal import cell, checked_energies, family, symmetries
 from eclips_app.metrology.facets.sphere import angle_deg
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating]
 
 _SAME = 1e-5  #: of the shape's size
 
@@ -24,9 +25,12 @@ def wulff_step(inputs: Arrays, params: Wulff, context: Context) -> StepResult:
     Raises
     ------
     EclipsError
-        If the energies are of equivalent planes, or none is given.
+        If the energies are of equivalent planes, none is given, or the planes enclose no body.
     """
     energies = checked_energies(params.lattice, params.energies)
+    directions = np.concatenate([family(params.lattice, hkl).normals for hkl in energies])
+    if np.linalg.matrix_rank(directions, tol=1e-6) < 3:  # each with its opposite: no more is needed
+        raise EclipsError("these planes enclose no body", hint="Add planes that close it.")
     context.progress(0.1, "Wulff construction")
     shape = _shape(params, energies)
     context.check()

@@ -60,7 +60,9 @@ def request(source: Run | HeightMap, params: FindFacets) -> tuple[FindFacets, In
     return map_request(params, source.height, source.pixel_size_nm)
 
 
-def make_facet_set(source: Run | HeightMap, params: FindFacets, result: StepResult, before: FacetSet | None) -> FacetSet:
+def make_facet_set(
+    source: Run | HeightMap, params: FindFacets, result: StepResult, before: FacetSet | None
+) -> FacetSet:
     """Make the item; it takes the place of an earlier one of the same source."""
     for array in result.arrays.values():
         array.setflags(write=False)

@@ -1,7 +1,7 @@
 """What is read from found facets: slopes, azimuths, angles between them and step heights, each with its budget.
 
-A reading follows the planes' slopes. Its effect of each map of deviations is a difference quotient over all planes that it is made
-of, moved together: what is wrong with the whole map alike (a tilt, say) cancels in the angle between two facets.
+A reading follows the planes' slopes. Its effect of each map of deviations is a difference quotient over all planes that it is
+made of, moved together: what is wrong with the whole map alike (a tilt, say) cancels in the angle between two facets.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from eclips_app.core.units import Quantity
 from eclips_app.metrology.deviations import Budget, Deviations
 from eclips_app.metrology.facets import sphere
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating]
 
 IMAGE_PLANE = -1  #: as a reference: the plane of the image
 MEAN_PLANE = 0  #: as a reference: the plane of least squares of the whole map
@@ -135,7 +135,9 @@ class Found:
         scale = float(self._normal(reference)[2])
         value = scale * (rows[1] @ self.planes[other] - rows[0] @ self.planes[one])
         common = scale * (self.effects[:, other] @ rows[1] - self.effects[:, one] @ rows[0])
-        own = [scale * sign * (self.scatter[n].T @ row) for n, row, sign in ((one, rows[0], -1.0), (other, rows[1], 1.0))]
+        own = [
+            scale * sign * (self.scatter[n].T @ row) for n, row, sign in ((one, rows[0], -1.0), (other, rows[1], 1.0))
+        ]
         effects = np.concatenate([common, *own])
         return self._reading(float(value), "nm", effects, [one, other])
 
@@ -164,7 +166,9 @@ class Found:
             if not IMAGE_PLANE <= number < len(self.planes):
                 raise EclipsError(f"there is no facet {number}", hint=f"There are {len(self)}.")
         slopes = self._slopes(numbers)
-        common = np.stack([0.0 * self.effects[:, 0, 1:] if n == IMAGE_PLANE else self.effects[:, n, 1:] for n in numbers], axis=1)
+        common = np.stack(
+            [0.0 * self.effects[:, 0, 1:] if n == IMAGE_PLANE else self.effects[:, n, 1:] for n in numbers], axis=1
+        )
         own = np.zeros((3 * len(numbers), len(numbers), 2))
         for i, number in enumerate(numbers):
             if number != IMAGE_PLANE:
@@ -185,7 +189,9 @@ class Found:
         parts = (*self.parts, *(("scatter", f"facet {n}") for n in numbers for _ in range(3)))
         lengths = np.zeros(len(parts))
         none = np.empty((len(parts), 0, 0))
-        budget = Deviations(none, parts, self.pixel_size_nm[0], lengths, self.not_stated).budget(effects)
+        budget = Deviations(none, parts, self.pixel_size_nm[0], lengths, self.not_stated).budget(
+            effects.astype(np.float64)
+        )
         return Reading(Quantity(value, unit, budget.std), budget)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating]
 
 _LEAST = 0.5  #: part of the square that must be measured
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating]
 Bools = NDArray[np.bool_]
 
 _ROUNDS = 8
@@ -121,7 +121,11 @@ def _correlated_pixels(left: Floats, rows: NDArray[np.intp], columns: NDArray[np
         return 1.0
     counted = pairs > 0.5
     correlation = np.where(counted, square / np.maximum(pairs, 1.0), 0.0) / (square[0, 0] / pairs[0, 0])
-    lag = np.hypot(*np.meshgrid(*(np.minimum(np.arange(n), n - np.arange(n)) for n in size), indexing="ij")).round().astype(int)
+    lag = (
+        np.hypot(*np.meshgrid(*(np.minimum(np.arange(n), n - np.arange(n)) for n in size), indexing="ij"))
+        .round()
+        .astype(int)
+    )
     rings = np.bincount(lag[counted], correlation[counted]) / np.maximum(np.bincount(lag[counted]), 1)
     below = np.flatnonzero(rings <= 0)
     end = int(below[0]) if len(below) else len(rings)

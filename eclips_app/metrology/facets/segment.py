@@ -9,7 +9,7 @@ from scipy import ndimage
 from eclips_app.core.context import Context
 from eclips_app.metrology.facets import sphere
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating]
 Labels = NDArray[np.int16]
 
 _SHIFTS = 12  #: of a cluster's mean until it stays
@@ -21,9 +21,9 @@ _APART = 1.5  #: tolerances that the means of two clusters are apart at least
 def segment(normals: Floats, weights: Floats, tolerance_deg: float, least_px: int, context: Context) -> Labels:
     """Label plane regions by the normals around each pixel.
 
-    The densest direction that is left becomes a cluster, until none holds `least_px`; each pixel goes to the nearest cluster within
-    the tolerance, and each connected piece of a cluster of at least `least_px` is a region. Squares of local planes that lie
-    across an edge belong to no cluster or to a small piece: regions end before their edge.
+    The densest direction that is left becomes a cluster, until none holds `least_px`; each pixel goes to the nearest cluster
+    within the tolerance, and each connected piece of a cluster of at least `least_px` is a region. Squares of local planes that
+    lie across an edge belong to no cluster or to a small piece: regions end before their edge.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def _nearest(directions: Floats, means: Floats, tolerance_deg: float) -> NDArray
 
 
 def by_size(found: NDArray[np.integer], areas_px: list[int]) -> Labels:
-    """Number regions from large to small; `areas_px` are those of the regions 1, 2, …"""
+    """Give regions new numbers, from large to small; `areas_px` are those of the regions 1, 2 and so on."""
     order = np.argsort(-np.array(areas_px, int), kind="stable")[:_MOST_FACETS]
     number = np.zeros(len(areas_px) + 1, np.int16)
     number[order + 1] = np.arange(1, len(order) + 1)

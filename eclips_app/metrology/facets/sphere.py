@@ -1,7 +1,7 @@
 """Directions on the upper hemisphere and where they lie on Lambert's equal-area disc.
 
 A direction is a unit normal (x right, y up, z to the detector). The disc has radius 1; its middle is +z, its rim the horizontal:
-``r = sqrt(2) sin(theta / 2)`` (Lambert 1772; Snyder, USGS Prof. Paper 1395, p. 182). Equal areas of the disc are equal solid angles.
+``r = sqrt(2) sin(theta / 2)`` (Snyder, USGS Prof. Paper 1395 (1987) 182). Equal areas of the disc are equal solid angles.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating]
 
 BINS = 181  #: along the diameter of the disc
 
@@ -61,4 +61,4 @@ def histogram(normals: Floats, weights: Floats, smoothing_deg: float) -> Floats:
 
 def angle_deg(a: Floats, b: Floats) -> Floats:
     """Give the angles in degrees between unit vectors [..., 3]; exact for small ones too."""
-    return np.degrees(2 * np.arctan2(np.linalg.norm(a - b, axis=-1), np.linalg.norm(a + b, axis=-1)))
+    return np.asarray(np.degrees(2 * np.arctan2(np.linalg.norm(a - b, axis=-1), np.linalg.norm(a + b, axis=-1))))

@@ -11,7 +11,7 @@ from scipy import ndimage
 from eclips_app.core.context import Context
 from eclips_app.metrology.facets.segment import Labels, by_size
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating]
 Bools = NDArray[np.bool_]
 
 _BEND = 0.1  #: a plane of edge L may be bent by this part of L times the tangent of the tolerance
@@ -49,7 +49,12 @@ def split(
 
 
 def _parts(
-    height: Floats, region: Bools, scatter: Floats, pixel_size_nm: tuple[float, float], tolerance_deg: float, least_px: int
+    height: Floats,
+    region: Bools,
+    scatter: Floats,
+    pixel_size_nm: tuple[float, float],
+    tolerance_deg: float,
+    least_px: int,
 ) -> list[Bools]:
     limit = _limit(region, scatter, pixel_size_nm, tolerance_deg)
     rows, columns = np.nonzero(region)
@@ -96,4 +101,4 @@ def _near_best(points: Floats, z: Floats, left: Bools, limit: float, rng: np.ran
     near = left & (np.abs(z - points @ best) < limit)
     better = np.linalg.lstsq(points[near], z[near], rcond=None)[0]
     found = left & (np.abs(z - points @ better) < limit)
-    return found if found.sum() > near.sum() else near
+    return np.asarray(found if found.sum() > near.sum() else near)

@@ -18,8 +18,10 @@ from eclips_app.metrology.facets.planes import Plane, fit_plane, inner_part
 from eclips_app.metrology.facets.segment import Labels, segment
 from eclips_app.metrology.facets.split import split
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating]
 
+_EDGE = 4.0  #: times the median rms about local planes: more is an edge
+_LEAST_EDGE = 0.05  #: of the pixel size: the same on surfaces without noise
 _NEAR = 4.0  #: scatters from a plane within which a pixel at its border belongs to it
 _LEAST_NEAR = 0.02  #: of the pixel size: the same for planes without scatter
 
@@ -38,7 +40,10 @@ def find_step(inputs: Arrays, params: FindFacets, context: Context) -> StepResul
     normals = sphere.normals_of(local.p, local.q)
     weights = np.where(np.isfinite(local.p), np.sqrt(1 + local.p**2 + local.q**2), 0.0)
     context.progress(0.3, "Segmentation")
-    regions = segment(normals, weights, params.tolerance_deg, params.least_area_px, context)
+    planar = _planar(local.rms_nm, params.pixel_size_nm)
+    regions = segment(
+        np.where(planar[..., None], normals, np.nan), weights, params.tolerance_deg, params.least_area_px, context
+    )
     labels = split(
         height, regions, local.rms_nm, params.pixel_size_nm, params.tolerance_deg, params.least_area_px, context
     )
@@ -72,6 +77,12 @@ def _checked(inputs: Arrays, params: FindFacets) -> tuple[Floats, NDArray[np.flo
     if len(deviations) != len(params.parts):
         raise EclipsError(f"{len(params.parts)} parts are named for {len(deviations)} maps of deviations")
     return height, deviations
+
+
+def _planar(rms_nm: Floats, pixel_size_nm: tuple[float, float]) -> NDArray[np.bool_]:
+    """Tell where the surface is plane around a pixel: not across edges, where the rms is well above the usual."""
+    usual = float(np.median(rms_nm[np.isfinite(rms_nm)]))
+    return np.asarray(rms_nm <= max(_EDGE * usual, _LEAST_EDGE * pixel_size_nm[0]))
 
 
 def _fit(
