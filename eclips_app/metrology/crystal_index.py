@@ -34,7 +34,8 @@ _STEPS_DEG = (0.02, 0.5)  #: least and largest distance of the turns on the grid
 _MOST_TURNS = 6000
 _KNOWN_TURN = 0.35  #: rad in the phase of the turn: a wider spread tells no azimuth
 _TOP_INDEX = 2  #: largest index of the top planes that are searched
-_CHUNK = 1 << 21
+_REACH = 9.0  #: standard deviations beyond which a pole's density is nothing
+_CHUNK = 1 << 18  #: numbers worked on at a time
 
 
 @dataclass(frozen=True)
@@ -183,7 +184,7 @@ class _Trial:
         at = np.array([self.likeliest])
         found: list[int | None] = []
         for facet in self.directions:
-            terms = self.poles.weights * np.exp(_log_density(facet, self.crystal, self.poles, at, 0.0)[0])
+            terms = self.poles.weights * np.exp(_log_density(facet, self.crystal, self.poles.normals, at, 0.0)[0])
             best = int(terms.argmax())
             found.append(best if terms[best] > self.crystal.none_prior / (2 * math.pi) else None)
         return found
@@ -252,21 +253,28 @@ def _log_prior(turns: Floats, crystal: Crystal, alike: int) -> Floats:
 
 def _terms(facet: Direction, crystal: Crystal, found: Poles, turns: Floats) -> Floats:
     """Give prior times density of each family [turn, family], in 1/sr."""
-    width = float(turns[1] - turns[0]) if len(turns) > 1 else 0.0
-    terms = np.empty((len(turns), len(found.names)))
-    starts = np.searchsorted(found.number, np.arange(len(found.names)))
-    chunk = max(1, _CHUNK // len(found.normals))
-    for first in range(0, len(turns), chunk):
+    width = float(turns[1] - turns[0]) / math.sqrt(12) if len(turns) > 1 else 0.0
+    terms = np.zeros((len(turns), len(found.names)))
+    near = np.flatnonzero(_within_reach(facet, crystal, found, width))
+    chunk = max(1, _CHUNK // max(len(near), 1))
+    for first in range(0, len(turns) if len(near) else 0, chunk):
         part = slice(first, first + chunk)
-        density = np.exp(_log_density(facet, crystal, found, turns[part], width / math.sqrt(12))) * found.weights
-        terms[part] = np.add.reduceat(density, np.minimum(starts, density.shape[1] - 1), axis=1)
-    terms[:, np.bincount(found.number, minlength=len(found.names)) == 0] = 0.0
+        density = np.exp(_log_density(facet, crystal, found.normals[near], turns[part], width)) * found.weights[near]
+        for number in np.unique(found.number[near]):
+            terms[part, number] = density[:, found.number[near] == number].sum(axis=1)
     return terms
 
 
-def _log_density(facet: Direction, crystal: Crystal, found: Poles, turns: Floats, turn_std: float) -> Floats:
+def _within_reach(facet: Direction, crystal: Crystal, found: Poles, turn_std: float) -> NDArray[np.bool_]:
+    """Tell which poles can come within some standard deviations at any turn: their tilt is near the facet's."""
+    largest = float(np.linalg.eigvalsh(facet.covariance).max()) + _floor(crystal) + turn_std**2
+    tilts = np.arccos(np.clip(found.normals[:, 2], -1, 1))
+    return np.abs(tilts - math.acos(min(1.0, float(facet.normal[2])))) < _REACH * math.sqrt(largest)
+
+
+def _log_density(facet: Direction, crystal: Crystal, normals: Floats, turns: Floats, turn_std: float) -> Floats:
     """Give the logarithm of the Gaussian density [turn, pole] of the facet's direction about each pole."""
-    off, covariance = _off(facet, crystal, found.normals, turns, turn_std)
+    off, covariance = _off(facet, crystal, normals, turns, turn_std)
     inverse = np.linalg.inv(covariance)
     chi2 = (
         inverse[0, 0] * off[..., 0] ** 2

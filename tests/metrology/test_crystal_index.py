@@ -68,7 +68,9 @@ def octagon(azimuth_deg: float, std_deg: float, seed: int) -> dict[int, Directio
     sides = [(45.0, 0.0), (54.7356, 45.0)]
     return {
         2 + 2 * turn + kind: direction(
-            tilt + rng.normal(0, std_deg), azimuth_deg + at + 90 * turn + rng.normal(0, std_deg) / math.sin(math.radians(tilt)), std_deg
+            tilt + rng.normal(0, std_deg),
+            azimuth_deg + at + 90 * turn + rng.normal(0, std_deg) / math.sin(math.radians(tilt)),
+            std_deg,
         )
         for turn in range(4) for kind, (tilt, at) in enumerate(sides)
     }  # fmt: skip
