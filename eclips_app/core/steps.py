@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from eclips_app.core.calibration import Calibrate, FindReference
 from eclips_app.core.context import Context
+from eclips_app.core.crystal import FindFacets, Wulff
 from eclips_app.core.detector import Detector
 from eclips_app.core.emission import Emission
 from eclips_app.core.report import DrawFigure, Report
@@ -369,6 +370,8 @@ _ALL = (
     Step("find-reference", 1, "eclips_app.engine.calibration.find:find_step", FindReference),
     Step("check-calibration", 1, "eclips_app.engine.calibration.check:check_step", CheckCalibration),
     Step("measure", 1, "eclips_app.metrology.measure:measure_step", Measure),
+    Step("find-facets", 1, "eclips_app.metrology.facets.step:find_step", FindFacets),
+    Step("wulff", 1, "eclips_app.metrology.wulff:wulff_step", Wulff),
     Step("save-project", 1, "eclips_app.io.project_file:save_step", SaveProject),
     Step("load-project", 1, "eclips_app.io.project_file:load_step", LoadProject),
     Step("export", 1, "eclips_app.io.export:export_step", Export),

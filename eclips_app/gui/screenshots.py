@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from eclips_app.gui.app import make_application, make_window
-from eclips_app.gui.flows import calibration, simulate, uncertainty
+from eclips_app.gui.flows import calibration, facets, simulate, uncertainty
 from eclips_app.gui.panels import PANELS
 from eclips_app.gui.panels.calibration.view import CalibrationPanel
 from eclips_app.gui.panels.check.view import CheckPanel
@@ -90,6 +90,11 @@ def main() -> int:
                     calibration.flow_of(session).add("indent")
                     wait_until(lambda: _is_settled(window), 60_000)
                     settle(200)
+                if key == "facets" and facets.flow_of(session).found is None:
+                    facets.flow_of(session).find()
+                    wait_until(lambda: not facets.flow_of(session).is_busy, 60_000)
+                    facets.flow_of(session).set_chosen((1, 2))
+                    settle(400)
                 if key == "uncertainty" and session.project.run is not None:
                     rows, columns = session.project.run.arrays["height"].shape
                     if uncertainty.flow_of(session).pixel is None:

@@ -16,6 +16,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from eclips_app.core.calibration import Observation, Parameter
+from eclips_app.core.crystal import Crystal
 from eclips_app.core.detector import Detector
 from eclips_app.core.emission import Emission
 from eclips_app.core.schema import choice
@@ -249,4 +250,47 @@ class Calibration:
     arrays: dict[str, NDArray[Any]]
 
 
-Item = SegmentSet | DetectorItem | Run | HeightMap | ProfileLine | Measurement | CalibrationPlan | Calibration
+@dataclass(frozen=True)
+class CrystalItem:
+    """The crystal that facets are compared with; a project has one."""
+
+    id: str
+    crystal: Crystal
+
+
+@dataclass(frozen=True, eq=False)
+class FacetSet:
+    """The facets of a reconstruction or height map. Arrays are read-only.
+
+    Attributes
+    ----------
+    source_id : str
+        Run or height map that they were found on.
+    params, info, arrays
+        Parameters as JSON, facts and arrays of the step (`core.crystal.FindFacets`).
+    reference : int
+        Facet that slopes and azimuths are told from; 0: mean plane of the map, -1: plane of the image.
+    """
+
+    id: str
+    name: str
+    created: str  #: ISO 8601, UTC
+    source_id: str
+    params: dict[str, Any]
+    arrays: dict[str, NDArray[Any]]
+    info: dict[str, Any]
+    reference: int = 0
+
+
+Item = (
+    SegmentSet
+    | DetectorItem
+    | Run
+    | HeightMap
+    | ProfileLine
+    | Measurement
+    | CalibrationPlan
+    | Calibration
+    | CrystalItem
+    | FacetSet
+)

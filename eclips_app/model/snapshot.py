@@ -1,7 +1,7 @@
 """The project as JSON and arrays by key: what is saved, sent to another process, and read back.
 
 Arrays keep their place in the keys: ``sets/<id>/quadrants/<k>``, ``sets/<id>/exclude``, ``runs/<id>/<name>``,
-``maps/<id>/height`` and ``calibrations/<id>/<name>``. In the JSON, ``{"$array": key}`` stands for them.
+``maps/<id>/height``, ``calibrations/<id>/<name>`` and ``facets/<id>/<name>``. In the JSON, ``{"$array": key}`` stands for them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from eclips_app.core.errors import EclipsError
 from eclips_app.model.items import (
     Calibration,
     CalibrationPlan,
+    CrystalItem,
     DetectorItem,
+    FacetSet,
     HeightMap,
     Item,
     Measurement,
@@ -45,6 +47,8 @@ _KINDS: dict[str, type[Item]] = {
     "measurement": Measurement,
     "calibration-plan": CalibrationPlan,
     "calibration": Calibration,
+    "crystal": CrystalItem,
+    "facets": FacetSet,
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
@@ -170,6 +174,8 @@ def _array_key(item: Item, path: tuple[str, ...]) -> str:
             place = ("maps", item.id, *path)
         case Calibration(), ("arrays", name):
             place = ("calibrations", item.id, name)
+        case FacetSet(), ("arrays", name):
+            place = ("facets", item.id, name)
         case _:
             raise TypeError(f"{type(item).__name__}.{'.'.join(path)} is an array that no key is known for")
     return "/".join(place)

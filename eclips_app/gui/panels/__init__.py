@@ -58,6 +58,12 @@ PANELS = (
         "",
         f"{_P}.levelling.view:LevelPanel",
         help="Planes, bows, lines and scars taken out",
+        "facets",
+        "Facets",
+        "facets",
+        "Ctrl+Shift+F",
+        f"{_P}.facets.view:FacetsPanel",
+        help="Plane facets, angles between them, crystal planes",
     ),
     PanelInfo("series", "Series", "series", "Ctrl+6", f"{_P}.series.view:SeriesPanel", help="Frames over time"),
     PanelInfo(

@@ -14,10 +14,22 @@ from eclips_app.gui.shell.palette import CommandPalette
 from eclips_app.gui.shell.status import StatusArea
 from eclips_app.gui.shell.steady import SteadyDocks
 
-_LAYOUT_VERSION = 3  #: another one with every panel that comes or goes
+_LAYOUT_VERSION = 4  #: another one with every panel that comes or goes
 _SIDE_PX = 325  #: width of the Reconstruct column
 _LOWER_PX = 165  #: height of the results, history and messages
-_MENUS = ("File", "Edit", "Images", "Calibration", "Reconstruct", "Profile", "Series", "Simulate", "View", "Help")
+_MENUS = (
+    "File",
+    "Edit",
+    "Images",
+    "Calibration",
+    "Reconstruct",
+    "Profile",
+    "Facets",
+    "Series",
+    "Simulate",
+    "View",
+    "Help",
+)
 _TOOL_BAR = (
     "images.open", "file.open", "file.save", "", "edit.undo", "edit.redo", "", "reconstruct.run", "", "file.export",
 )  # fmt: skip
