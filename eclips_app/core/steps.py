@@ -18,6 +18,7 @@ from eclips_app.core.calibration import Calibrate, FindReference
 from eclips_app.core.context import Context
 from eclips_app.core.detector import Detector
 from eclips_app.core.emission import Emission
+from eclips_app.core.measuring import Measure
 from eclips_app.core.schema import choice, quantity
 from eclips_app.core.specimen import Specimen as Specimen
 from eclips_app.core.tolerance import Tolerances
@@ -361,6 +362,7 @@ _ALL = (
     Step("calibrate", 1, "eclips_app.engine.calibration.step:calibrate_step", Calibrate, 10.0),
     Step("find-reference", 1, "eclips_app.engine.calibration.find:find_step", FindReference),
     Step("check-calibration", 1, "eclips_app.engine.calibration.check:check_step", CheckCalibration),
+    Step("measure", 1, "eclips_app.metrology.measure:measure_step", Measure),
     Step("save-project", 1, "eclips_app.io.project_file:save_step", SaveProject),
     Step("load-project", 1, "eclips_app.io.project_file:load_step", LoadProject),
     Step("export", 1, "eclips_app.io.export:export_step", Export),
