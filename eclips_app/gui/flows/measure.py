@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from eclips_app.commands import edits
 from eclips_app.commands.history import Edit
@@ -29,15 +28,14 @@ from eclips_app.gui.widgets.background import Background
 from eclips_app.model.items import HeightMap, Item, Measurement, ProfileLine, new_id
 from eclips_app.version import VERSION
 
-if TYPE_CHECKING:
-    from eclips_app.io.profile_files import LineProfiles
-
 _MAPS = (
     "Height maps (*.spm *.ibw *.gwy *.nid *.sxm *.jpk *.jpk-qi-image *.mi *.tif *.tiff *.x3p *.sdf *.sur *.plu *.al3d "
     "*.opd *.top *.xyz *.txt *.asc *.csv *.dat *.0* *.stp);;All files (*)"
 )
 _COLORS = ("#e6550d", "#1f8fd6", "#2ca02c", "#d62796", "#8c6bd1", "#b8860b", "#00999a", "#c0392b")
-EXPORTS = "Table, CSV (*.csv);;Workbook (*.xlsx);;Drawing at true scale, SVG (*.svg);;Drawing at true scale, DXF (*.dxf)"
+EXPORTS = (
+    "Table, CSV (*.csv);;Workbook (*.xlsx);;Drawing at true scale, SVG (*.svg);;Drawing at true scale, DXF (*.dxf)"
+)
 Point = tuple[float, float]
 Stretches = tuple[tuple[float, float], ...]
 
@@ -160,6 +158,11 @@ class MeasureFlow(QtCore.QObject):
                 changed[row.id] = replace(row, recipe={**row.recipe, "stretches_nm": new})
         self._session.do(Edit(f"Mark stretches of {line.name}", changed, merge_key))
 
+    def remove_stretch(self, line: ProfileLine, index: int) -> None:
+        """Take out a stretch, all with a negative index; what was measured on it keeps its own."""
+        kept = tuple(each for i, each in enumerate(line.stretches_nm) if index >= 0 and i != index)
+        self._session.do(edits.change(f"Remove stretches of {line.name}", line, stretches_nm=kept))
+
     def set_cursors(self, line_id: str, first_nm: float, second_nm: float) -> None:
         """Move both cursors of a line."""
         if self._cursors.get(line_id) != (first_nm, second_nm):
@@ -281,14 +284,11 @@ class MeasureFlow(QtCore.QObject):
 
     def write_profiles(self, path: Path) -> None:
         """Write the profiles of all visible lines; a failure is told and leaves no half file."""
-        from eclips_app.gui.flows.profile_export import profiles_to_write  # late: nothing else here writes
+        from eclips_app.gui.flows.profile_export import frozen, write_visible  # late: nothing else here writes
 
-        lines = profiles_to_write(self._session)
-        if not lines:
-            self._session.notify("There is no visible line with a profile.", "warning")
-            return
         facts = {"Program": f"ECLIPS {VERSION}", "Project": str(self._session.path or "not saved")}
-        self._background.run(partial(_written, path, lines, facts), self._tell_written)
+        project, sampling = frozen(self._session.project), profiles_of(self._session).sampling
+        self._background.run(partial(write_visible, project, sampling, path, facts), self._tell_written)
 
     def _tell_written(self, outcome: tuple[str, str]) -> None:
         self._session.notify(*outcome)
@@ -300,16 +300,6 @@ class MeasureFlow(QtCore.QObject):
     def has_images(self) -> bool:
         """Whether there is something to draw on."""
         return image_shape(self._session.project) is not None
-
-
-def _written(path: Path, lines: list[LineProfiles], facts: dict[str, str]) -> tuple[str, str]:
-    from eclips_app.io.profile_files import write_profiles  # late: not needed to start
-
-    try:
-        write_profiles(path, lines, facts)
-    except EclipsError as error:
-        return str(error), "error"
-    return f"Profiles written to {path}.", "good"
 
 
 def flow_of(session: Session) -> MeasureFlow:

@@ -37,7 +37,9 @@ class Profiles(QtCore.QObject):
         """Sample otherwise from now on, in this project and later ones."""
         if sampling != self.sampling:
             self.sampling = sampling
-            self._session.settings.set_text("profile/step_nm", "" if sampling.step_nm is None else repr(sampling.step_nm))
+            self._session.settings.set_text(
+                "profile/step_nm", "" if sampling.step_nm is None else repr(sampling.step_nm)
+            )
             self._session.settings.set_text("profile/method", sampling.method)
             self.sampling_changed.emit()
 
@@ -103,9 +105,7 @@ class Profiles(QtCore.QObject):
         known = self._known.get(line_id)
         if known is None or known[0] != key:
             return
-        whole = tuple(
-            replace(each, profile=profile, waits=False) if each.role == role else each for each in known[2]
-        )
+        whole = tuple(replace(each, profile=profile, waits=False) if each.role == role else each for each in known[2])
         self._known[line_id] = (key, known[1], whole)
         self.completed.emit()
 

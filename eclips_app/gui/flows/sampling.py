@@ -12,9 +12,9 @@ import numpy as np
 
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.units import Quantity
+from eclips_app.gui.widgets import shape_geometry as shapes
 from eclips_app.metrology.cursors import Influence, Slope, between, fit_slope, step_height
 from eclips_app.metrology.deviations import Budget, Deviations
-from eclips_app.gui.widgets import shape_geometry as shapes
 from eclips_app.metrology.path import sample_map_shape, sample_shape
 from eclips_app.metrology.profile import Method, Profile
 from eclips_app.model.items import HeightMap, ProfileLine, Run, SegmentSet

@@ -82,6 +82,7 @@ class LinePane(ImagePane):
 
     def set_tool(self, tool: str, kind: str = "line") -> None:
         """Choose what a drag does; `kind` is that of the shapes to draw."""
+        kind = kind if tool == "draw" else self.kind
         if (tool, kind) != (self.tool, self.kind):
             self._end_draft()
             self.tool, self.kind = tool, kind
@@ -94,9 +95,7 @@ class LinePane(ImagePane):
         self.lines, self.selected_id = tuple(lines), selected_id
         self.viewport().update()
 
-    def set_marks(
-        self, marks: Sequence[tuple[Point, str]], stretches: Sequence[tuple[list[Point], str]] = ()
-    ) -> None:
+    def set_marks(self, marks: Sequence[tuple[Point, str]], stretches: Sequence[tuple[list[Point], str]] = ()) -> None:
         """Show the places of the plot's cursors, (point, colour), and of its stretches, (points along it, colour)."""
         self._marks, self._stretches = list(marks), list(stretches)
         self.viewport().update()
@@ -358,7 +357,7 @@ class LinePane(ImagePane):
             if chosen and self.editable and (width := self._width_handle(line)):
                 painter.drawRect(square(width, 4.0))
         for points, color in self._stretches:
-            painter.setPen(QtGui.QPen(QtGui.QColor(color), 4, cap=Qt.PenCapStyle.FlatCap))
+            painter.setPen(QtGui.QPen(QtGui.QColor(color), 4, c=Qt.PenCapStyle.FlatCap))
             painter.drawPolyline(to_screen.map(QtGui.QPolygonF([QtCore.QPointF(*p) for p in points])))
         for point, color in self._marks:
             painter.setPen(QtGui.QPen(QtGui.QColor("black"), 1))
@@ -391,7 +390,8 @@ class LinePane(ImagePane):
     # Coordinates
 
     def _transform(self) -> QtGui.QTransform:
-        self.box.updateMatrix()
+        if self.box._matrixNeedsUpdate:  # each update has the whole scene painted once more
+            self.box.updateMatrix()
         found: QtGui.QTransform = self.box.childGroup.sceneTransform() * self.viewportTransform()
         return found
 

@@ -5,6 +5,7 @@ A shape is a kind and its points (see `core.shapes`); every function that change
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -49,7 +50,7 @@ def bands(kind: str, points: Sequence[Point], width_px: float) -> list[list[Poin
         reach = [radius + width_px / 2, max(radius - width_px / 2, 0.0)]
         toward = geometry.angle_deg(points[0], points[1])
         return [outline(kind, (points[0], geometry.polar(points[0], length, toward))) for length in reach]
-    pairs = zip(points, points[1:], strict=False)
+    pairs = itertools.pairwise(points)
     return [geometry.strip_corners(start, end, width_px) for start, end in pairs]
 
 
@@ -60,14 +61,14 @@ def length_px(kind: str, points: Sequence[Point]) -> float:
     if kind == "circle":
         return 2 * math.pi * math.dist(*points)
     corners = outline(kind, points)
-    return sum(math.dist(one, other) for one, other in zip(corners, corners[1:], strict=False))
+    return sum(math.dist(one, other) for one, other in itertools.pairwise(corners))
 
 
 def dense(kind: str, points: Sequence[Point], step_px: float = 0.5) -> NDArray[np.float64]:
     """Give points [n, 2] along the outline, so close that they can be laid over a surface."""
     corners = np.array(outline(kind, points))
     parts = []
-    for start, end in zip(corners, corners[1:], strict=False):
+    for start, end in itertools.pairwise(corners):
         steps = max(1, round(math.dist(start, end) / step_px))
         parts.append(start + (end - start) * (np.arange(steps) / steps)[:, None])
     return np.concatenate([*parts, corners[-1:]])
@@ -76,7 +77,7 @@ def dense(kind: str, points: Sequence[Point], step_px: float = 0.5) -> NDArray[n
 def distance_to(kind: str, points: Sequence[Point], point: Point) -> float:
     """Give the distance of a point from the outline."""
     corners = outline(kind, points)
-    return min(geometry.distance_to_line(point, a, b) for a, b in zip(corners, corners[1:], strict=False))
+    return min(geometry.distance_to_line(point, a, b) for a, b in itertools.pairwise(corners))
 
 
 def width_from(kind: str, points: Sequence[Point], point: Point) -> float:
@@ -187,7 +188,7 @@ def is_possible(kind: str, points: Sequence[Point]) -> bool:
 def with_corner(kind: str, points: Points, point: Point) -> Points:
     """Put a new corner into the side that is nearest to a point."""
     corners = outline(kind, points)
-    sides = list(zip(corners, corners[1:], strict=False))
+    sides = list(itertools.pairwise(corners))
     nearest = min(range(len(sides)), key=lambda i: geometry.distance_to_line(point, *sides[i]))
     return (*points[: nearest + 1], point, *points[nearest + 1 :])
 

@@ -44,7 +44,7 @@ class Readings(QtWidgets.QWidget):
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(8, 6, 8, 6)
         layout.addLayout(row)
-        layout.addWidget(self.table)
+        layout.addWidget(self.table, 1)
 
     def show_readings(self, cursors_nm: tuple[float, float], readings: Sequence[CursorReading]) -> None:
         """Show the cursors and what they read."""
