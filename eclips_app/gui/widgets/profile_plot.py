@@ -29,7 +29,7 @@ class Curve:
     profile: Profile
     color: str
     dash: str = "solid"
-    is_main: bool = False
+    is_main: bool = False  #: drawn thicker
     band_nm: NDArray[np.float64] | None = None
 
 
@@ -195,7 +195,7 @@ class ProfilePlot(pg.PlotWidget):
             cursor.setPen(pg.mkPen(ink, width=1.5))
             cursor.setHoverPen(pg.mkPen(ink, width=3))
             cursor.label.setColor(ink)
-        self._fit.setPen(pg.mkPen(colors.text, width=1.5, style=Qt.PenStyle.DashLine))
+        self._fit.setPen(pg.mkPen(colors.text, width=1, style=Qt.PenStyle.DashLine))
 
 
 class _Band(pg.GraphicsObject):

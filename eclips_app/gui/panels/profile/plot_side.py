@@ -113,7 +113,7 @@ class PlotSide(QtWidgets.QWidget):
         return [
             Curve(
                 f"{line.id}/{each.role}", each.name, each.profile, line.color, _DASHES[each.role],
-                each.role == "A" and selected, self.band.half_nm(each) if selected else None,
+                each.role == "A" and selected and not each.waits, self.band.half_nm(each) if selected else None,
             )
             for each in self.profiles.of(line, selected)
         ]  # fmt: skip
