@@ -12,8 +12,18 @@ from typing import Any
 
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.measuring_options import (
+    AreaRoughness,
+    Bearing,
+    CriticalDimension,
+    Edge,
+    Features,
+    HistogramStep,
     NoOptions,
+    Pitch,
+    ProfileRoughness,
+    Spectrum,
     StandardStep,
+    Volume,
 )
 from eclips_app.core.schema import choice, load, quantity
 from eclips_app.core.shapes import Point, Shape
@@ -137,6 +147,16 @@ _ALL = (
         "away from the edges. Positive: a ridge.",
     ),
     Kind(
+        "step-histogram", "Step height by the histogram", "Steps and edges", "area", _M + "measure_volumes:histogram_step",
+        shapes=(0, 1), options=HistogramStep, plots=("histogram",),
+        help="The difference of the two levels of an area, each the mean around a peak of the heights' histogram.",
+    ),
+    Kind(
+        "edge", "Edge position and width", "Steps and edges", "profile", _M + "measure_widths:edge", stretches=(0, 1),
+        stretch_words="the edge with a level on both sides; none: the whole profile", options=Edge,
+        help="An edge between two parallel levels is fitted: where it is at half its height, and its width from 10 to 90 %.",
+    ),
+    Kind(
         "slope", "Slope", "Angles", "profile", _M + "measure_steps:slope", stretches=(0, 1),
         stretch_words="the slope; none: the whole profile",
         help="Angle of the line of least squares; positive where the profile rises.",
@@ -153,6 +173,55 @@ _ALL = (
     Kind(
         "plane-angle", "Angle between two planes", "Angles", "area", _M + "measure_planes:plane_angle", shapes=(2, 2),
         help="Angle between the normals of the planes of least squares of two areas, and the second's level above the first.",
+    ),
+    Kind(
+        "pitch", "Pitch", "Dimensions", "profile", _M + "measure_widths:pitch", stretches=(0, 1),
+        stretch_words="the grating; none: the whole profile", options=Pitch, standard="after ISO 11952",
+        help="Mean period along the profile: by the centres of gravity of the ridges, by Fourier, and by autocorrelation.",
+    ),
+    Kind(
+        "cd", "Critical dimensions", "Dimensions", "profile", _M + "measure_widths:critical_dimension", stretches=(0, 1),
+        stretch_words="one line or trench with the surface on both sides; none: the whole profile", options=CriticalDimension,
+        help="Width of a ridge or trench at half its height, at its top and bottom, and the angles of its sidewalls.",
+    ),
+    Kind(
+        "volume", "Volume", "Volume and area", "area", _M + "measure_volumes:volume", shapes=(0, 1), options=Volume,
+        help="Volume above and below the plane through the area's rim, a level, or the lowest point.",
+    ),
+    Kind(
+        "area", "Area", "Volume and area", "area", _M + "measure_volumes:area", shapes=(0, 1),
+        standard="ISO 25178-2:2021, D.3", help="Projected area, and the area of the surface itself.",
+    ),
+    Kind(
+        "roughness-area", "Areal roughness", "Roughness", "area", _M + "measure_roughness:area", shapes=(0, 1),
+        options=AreaRoughness, standard="ISO 25178-2:2021, ISO 16610", plots=("bearing",),
+        help="Height, spatial, hybrid, functional and volume parameters of the scale-limited surface.",
+    ),
+    Kind(
+        "features", "Hills and dales", "Roughness", "area", _M + "measure_roughness:features", shapes=(0, 1),
+        options=Features, standard="ISO 25178-2:2021, 5", plots=("hills", "dales"),
+        help="Peaks and pits that stand out by a part of Sz (watershed and Wolf pruning): heights, density, curvature.",
+    ),
+    Kind(
+        "bearing", "Bearing curve", "Roughness", "area", _M + "measure_roughness:bearing", shapes=(0, 1), options=Bearing,
+        standard="ISO 25178-2:2021, 4.5", plots=("bearing",),
+        help="Part of the surface above a height, height of a part, and the core of the curve.",
+    ),
+    Kind(
+        "roughness-profile", "Profile roughness", "Roughness", "profile", _M + "measure_roughness:profile",
+        stretches=(0, 1), stretch_words="what is evaluated; none: the whole profile", options=ProfileRoughness,
+        standard="ISO 21920-2:2021, ISO 16610", plots=("roughness", "waviness", "bearing"),
+        help="P, R and W parameters of the profile.",
+    ),
+    Kind(
+        "spectrum-profile", "Spectrum of a profile", "Spectrum", "profile", _M + "measure_spectra:profile",
+        options=Spectrum, plots=("psd", "autocorrelation"),
+        help="Power spectral density in nm³ over the wavenumber in rad/nm, and autocorrelation.",
+    ),
+    Kind(
+        "spectrum-area", "Spectrum of an area", "Spectrum", "area", _M + "measure_spectra:area", shapes=(0, 1),
+        options=Spectrum, plots=("psd", "log10 psd", "autocorrelation"),
+        help="Power spectral density in nm⁴, averaged over directions, and autocorrelation.",
     ),
 )  # fmt: skip
 KINDS: dict[str, Kind] = {kind.key: kind for kind in _ALL}

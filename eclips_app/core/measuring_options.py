@@ -99,6 +99,12 @@ class AreaRoughness:
     acf_level: float = quantity(0.2, label="Autocorrelation falls to", low=0.05, high=0.95)
     p_percent: float = quantity(10.0, label="Volumes: peaks above", unit="%", low=0.1, high=49.0)
     q_percent: float = quantity(80.0, label="Volumes: valleys below", unit="%", low=51.0, high=99.9)
+
+
+@dataclass(frozen=True)
+class Features(AreaRoughness):
+    """Of the significant hills and dales of an area."""
+
     pruning_percent: float = quantity(5.0, label="Wolf pruning", unit="% of Sz", low=0.1, high=50.0)
 
 

@@ -62,7 +62,9 @@ def fit_plane(patch: Patch) -> Plane:
     variance = square / max(len(z) - 3, 1) * _together(patch, residual)
     units = np.array([1.0, scale, scale])
     covariance = (variance * np.linalg.inv(normal) / np.outer(units, units)).astype(np.float64)
-    return Plane(float(found[0]), found[1:] / scale, middle, covariance, math.sqrt(square / len(z)))
+    return Plane(
+        float(found[0]), np.asarray(found[1:] / scale, dtype=np.float64), middle, covariance, math.sqrt(square / len(z))
+    )
 
 
 def plane(patches: Sequence[Patch], stretches: Sequence[Stretch], options: NoOptions) -> Reading:
