@@ -192,6 +192,7 @@ class Measurement:
     recipe: dict[str, Any] = field(default_factory=dict)  #: `core.measuring.Recipe` as JSON; empty: read from cursors
     more_line_ids: tuple[str, ...] = ()  #: further shapes, for what is measured between several
     problem: str = ""  #: why there are no values
+    notes: tuple[str, ...] = ()  #: what the measurement says beside its values
     seen: str = ""  #: source and shapes as they were when it was measured (`model.measurements.measured_print`)
 
 

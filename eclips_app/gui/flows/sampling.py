@@ -18,6 +18,7 @@ from eclips_app.metrology.deviations import Budget, Deviations
 from eclips_app.metrology.path import sample_map_shape, sample_shape
 from eclips_app.metrology.profile import Method, Profile
 from eclips_app.model.items import HeightMap, ProfileLine, Run, SegmentSet
+from eclips_app.model.measurements import image_pixel_size_nm
 from eclips_app.model.project import Project
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Sampling:
 
 
 _AUTOMATIC = Sampling()
+pixel_size_nm = image_pixel_size_nm
 
 
 @dataclass(frozen=True)
@@ -115,13 +117,6 @@ def sampled_run(role: str, run: Run, line: ProfileLine, *, quick: bool, sampling
 
 def _step_px(sampling: Sampling, size_nm: float) -> float | None:
     return sampling.step_nm / size_nm if sampling.step_nm is not None else None
-
-
-def pixel_size_nm(project: Project) -> float | None:
-    """Give the pixel size of what is shown: the run's, else the set's; None while it is not known."""
-    if project.run is not None:
-        return project.run.pixel_size_nm
-    return project.segment_set.pixel_size_nm if project.segment_set is not None else None
 
 
 def image_shape(project: Project) -> tuple[int, int] | None:
