@@ -147,7 +147,7 @@ class ResultsFlow(QtCore.QObject):
         if kind.data == "profile" and any(line.kind == "polygon" for line in lines):
             raise EclipsError("an area has no profile", hint="Select a line, polyline, circle or rectangle.")
         recipe = measurements.fitting_recipe(kind, shapes, lines[0].stretches_nm if lines else ())
-        name = self._free_name(f"{kind.title}, {lines[0].name}" if lines else kind.title)
+        name = self._free_name(kind.title)
         ids = [line.id for line in lines]
         text = measurements.source_text(project, source)
         return Measurement(

@@ -151,6 +151,6 @@ class StretchMarks(QtCore.QObject):
 
 
 def stretch_color(theme: Theme, index: int) -> str:
-    """Give the colour of a stretch."""
+    """Give the colour of a stretch; the first two of the theme are those of the cursors."""
     curves = theme.colors.curves
-    return curves[index % len(curves)]
+    return curves[(index + 2) % len(curves)]

@@ -19,6 +19,7 @@ from eclips_app.gui.session import Session
 from eclips_app.gui.widgets.empty_state import EmptyState
 from eclips_app.gui.widgets.profile_plot import Curve, ProfilePlot
 from eclips_app.gui.widgets.shape_geometry import WITH_PROFILE
+from eclips_app.gui.widgets.themed_button import ThemedButton
 from eclips_app.model.items import ProfileLine
 
 _DASHES = {"A": "solid", "B": "dash", "map": "dot", "held": "dash"}
@@ -53,8 +54,11 @@ class PlotSide(QtWidgets.QWidget):
         self.area.setProperty("kind", "faint")
         self.area.setWordWrap(True)
         self.area.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.result = QtWidgets.QPushButton("Add to results")
-        self.result.setToolTip("Put the readings of all curves into the results table (Ctrl+R)")
+        self.result = ThemedButton(
+            session.theme, "results", "Put the readings of all curves into the results table", "Ctrl+R"
+        )
+        self.result.setText("Add")
+        self.result.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.result.clicked.connect(flow.add_result)
         self.equal = _toggle("1 : 1", "Draw height and distance to the same scale, so that angles look as they are")
         self.equal.toggled.connect(self.plot.set_equal_aspect)
@@ -215,9 +219,7 @@ class PlotSide(QtWidgets.QWidget):
             self.write_plot(path if path.suffix else path.with_suffix(".png"))
 
     def _export_button(self) -> QtWidgets.QToolButton:
-        button = QtWidgets.QToolButton()
-        button.setText("Export")
-        button.setToolTip("Copy or write the profiles and the plot")
+        button = ThemedButton(self._session.theme, "export", "Copy or write the profiles and the plot")
         button.setPopupMode(QtWidgets.QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QtWidgets.QMenu(button)
         menu.addAction("Copy profile", self._flow.copy_profile)

@@ -26,6 +26,7 @@ class ShapeButton(ThemedButton):
         super().__init__(theme, "line", _HOW["line"], _KEYS["line"])
         self.kind = "line"
         self.setCheckable(True)
+        self.setMinimumWidth(50)
         self.setPopupMode(QtWidgets.QToolButton.ToolButtonPopupMode.MenuButtonPopup)
         menu = QtWidgets.QMenu(self)
         self.kinds: dict[str, QtGui.QAction] = {}

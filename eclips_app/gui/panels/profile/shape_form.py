@@ -85,7 +85,7 @@ class ShapeForm(QtWidgets.QScrollArea):
 
     def minimumSizeHint(self) -> QtCore.QSize:
         """Be content with less: the rest is scrolled to."""
-        return QtCore.QSize(210, 60)
+        return QtCore.QSize(150, 60)
 
     def _lay_out(self) -> None:
         self._body = QtWidgets.QWidget()
@@ -137,7 +137,7 @@ class ShapeForm(QtWidgets.QScrollArea):
 
     def _add_field(self, rule: Rule, row: int, column: int) -> None:
         field = QuantityEdit(rule, 0.0)
-        field.setMinimumWidth(60)
+        field.setMinimumWidth(54)
         field.committed.connect(self._commit)
         self._points.addWidget(field, row, column)
         self.fields.append(field)

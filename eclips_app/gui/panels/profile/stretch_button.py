@@ -18,6 +18,7 @@ class StretchButton(ThemedButton):
     def __init__(self, theme: Theme, marks: StretchMarks) -> None:
         super().__init__(theme, "stretch", _TIP, "S")
         self.setCheckable(True)
+        self.setMinimumWidth(50)
         self.setPopupMode(QtWidgets.QToolButton.ToolButtonPopupMode.MenuButtonPopup)
         self._menu = QtWidgets.QMenu(self)
         self._count = -1

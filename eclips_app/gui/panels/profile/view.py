@@ -21,6 +21,8 @@ from eclips_app.gui.widgets.turning_splitter import TurningSplitter
 from eclips_app.model.items import ProfileLine
 from eclips_app.model.project import Selection
 
+_LOW_PX = 420  #: in a lower panel the plot gets more of the room than what stands below it
+
 
 class ProfilePanel(QtWidgets.QWidget):
     """Draw, read, compare and keep profiles."""
@@ -64,6 +66,10 @@ class ProfilePanel(QtWidgets.QWidget):
     def resizeEvent(self, event: QtGui.QResizeEvent) -> None:
         """Put the plot under the image where there is no room beside it."""
         self.splitter.fit(event.size())
+        low = event.size().height() < _LOW_PX
+        if low != self._is_low:
+            self._is_low = low
+            self.right.setSizes([60, 40] if low else [600, 190])
         super().resizeEvent(event)
 
     def _make_tabs(self) -> QtWidgets.QTabWidget:
@@ -76,19 +82,20 @@ class ProfilePanel(QtWidgets.QWidget):
         grid.addWidget(self.form, 0, 3, 2, 1, Qt.AlignmentFlag.AlignTop)
         grid.setColumnStretch(2, 1)
         grid.setColumnStretch(3, 6)
-        self.lines.setMinimumSize(80, 60)
+        self.lines.setMinimumSize(118, 60)
         tabs = QtWidgets.QTabWidget()
         tabs.setDocumentMode(True)
         tabs.addTab(lines, "Lines")
         tabs.addTab(self.plot.readings, "Cursors")
         tabs.addTab(self.plot.stretches, "Stretches")
         tabs.addTab(self.plot.budget, "Budget")
-        tabs.addTab(self.map_form, "Height map")
+        tabs.addTab(_scrolled(self.map_form), "Height map")
         tabs.setSizePolicy(QtWidgets.QSizePolicy.Policy.Preferred, QtWidgets.QSizePolicy.Policy.Preferred)
         return tabs
 
     def _lay_out(self) -> None:
-        right = QtWidgets.QSplitter(Qt.Orientation.Vertical)
+        self._is_low = False
+        self.right = right = QtWidgets.QSplitter(Qt.Orientation.Vertical)
         right.addWidget(self.plot)
         right.addWidget(self.tabs)
         right.setStretchFactor(0, 1)
@@ -167,3 +174,12 @@ class ProfilePanel(QtWidgets.QWidget):
 
     def _on_selection(self, _: Selection) -> None:
         self._refresh()
+
+
+def _scrolled(form: QtWidgets.QWidget) -> QtWidgets.QScrollArea:
+    """Let a form be higher than the room that a low window has for it."""
+    area = QtWidgets.QScrollArea()
+    area.setWidgetResizable(True)
+    area.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
+    area.setWidget(form)
+    return area

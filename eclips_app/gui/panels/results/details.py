@@ -7,7 +7,7 @@ import re
 from eclips_app.core.measuring import KINDS, options_of
 from eclips_app.gui.flows.results import ResultsFlow
 from eclips_app.gui.panels.results.options_form import OptionsForm
-from eclips_app.gui.panels.results.table import number_text
+from eclips_app.gui.panels.results.table import result_text
 from eclips_app.gui.qt import Qt, QtWidgets
 from eclips_app.gui.session import Session
 from eclips_app.gui.widgets.budget_view import ShareBar
@@ -117,9 +117,8 @@ class Details(QtWidgets.QScrollArea):
         kept = self.values.currentRow()
         self.values.setRowCount(len(row.values))
         for i, (name, quantity) in enumerate(row.values.items()):
-            unit = quantity["unit"].replace("deg", "°")
             self.values.setItem(i, 0, QtWidgets.QTableWidgetItem(name))
-            self.values.setItem(i, 1, QtWidgets.QTableWidgetItem(f"{number_text(quantity)} {unit}".strip()))
+            self.values.setItem(i, 1, QtWidgets.QTableWidgetItem(result_text("", quantity)))
         self.values.setVisible(bool(row.values))
         self.values.resizeColumnToContents(0)
         height = self.values.horizontalHeader().sizeHint().height() + 20 * min(len(row.values), 8) + 4

@@ -7,11 +7,13 @@ from typing import Any
 from eclips_app.gui.flows.results import ResultsFlow
 from eclips_app.gui.qt import Qt, QtGui, QtWidgets, Signal
 from eclips_app.gui.session import Session
+from eclips_app.gui.widgets.numbers import with_std
 from eclips_app.io.results_files import kind_title, quantities
 from eclips_app.model.items import Measurement
 from eclips_app.model.measurements import shapes_of
 
-_HEADS = ("Name", "Measurement", "Measured on", "Shape")
+_HEADS = ("Name", "Result", "Shape", "Measured on")
+_WIDEST_PX = 220  #: of a column that is not made wider by hand
 _SORTED = Qt.ItemDataRole.UserRole + 1
 _ROW = Qt.ItemDataRole.UserRole
 
@@ -56,6 +58,7 @@ class ResultsTable(QtWidgets.QTableWidget):
         for row in range(self.rowCount()):
             if self._id_at(row) == row_id:
                 self.selectRow(row)
+                self.scrollToItem(self.item(row, 0))
 
     def _id_at(self, row: int) -> str:
         item = self.item(row, 0)
@@ -89,9 +92,13 @@ class ResultsTable(QtWidgets.QTableWidget):
         self.setHorizontalHeaderLabels(heads)
         for r, row in enumerate(rows):
             shape = ", ".join(line.name for line in shapes_of(self._session.project, row)) or "whole map"
-            texts = (row.name, kind_title(row) or "Read from cursors", row.source, shape)
-            for c, text in enumerate(texts):
-                self.setItem(r, c, self._cell(row, text, text.lower()))
+            first = next(iter(row.values.items()), None)
+            result = result_text(*first) if first is not None else row.problem
+            for c, (text, order) in enumerate((
+                (row.name, row.name.lower()), (result, first[1]["value"] if first is not None else None),
+                (shape, shape.lower()), (row.source, row.source.lower()),
+            )):  # fmt: skip
+                self.setItem(r, c, self._cell(row, text, order))
             for c, (name, unit) in enumerate(names):
                 found = row.values.get(name)
                 mine = found if found and found["unit"] == unit else None
@@ -103,6 +110,8 @@ class ResultsTable(QtWidgets.QTableWidget):
         self.setSortingEnabled(True)
         if fresh:
             self.resizeColumnsToContents()
+            for column in range(len(_HEADS)):
+                self.setColumnWidth(column, min(self.columnWidth(column), _WIDEST_PX))
 
     def _cell(self, row: Measurement, text: str, value: object) -> _Cell:
         cell = _Cell(text)
@@ -116,6 +125,8 @@ class ResultsTable(QtWidgets.QTableWidget):
 
     def _mark(self, row: Measurement, name: QtWidgets.QTableWidgetItem) -> None:
         """Let the first cell be renamed, and say how the row stands."""
+        title = kind_title(row)
+        name.setToolTip(row.problem or (f"{row.name}: {title}" if title not in row.name else row.name))
         name.setFlags(name.flags() | Qt.ItemFlag.ItemIsEditable)
         theme = self._session.theme
         if row.problem and not self._flow.waits(row.id):
@@ -160,11 +171,16 @@ class _Cell(QtWidgets.QTableWidgetItem):
         return bool(mine < theirs)
 
 
+def result_text(name: str, quantity: dict[str, Any]) -> str:
+    """Write a quantity with its name and unit."""
+    unit = quantity["unit"].replace("deg", "°")
+    return f"{name} {number_text(quantity)}{'' if unit == '°' else ' '}{unit}".strip()
+
+
 def number_text(quantity: dict[str, Any] | None) -> str:
     """Write a value with its standard deviation; a dash where it is missing, nothing for none."""
     if quantity is None:
         return ""
     if quantity["value"] is None:
         return "–"
-    std = quantity.get("std")
-    return f"{quantity['value']:.5g}" + (f" ± {std:.2g}" if std is not None else "")
+    return with_std(quantity["value"], quantity.get("std"))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from eclips_app.core.measuring import KINDS
 from eclips_app.gui.flows.results import flow_of
 from eclips_app.gui.panels.results.details import Details
 from eclips_app.gui.panels.results.table import ResultsTable
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
 from eclips_app.gui.session import Session
+from eclips_app.gui.widgets.themed_button import ThemedButton
 from eclips_app.model.measurements import kinds_by_group
+
+_DETAILS_PX = 480  #: a narrower panel has no room for the details
 
 
 class ResultsPanel(QtWidgets.QWidget):
@@ -29,16 +30,20 @@ class ResultsPanel(QtWidgets.QWidget):
         self.hint.setProperty("kind", "faint")
         self.hint.setWordWrap(True)
         self.hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.measure = QtWidgets.QToolButton()
-        self.measure.setText("Measure")
-        self.measure.setToolTip("Measure the selected shape, or the whole map")
+        theme = session.theme
+        self.measure = ThemedButton(theme, "add", "Measure the selected shape, or the whole map")
         self.measure.setPopupMode(QtWidgets.QToolButton.ToolButtonPopupMode.InstantPopup)
         self.menu, self.kinds = self._make_menu()
         self.measure.setMenu(self.menu)
-        self.duplicate_button = _button("Duplicate", "Add a copy of the selected rows", self.duplicate)
-        self.delete_button = _button("Delete", "Take the selected rows out (can be undone)", self.delete)
-        self.copy_button = _button("Copy", "Copy the table to the clipboard", self._flow.copy)
-        self.export_button = _button("Export…", "Write the table to a workbook (XLSX) or CSV file", self._flow.export)
+        self.duplicate_button = ThemedButton(theme, "duplicate", "Add a copy of the selected rows")
+        self.delete_button = ThemedButton(theme, "delete", "Take the selected rows out", "Delete")
+        self.copy_button = ThemedButton(theme, "copy", "Copy the table to the clipboard")
+        self.export_button = ThemedButton(theme, "export", "Write the table to a workbook (XLSX) or CSV file")
+        for button, run in (
+            (self.duplicate_button, self.duplicate), (self.delete_button, self.delete),
+            (self.copy_button, self._flow.copy), (self.export_button, self._flow.export),
+        ):  # fmt: skip
+            button.clicked.connect(run)
         self._lay_out()
         delete = QtGui.QShortcut(QtGui.QKeySequence("Del"), self.table)
         delete.setContext(Qt.ShortcutContext.WidgetShortcut)
@@ -56,6 +61,11 @@ class ResultsPanel(QtWidgets.QWidget):
     def minimumSizeHint(self) -> QtCore.QSize:
         """Be content with a few rows."""
         return QtCore.QSize(240, 90)
+
+    def resizeEvent(self, event: QtGui.QResizeEvent) -> None:
+        """Give all room to the table where there is little."""
+        self.details.setVisible(event.size().width() >= _DETAILS_PX)
+        super().resizeEvent(event)
 
     def duplicate(self) -> None:
         """Add copies of the selected rows."""
@@ -88,19 +98,21 @@ class ResultsPanel(QtWidgets.QWidget):
         return menu, actions
 
     def _lay_out(self) -> None:
-        buttons = QtWidgets.QHBoxLayout()
-        for widget in (
-            self.measure, self.duplicate_button, self.delete_button, self.copy_button, self.export_button,
-        ):  # fmt: skip
-            buttons.addWidget(widget)
-        buttons.addStretch(1)
+        # Beside the table, not above it: the panel is low.
+        buttons = QtWidgets.QGridLayout()
+        buttons.setSpacing(2)
+        buttons.addWidget(self.measure, 0, 0, 1, 2)
+        for i, button in enumerate((self.duplicate_button, self.delete_button, self.copy_button, self.export_button)):
+            buttons.addWidget(button, 1 + i // 2, i % 2)
+        buttons.setRowStretch(3, 1)
+        self.measure.setSizePolicy(QtWidgets.QSizePolicy.Policy.Expanding, QtWidgets.QSizePolicy.Policy.Fixed)
         self.splitter = QtWidgets.QSplitter()
         self.splitter.addWidget(self.table)
         self.splitter.addWidget(self.details)
         self.splitter.setStretchFactor(0, 3)
         self.splitter.setStretchFactor(1, 2)
         self.splitter.setSizes([620, 380])
-        layout = QtWidgets.QVBoxLayout(self)
+        layout = QtWidgets.QHBoxLayout(self)
         layout.setContentsMargins(6, 4, 6, 4)
         layout.setSpacing(4)
         layout.addLayout(buttons)
@@ -127,10 +139,3 @@ class ResultsPanel(QtWidgets.QWidget):
         chosen = self.table.chosen()
         if len(chosen) == 1 and ids & {chosen[0].id, chosen[0].line_id, *chosen[0].more_line_ids}:
             self.details.show_row(chosen[0])
-
-
-def _button(text: str, tip: str, run: Any) -> QtWidgets.QPushButton:
-    button = QtWidgets.QPushButton(text)
-    button.setToolTip(tip)
-    button.clicked.connect(run)
-    return button
