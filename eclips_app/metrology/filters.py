@@ -15,6 +15,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.signal import fftconvolve
 
 from eclips_app.core.errors import EclipsError
+from eclips_app.metrology.forms import without_form
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -30,7 +31,7 @@ _MOST_ROUNDS = 20
 
 
 def low_pass(kind: str, height: Floats, used: Bools, cutoff_nm: float, steps_nm: tuple[float, ...]) -> Floats:
-    """Give the waviness of heights [point] or [row, col]; NaN where there is nothing to take it from.
+    """Give the waviness of heights [point] or [row, col]; NaN where they are not used.
 
     Parameters
     ----------
@@ -53,14 +54,18 @@ def low_pass(kind: str, height: Floats, used: Bools, cutoff_nm: float, steps_nm:
             f"a filter of {cutoff_nm:.4g} nm is below twice the step of {max(steps_nm):.4g} nm",
             hint="Give a longer wavelength, or 0 for no filter.",
         )
-    z = np.where(used, height, 0.0).astype(np.float64)
-    weight = used.astype(np.float64)
+    # A plane passes unchanged; taken out first, its rise is not mistaken for a bend at the ends.
+    flat = without_form(height, used, "plane")
+    plane = np.where(used, height - flat, 0.0)
+    z, weight = np.where(used, flat, 0.0), used.astype(np.float64)
     cutoffs = tuple(cutoff_nm / step for step in steps_nm)
     if kind == "robust":
-        return _robust(z, weight, cutoffs)
-    if kind == "spline":
-        return _spline(z, weight, cutoffs)
-    return _regression(z, weight, cutoffs, 1) if z.ndim == 1 else _mean(z, weight, cutoffs)
+        found = _robust(z, weight, cutoffs)
+    elif kind == "spline":
+        found = _spline(z, weight, cutoffs)
+    else:
+        found = _regression(z, weight, cutoffs, 1) if z.ndim == 1 else _mean(z, weight, cutoffs)
+    return np.where(used, found + plane, np.nan)
 
 
 def _mean(z: Floats, weight: Floats, cutoffs: tuple[float, ...]) -> Floats:

@@ -18,6 +18,7 @@ from eclips_app.metrology.reading import Floats, Line, Patch, Reading, Stretch
 
 _SECTIONS = 5
 _LEAST_POINTS = 20
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +32,7 @@ class Surface:
 
 def scale_limited(patch: Patch, options: AreaRoughness) -> Surface:
     """Take the form out of an area and filter it: S-filter, F-operation, L-filter (ISO 25178-2:2021, 3.1)."""
-    height, inside, size = patch.height, patch.inside, patch.size_nm
+    height, inside, size = patch.height, patch.inside, patch.size_nm[::-1]  # steps from row to row come first
     notes = []
     short, long = options.s_filter_nm or 0.0, options.l_filter_nm or 0.0
     if short:
@@ -56,7 +57,7 @@ def area(patches: Sequence[Patch], stretches: Sequence[Stretch], options: AreaRo
     patch = patches[0]
     surface = scale_limited(patch, options)
     heights = surface.height[surface.inside]
-    curve = _curve(heights)
+    curve = _curve(heights, patch.height)
     spacing, undefined = spatial(surface.height, surface.inside, patch.axes, options.acf_level)
     values = {
         **roughness.heights(heights),
@@ -76,7 +77,7 @@ def features(patches: Sequence[Patch], stretches: Sequence[Stretch], options: Fe
 
     patch = patches[0]
     surface = scale_limited(patch, options)
-    _curve(surface.height[surface.inside])
+    _curve(surface.height[surface.inside], patch.height)
     values, up, down = found(surface.height, surface.inside, patch.axes, options.pruning_percent / 100)
     pruned = f"Wolf pruning at {options.pruning_percent:g} % of Sz; hills and dales that touch the border do not count."
     few = [
@@ -91,7 +92,7 @@ def bearing(patches: Sequence[Patch], stretches: Sequence[Stretch], options: Bea
     """Give material ratio and height of the bearing curve of an area, and its core."""
     patch = patches[0]
     height = without_form(patch.height, patch.inside, options.form)
-    curve = _curve(height[patch.inside])
+    curve = _curve(height[patch.inside], patch.height)
     c = options.c_nm or 0.0
     values = {
         f"Smr({c:g} nm)": Quantity(100 * curve.ratio_at(c), "%"),
@@ -118,6 +119,7 @@ def profile(lines: Sequence[Line], stretches: Sequence[Stretch], options: Profil
     values = {f"P{name}": value for name, value in _named_heights(z[used], "P").items()}
     wave = low_pass(options.filter, z, used, cutoff, (step,)) if cutoff else np.zeros(len(z))
     rough = z - wave - (float(np.mean((z - wave)[used])) if cutoff else 0.0)
+    curve = _curve(rough[used], line.height_nm)
     values |= _roughness(rough, used, step, length, cutoff, options)
     if cutoff:
         values |= {f"W{name}": value for name, value in _named_heights(wave[used], "W").items()}
@@ -126,7 +128,6 @@ def profile(lines: Sequence[Line], stretches: Sequence[Stretch], options: Profil
         f"λc {_nesting(cutoff, 'none')}{_named(options.filter) if cutoff or short else ''}, evaluation length {length:.4g} nm."
     )
     arrays = {"roughness/x": x, "roughness/y": rough, "waviness/x": x, "waviness/y": wave}
-    curve = _curve(rough[used])
     return Reading(values, (note[0].upper() + note[1:],), arrays | dict(roughness_bearing.plots(curve)))
 
 
@@ -138,7 +139,7 @@ def _roughness(
     heights = roughness.heights(z[used], "R")
     sections = roughness_profile.sections(z, number)
     least = roughness_profile.height_discrimination(sections["Rz"].value)
-    curve = _curve(z[used])
+    curve = roughness_bearing.Bearing.of(z[used])
     values = {name: heights[name] for name in ("Rq", "Ra", "Rsk", "Rku")} | sections
     values |= roughness_profile.elements(z, step, least) | roughness_profile.slope(z, step)
     values |= roughness_bearing.core(curve, "R")
@@ -153,10 +154,12 @@ def _named_heights(z: Floats, letter: str) -> dict[str, Quantity]:
     return {"q": found[f"{letter}q"], "a": found[f"{letter}a"], "t": found[f"{letter}z"]}
 
 
-def _curve(heights: Floats) -> roughness_bearing.Bearing:
+def _curve(heights: Floats, raw: Floats) -> roughness_bearing.Bearing:
+    """Give the bearing curve of heights from their mean; `raw` are those before the form was taken out."""
     curve = roughness_bearing.Bearing.of(heights)
-    if roughness_bearing.is_flat(curve):
-        raise EclipsError("all heights are equal, so there is no roughness", hint="Choose another area.")
+    # What rounding leaves of a plane is no roughness.
+    if not curve.height[0] - curve.height[-1] > _ROUNDING * float(np.nanmax(np.abs(raw))):
+        raise EclipsError("all heights lie on the form, so there is no roughness", hint="Choose another area.")
     return curve
 
 

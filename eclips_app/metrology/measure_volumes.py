@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_erosion, gaussian_filter1d
+from scipy.ndimage import binary_erosion
 
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.measuring_options import HistogramStep, NoOptions, Volume
@@ -69,7 +69,7 @@ def histogram_step(patches: Sequence[Patch], stretches: Sequence[Stretch], optio
     for part in (values[values < border], values[values >= border]):
         if len(part) < 3:
             raise EclipsError("the area shows no two levels", hint="Draw it over both sides of the step.")
-        levels.append(_level(part, edges))
+        levels.append(_level(part))
     (low, low_spread, low_count), (high, high_spread, high_count) = levels
     if high - low <= 2 * max(low_spread, high_spread):
         raise EclipsError("the area's two levels do not stand out of its roughness", hint="Draw it over one step only.")
@@ -145,17 +145,19 @@ def _otsu(edges: Floats, counts: NDArray[np.intp]) -> float:
     return float(edges[1:][best].mean())  # an empty gap has many equal borders: its middle
 
 
-def _level(part: Floats, edges: Floats) -> tuple[float, float, int]:
-    """Give the mean of the heights within the half width of the highest peak, their spread and number."""
-    counts, bounds = np.histogram(
-        part, edges[(edges >= part.min() - np.diff(edges)[0]) & (edges <= part.max() + 2 * np.diff(edges)[0])]
-    )
-    smooth = gaussian_filter1d(counts.astype(float), 1.0, mode="constant")
-    top = int(smooth.argmax())
-    low = high = top
-    while low > 0 and smooth[low - 1] >= smooth[top] / 2:
-        low -= 1
-    while high < len(smooth) - 1 and smooth[high + 1] >= smooth[top] / 2:
-        high += 1
-    near = part[(part >= bounds[low]) & (part <= bounds[high + 1])]
-    return float(near.mean()), float(near.std()), len(near)
+def _level(part: Floats) -> tuple[float, float, int]:
+    """Give the mean of the heights within the half width of a class's peak, their spread and number.
+
+    The half width is that of a normal distribution with the class's median deviation; the window moves with its mean.
+    """
+    level = float(np.median(part))
+    half = math.sqrt(2 * math.log(2)) * 1.4826 * float(np.median(np.abs(part - level)))
+    near = part
+    for _ in range(50):
+        now = part[np.abs(part - level) <= half]
+        if half <= 0 or not len(now):
+            break
+        near, before, level = now, level, float(now.mean())
+        if abs(level - before) <= 1e-6 * half:
+            break
+    return level, float(part.std()) if half > 0 else 0.0, len(near)

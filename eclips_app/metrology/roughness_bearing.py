@@ -5,7 +5,6 @@ Material ratios are parts from 0 (above the highest point) to 1.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -101,8 +100,3 @@ def plots(curve: Bearing) -> dict[str, Floats]:
     """Give the curve for a plot, in %: at most some thousand points."""
     thin = slice(None, None, max(1, _POINTS // 1000))
     return {"bearing/x": 100 * curve.ratio[thin], "bearing/y": curve.height[thin]}
-
-
-def is_flat(curve: Bearing) -> bool:
-    """Tell whether there is no height to read a curve from."""
-    return not math.isfinite(curve.height[0]) or curve.height[0] <= curve.height[-1]
