@@ -164,6 +164,7 @@ class ProfileLine:
     visible: bool = True
     kind: str = choice("line", *SHAPES)
     via_px: tuple[Point, ...] = ()
+    stretches_nm: tuple[tuple[float, float], ...] = ()  #: marked on the profile, in nm from its start
 
     @property
     def shape(self) -> Shape:
@@ -192,6 +193,8 @@ class Measurement:
     recipe: dict[str, Any] = field(default_factory=dict)  #: `core.measuring.Recipe` as JSON; empty: read from cursors
     more_line_ids: tuple[str, ...] = ()  #: further shapes, for what is measured between several
     problem: str = ""  #: why there are no values
+    notes: tuple[str, ...] = ()  #: what the measurement says beside its values
+    seen: str = ""  #: source and shapes as they were when it was measured (`model.measurements.measured_print`)
 
 
 @dataclass(frozen=True)

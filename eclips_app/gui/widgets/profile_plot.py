@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets, Signal
 from eclips_app.gui.theme import Theme
+from eclips_app.gui.widgets.stretch_marks import MarkBox, StretchMark, StretchMarks
 from eclips_app.metrology.profile import Profile
 
 _METRE = 1e-9  #: the axes choose nm or µm themselves from metres
@@ -28,7 +29,7 @@ class Curve:
     profile: Profile
     color: str
     dash: str = "solid"
-    is_main: bool = False
+    is_main: bool = False  #: drawn thicker
     band_nm: NDArray[np.float64] | None = None
 
 
@@ -39,7 +40,8 @@ class ProfilePlot(pg.PlotWidget):
 
     def __init__(self, theme: Theme) -> None:
         self._axes = {side: pg.AxisItem(side) for side in ("bottom", "left")}
-        super().__init__(axisItems=self._axes, enableMenu=False)
+        self._box = MarkBox()
+        super().__init__(axisItems=self._axes, viewBox=self._box, enableMenu=False)
         self._theme = theme
         self._curves: dict[str, pg.PlotCurveItem] = {}
         self._shown: tuple[Curve, ...] = ()
@@ -51,6 +53,7 @@ class ProfilePlot(pg.PlotWidget):
         self.cursors = tuple(self._make_cursor(i) for i in (1, 2))
         for item in (self._fit, *self.cursors):
             self.addItem(item)
+        self.stretches = StretchMarks(self, self._box, theme)
         for side, text in (("bottom", "Distance"), ("left", "Height")):
             self.setLabel(side, text, units="m")
             self._axes[side].setScale(_METRE)
@@ -96,6 +99,11 @@ class ProfilePlot(pg.PlotWidget):
         else:
             (x0, z0), (x1, z1) = points
             self._fit.setData(np.array([x0, x1]), np.array([z0, z1]))
+
+    def set_stretches(self, marks: Sequence[StretchMark]) -> None:
+        """Show the marked stretches with the lines fitted to them."""
+        right = max((float(curve.profile.distance_nm[-1]) for curve in self._shown), default=0.0)
+        self.stretches.show_marks(marks, right)
 
     @property
     def cursor_positions_nm(self) -> tuple[float, float]:
@@ -187,7 +195,7 @@ class ProfilePlot(pg.PlotWidget):
             cursor.setPen(pg.mkPen(ink, width=1.5))
             cursor.setHoverPen(pg.mkPen(ink, width=3))
             cursor.label.setColor(ink)
-        self._fit.setPen(pg.mkPen(colors.text, width=1.5, style=Qt.PenStyle.DashLine))
+        self._fit.setPen(pg.mkPen(colors.text, width=1, style=Qt.PenStyle.DashLine))
 
 
 class _Band(pg.GraphicsObject):

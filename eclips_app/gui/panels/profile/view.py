@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from eclips_app.gui.flows import uncertainty
 from eclips_app.gui.flows.measure import flow_of
 from eclips_app.gui.panels.profile.image_side import ImageSide
-from eclips_app.gui.panels.profile.lines_list import LineForm, LinesList
+from eclips_app.gui.panels.profile.lines_list import LinesList
 from eclips_app.gui.panels.profile.map_form import MapForm
 from eclips_app.gui.panels.profile.plot_side import PlotSide
+from eclips_app.gui.panels.profile.shape_form import ShapeForm
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
 from eclips_app.gui.session import Session
 from eclips_app.gui.widgets.empty_state import EmptyState
 from eclips_app.gui.widgets.line_geometry import Point
+from eclips_app.gui.widgets.stretch_marks import stretch_color
 from eclips_app.gui.widgets.themed_button import ThemedButton
 from eclips_app.gui.widgets.turning_splitter import TurningSplitter
 from eclips_app.model.items import ProfileLine
 from eclips_app.model.project import Selection
+
+_LOW_PX = 420  #: in a lower panel the plot gets more of the room than what stands below it
 
 
 class ProfilePanel(QtWidgets.QWidget):
@@ -28,7 +34,7 @@ class ProfilePanel(QtWidgets.QWidget):
         self.image = ImageSide(session, flow)
         self.plot = PlotSide(session, flow)
         self.lines = LinesList(session)
-        self.form = LineForm(session, flow)
+        self.form = ShapeForm(session, flow)
         self.map_form = MapForm(session, flow)
         self.add = ThemedButton(session.theme, "add", "Add a line across the middle of the image", "Ctrl+L")
         self.add.clicked.connect(flow.add_line)
@@ -39,7 +45,11 @@ class ProfilePanel(QtWidgets.QWidget):
         self.map_form.place.toggled.connect(self._on_place)
         self.map_form.view_changed.connect(self._show_map)
         self.image.pane.tool_changed.connect(self._on_tool)
-        self._shortcut("L", self.image.draw.toggle)
+        self.image.draw.add_shortcuts(self)
+        self._shortcut("S", self.plot.mark.toggle)
+        self._shortcut("Del", self.plot.stretches.remove_current, self.plot.stretches).setContext(
+            Qt.ShortcutContext.WidgetShortcut
+        )
         delete = self._shortcut("Del", flow.delete_line, self.lines)
         delete.setContext(Qt.ShortcutContext.WidgetShortcut)
         flow.cursors_changed.connect(self._show_marks)
@@ -56,6 +66,10 @@ class ProfilePanel(QtWidgets.QWidget):
     def resizeEvent(self, event: QtGui.QResizeEvent) -> None:
         """Put the plot under the image where there is no room beside it."""
         self.splitter.fit(event.size())
+        low = event.size().height() < _LOW_PX
+        if low != self._is_low:
+            self._is_low = low
+            self.right.setSizes([60, 40] if low else [600, 190])
         super().resizeEvent(event)
 
     def _make_tabs(self) -> QtWidgets.QTabWidget:
@@ -68,18 +82,20 @@ class ProfilePanel(QtWidgets.QWidget):
         grid.addWidget(self.form, 0, 3, 2, 1, Qt.AlignmentFlag.AlignTop)
         grid.setColumnStretch(2, 1)
         grid.setColumnStretch(3, 6)
-        self.lines.setMinimumSize(80, 60)
+        self.lines.setMinimumSize(118, 60)
         tabs = QtWidgets.QTabWidget()
         tabs.setDocumentMode(True)
         tabs.addTab(lines, "Lines")
         tabs.addTab(self.plot.readings, "Cursors")
+        tabs.addTab(self.plot.stretches, "Stretches")
         tabs.addTab(self.plot.budget, "Budget")
-        tabs.addTab(self.map_form, "Height map")
+        tabs.addTab(_scrolled(self.map_form), "Height map")
         tabs.setSizePolicy(QtWidgets.QSizePolicy.Policy.Preferred, QtWidgets.QSizePolicy.Policy.Preferred)
         return tabs
 
     def _lay_out(self) -> None:
-        right = QtWidgets.QSplitter(Qt.Orientation.Vertical)
+        self._is_low = False
+        self.right = right = QtWidgets.QSplitter(Qt.Orientation.Vertical)
         right.addWidget(self.plot)
         right.addWidget(self.tabs)
         right.setStretchFactor(0, 1)
@@ -126,14 +142,19 @@ class ProfilePanel(QtWidgets.QWidget):
         marks: list[tuple[Point, str]] = []
         if asked.pixel is not None:
             marks.append((asked.pixel, "#ffffff"))
-        line, readings = self._session.project.line, self.plot.readings_now
-        if line is not None and readings:
-            length = float(readings[0].sampled.profile.distance_nm[-1]) or 1.0
-            (x0, y0), (x1, y1) = line.start_px, line.end_px
-            parts = [place / length for place in self.plot.plot.cursor_positions_nm]
-            points = [(x0 + part * (x1 - x0), y0 + part * (y1 - y0)) for part in parts]
-            marks += zip(points, (colors.accent, colors.warning), strict=True)
-        self.image.pane.set_marks(marks)
+        readings, stretches = self.plot.readings_now, []
+        if self._session.project.line is not None and readings:
+            profile = readings[0].sampled.profile
+            x, cursors = profile.distance_nm, self.plot.plot.cursor_positions_nm
+            places = zip(np.interp(cursors, x, profile.x_px), np.interp(cursors, x, profile.y_px), strict=True)
+            marks += [((float(a), float(b)), color) for (a, b), color in zip(
+                places, (colors.accent, colors.warning), strict=True
+            )]  # fmt: skip
+            for i, (low, high) in enumerate(self._session.project.line.stretches_nm):
+                inside = (x >= low) & (x <= high)
+                points = np.stack([profile.x_px[inside], profile.y_px[inside]], axis=1).tolist()
+                stretches.append(([(a, b) for a, b in points], stretch_color(self._session.theme, i)))
+        self.image.pane.set_marks(marks, stretches)
 
     def _show_map(self) -> None:
         self.image.show_map(self.map_form.current(), self.map_form.opacity)
@@ -153,3 +174,12 @@ class ProfilePanel(QtWidgets.QWidget):
 
     def _on_selection(self, _: Selection) -> None:
         self._refresh()
+
+
+def _scrolled(form: QtWidgets.QWidget) -> QtWidgets.QScrollArea:
+    """Let a form be higher than the room that a low window has for it."""
+    area = QtWidgets.QScrollArea()
+    area.setWidgetResizable(True)
+    area.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
+    area.setWidget(form)
+    return area
