@@ -86,7 +86,19 @@ def _unique(folder: Path, names: tuple[str, ...], each: int, seed: int, context:
         "left out, being synthetic, too small or too smooth for a part of it to be unique: gwyfile_test.gwy, "
         "NanoSurf_20160301.nid, sample_0.jpk-qi-image, di-3.di, spot_1-1000nm.ibw; STM files without a scale: spiepy_*",
     )
-    columns = ("pair", "shift %", "turn deg", "scale", "pixel ratio", "tip", "found", "error px", "method", "s", "verdict")
+    columns = (
+        "pair",
+        "shift %",
+        "turn deg",
+        "scale",
+        "pixel ratio",
+        "tip",
+        "found",
+        "error px",
+        "method",
+        "s",
+        "verdict",
+    )
     return Table("Registration of pairs made from real AFM maps", columns, tuple(rows), notes)
 
 
@@ -193,9 +205,7 @@ def _blunted(height: Floats, pixel_nm: float, rng: np.random.Generator) -> tuple
     return f"{radius / pixel_nm:.1f} px", tips.dilated(solid, tip)
 
 
-def _scanned(
-    surface: Floats, pixel_nm: float, corner: tuple[int, int], truth: Pose, frames: Frames
-) -> Floats:
+def _scanned(surface: Floats, pixel_nm: float, corner: tuple[int, int], truth: Pose, frames: Frames) -> Floats:
     """Give what a scan under a pose sees of a surface: the mean over its pixels, NaN beyond the surface."""
     rows, columns = np.mgrid[: frames.map_shape[0], : frames.map_shape[1]].astype(float)
     size = frames.map_pixel_nm[0]

@@ -30,7 +30,6 @@ COMMANDS = {
     "vision-field": "how far away a surface can still cast a shadow",
     "profile": "heights along a line, polyline, circle or rectangle",
     "measure": "steps, angles, widths, pitch, volumes, roughness and spectra of height maps",
-    "profile": "heights along a line",
     "level": "a height map by planes, polynomials, lines, terraces; scars taken out",
     "facets": "plane facets: slopes, angles, and which planes of a crystal they may be",
     "check": "what a reconstruction explains of its images, and where not",

@@ -143,9 +143,7 @@ def _extremum(surface: Floats, tip: Tip, context: Context) -> Floats:
     return found
 
 
-def _one_tile(
-    tile: Floats, around: Floats, down: NDArray[np.intp], right: NDArray[np.intp], cost: Floats
-) -> None:
+def _one_tile(tile: Floats, around: Floats, down: NDArray[np.intp], right: NDArray[np.intp], cost: Floats) -> None:
     """Fill one tile in place; `around` reaches as far as the tip on every side."""
     known = np.isfinite(tile)
     if not known.any():

@@ -234,11 +234,11 @@ class LevelFlow(QtCore.QObject):
         """Give points (col, row) of the image as pixels of the map that is levelled."""
         target = self.target
         if isinstance(target, HeightMap):
-            from eclips_app.metrology.profile import image_to_map
+            from eclips_app.metrology.placement import Placement
 
             columns, rows = points.T
             size = pixel_size_nm(self._session.project) or 1.0
-            return np.stack(image_to_map(target, columns, rows, size), axis=1)
+            return np.stack(Placement.of(target, size).to_map(columns, rows), axis=1)
         row, column = target.origin_px if target is not None else (0, 0)
         moved: NDArray[np.float64] = points - np.array([column, row], float)
         return moved

@@ -58,6 +58,8 @@ PANELS = (
         "",
         f"{_P}.levelling.view:LevelPanel",
         help="Planes, bows, lines and scars taken out",
+    ),
+    PanelInfo(
         "facets",
         "Facets",
         "facets",

@@ -17,10 +17,10 @@ from eclips_app.gui.widgets import shape_geometry as shapes
 from eclips_app.gui.widgets.hatch import HatchOverlay
 from eclips_app.gui.widgets.image_pane import ImagePane, draw_label, percentile_levels
 from eclips_app.gui.widgets.line_geometry import Bounds, Point
-from eclips_app.metrology.map_pixels import straightened
-from eclips_app.metrology.placement import Placement
 from eclips_app.gui.widgets.shape_drafts import Draft
 from eclips_app.gui.widgets.shape_painter import paint_bar, paint_draft, paint_shape, square
+from eclips_app.metrology.map_pixels import straightened
+from eclips_app.metrology.placement import Placement
 from eclips_app.model.items import HeightMap, ProfileLine
 
 _REACH = 9.0  #: screen pixels around a handle that grab it

@@ -91,8 +91,6 @@ def _placement_jacobian(problem: Problem, fit: Fit) -> tuple[tuple[str, ...], Fl
     return names, values, jacobian
 
 
-
-
 def _small_steps(problem: Problem, fit: Fit) -> Floats:
     """Give steps of the parameters that move points by about a hundredth of a pixel."""
     small = 0.01 * problem.map.pixel_nm

@@ -190,7 +190,9 @@ def _settled(problem: Problem, state: Fit, tolerance_px: float, context: Context
             part, following = part / 2, None
         if moved_nm < small_nm or gain < _SMALL_GAIN * uncertain:
             return replace(following or state, converged=True)
-        if following is None:  # pixels at the border come and go: the cost is not smooth below some hundredths of a pixel
+        if (
+            following is None
+        ):  # pixels at the border come and go: the cost is not smooth below some hundredths of a pixel
             return replace(state, converged=moved_nm < 0.05 * problem.map.pixel_nm or gain < 0.1 * uncertain)
         state = following
     return state
