@@ -80,6 +80,7 @@ def test_a_run_is_previewed_levelled_and_taken_back(panel: LevelPanel, held: Ses
     np.testing.assert_allclose(made.arrays["height"], 0, atol=1e-4)
     assert held.project.get(Run, run.id) is run  # untouched
     assert panel.already.text() == "Levelled already: Plane"
+    assert flow_of(panel).steps == ()  # not to be taken a second time unawares
     held.history.undo()
     assert held.project.of_kind(Run) == (run,)
     assert held.project.run is run
@@ -135,7 +136,7 @@ def test_steps_are_added_ordered_changed_and_taken_out(panel: LevelPanel) -> Non
     degree.setText("3")
     degree.editingFinished.emit()
     assert flow.steps[2].row_degree == 3
-    assert panel.steps.item(2).text() == "3. Line by line (offset of a line polynomial, degree of the polynomial 3)"
+    assert panel.steps.item(2).text() == "3. Line by line (offset of a line polynomial, degree 3)"
     degree.setText("99")
     degree.editingFinished.emit()
     assert flow.steps[2].row_degree == 3

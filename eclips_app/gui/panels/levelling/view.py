@@ -32,8 +32,8 @@ class LevelPanel(QtWidgets.QWidget):
         self.already = _label("faint")
         self.steps = QtWidgets.QListWidget()
         self.steps.setAccessibleName("Steps")
-        self.steps.setMinimumHeight(70)
-        self.steps.setMaximumHeight(130)
+        self.steps.setMinimumHeight(60)
+        self.steps.setMaximumHeight(100)
         self.steps.currentRowChanged.connect(self.flow.select)
         self.kind = CalmCombo("Kind of levelling", "The step that Add puts behind the chosen one")
         for kind, known in KINDS.items():
@@ -44,9 +44,7 @@ class LevelPanel(QtWidgets.QWidget):
         self.area.setCheckable(True)
         self.area.setToolTip("Then click two opposite corners on the left map")
         self.area.toggled.connect(self._on_area)
-        self.shapes = _button(
-            "Take drawn shapes", "Rectangles, circles and polygons of the project", self.flow.take_shapes
-        )
+        self.shapes = _button("Take shapes", "Rectangles, circles and polygons of the project", self.flow.take_shapes)
         self.clear = _button("Clear", "Forget all areas", self.flow.clear_areas)
         self.areas_text = _label("faint")
         self.apply = _button("Apply", "Level the map (can be undone)", self.flow.apply)
@@ -205,7 +203,7 @@ class LevelPanel(QtWidgets.QWidget):
         scroll.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(column)
-        scroll.setMinimumWidth(300)
+        scroll.setMinimumWidth(column.minimumSizeHint().width() + scroll.verticalScrollBar().sizeHint().width())
         right = QtWidgets.QWidget()
         layout = QtWidgets.QVBoxLayout(right)
         layout.setContentsMargins(4, 8, 8, 8)
