@@ -78,7 +78,7 @@ class LevelStep:
         help="median, mean: of the line. difference: median of the differences of neighbouring lines, which steps across the "
         "lines do not mislead. polynomial: fitted to each line.",
     )  # fmt: skip
-    row_degree: int = quantity(1, label="Degree of the polynomial", low=0, high=5)
+    row_degree: int = quantity(1, label="Degree", low=0, high=5, help="Of the polynomial.")
     direction: str = choice(
         "horizontal", "horizontal", "vertical", label="Scan lines", help="The direction of the fast scan."
     )

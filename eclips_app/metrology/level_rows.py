@@ -12,13 +12,14 @@ from scipy import ndimage
 
 from eclips_app.core.errors import EclipsError
 from eclips_app.metrology.level import Plane
-from eclips_app.metrology.level_surfaces import facet_plane
+from eclips_app.metrology.level_surfaces import fit_facets
 from eclips_app.metrology.profile import Floats
 
 Bools = NDArray[np.bool_]
 
 _FEWEST = 4  #: heights of a line that are enough for its offset
 _ROUNDS = 4
+_SETTLED = 0.05  #: a round that changes less than this part of the noise is the last
 _SMALLEST_PART = 2e-3  #: of the map, for an area to count as a terrace
 _OUTLIER = 4.0  #: spreads
 _MAD = 1.4826  #: standard deviation of normal errors in median absolute deviations
@@ -83,8 +84,21 @@ class Terraces:
 
     plane: Plane
     offsets: Floats  #: [row] in nm
-    labels: NDArray[np.int32]  #: [row, col], 0: no terrace
+    labels: NDArray[np.int32]  #: [row, col], 0: no terrace, or an outlier
     levels: Floats  #: of terrace 1, 2, …, in nm
+    align_rows: bool
+
+    def removed(self, values: NDArray[np.floating]) -> Floats:
+        """Give what levelling takes out of a map with these terraces [row, col]: linear in `values`.
+
+        The largest terrace gets the height 0.
+        """
+        plane, offsets, levels = _joint(np.asarray(values, np.float64), self.labels, self.align_rows)
+        rows, columns = values.shape
+        ground = levels[np.argmax(np.bincount(self.labels.ravel())[1:])]
+        across = plane.at(np.arange(columns, dtype=float), np.arange(rows, dtype=float)[:, None])
+        found: Floats = across + offsets[:, None] + ground
+        return found
 
 
 def fit_terraces(
@@ -115,18 +129,20 @@ def fit_terraces(
     """
     h = np.asarray(height, np.float64)
     offsets = row_offsets(h, used, "difference") if align_rows else np.zeros(len(h))
-    plane = facet_plane(h - offsets[:, None], used)
+    plane = fit_facets(h - offsets[:, None], used).plane
     columns, rows = np.arange(h.shape[1], dtype=float), np.arange(h.shape[0], dtype=float)[:, None]
+    taken = plane.at(columns, rows) + offsets[:, None]
     for _ in range(_ROUNDS):
-        flat = h - offsets[:, None] - plane.at(columns, rows)
-        labels = _terraces(flat, used, smoothing_px, edge)
-        keep = labels > 0
-        for _ in range(2):  # the second time without outliers
-            plane, offsets, levels = _joint(h, np.where(keep, labels, 0), align_rows)
-            rest = h - plane.at(columns, rows) - offsets[:, None] - np.append(0.0, levels)[labels]
-            spread = _MAD * float(np.median(np.abs(rest[keep])))
-            keep = (labels > 0) & (np.abs(rest) <= max(_OUTLIER * spread, 1e-12))
-    return Terraces(plane, offsets, labels, levels)
+        labels = _terraces(h - taken, used, smoothing_px, edge)
+        plane, offsets, levels = _joint(h, labels, align_rows)
+        rest = h - plane.at(columns, rows) - offsets[:, None] - np.append(0.0, levels)[labels]
+        spread = _MAD * float(np.median(np.abs(rest[labels > 0])))
+        keep = (labels > 0) & (np.abs(rest) <= max(_OUTLIER * spread, 1e-12))
+        plane, offsets, levels = _joint(h, np.where(keep, labels, np.int32(0)), align_rows)
+        before, taken = taken, plane.at(columns, rows) + offsets[:, None]
+        if np.ptp(taken - before) <= _SETTLED * spread:
+            break
+    return Terraces(plane, offsets, np.where(keep, labels, np.int32(0)), levels, align_rows)
 
 
 def _terraces(flat: Floats, used: Bools, smoothing_px: float, edge: float) -> NDArray[np.int32]:

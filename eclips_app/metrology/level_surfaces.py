@@ -18,7 +18,8 @@ from eclips_app.metrology.profile import Floats
 _FACET_PART = 1 / 20
 _FACET_MEDIANS = 4.0  #: width of the weights in medians of the squared slopes, at most
 _FACET_ROUNDS = 100
-_FACET_END = 1e-9
+_FACET_END = 1e-5  #: in widths of the weights
+_FACETS_AT_MOST = 1 << 17
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,10 +68,29 @@ def polynomial_terms(degree_x: int, degree_y: int, total_degree: int | None = No
     return [(i, j) for j in range(degree_y + 1) for i in range(degree_x + 1) if i + j <= limit]
 
 
-def facet_plane(
+@dataclass(frozen=True, eq=False)
+class FacetFit:
+    """The plane that makes the prevalent facets horizontal when it is taken out, and how it follows the heights."""
+
+    plane: Plane
+    used: NDArray[np.bool_]
+    facets: _Facets
+    response: Floats  #: [x or y, x or y, facet]: change of the plane's slope by that of a facet's slope
+
+    def moved(self, change: NDArray[np.floating]) -> Plane:
+        """Give by what the plane changes where the heights change by a little [row, col]: linear in it.
+
+        It is the derivative of the fixed point at weights of fixed width.
+        """
+        x, y = np.einsum("ijn,jn->i", self.response, self.facets.slopes(change))
+        size_x, size_y = self.facets.pixel_size_nm
+        return plane_through_mean(change, self.used, float(x) * size_x, float(y) * size_y)
+
+
+def fit_facets(
     height: NDArray[np.floating], used: NDArray[np.bool_], pixel_size_nm: tuple[float, float] = (1.0, 1.0)
-) -> Plane:
-    """Give the plane that makes the prevalent facets horizontal when it is taken out.
+) -> FacetFit:
+    """Find the plane that makes the prevalent facets horizontal when it is taken out.
 
     Parameters
     ----------
@@ -83,36 +103,76 @@ def facet_plane(
 
     Returns
     -------
-    Plane
-        Through the mean of the heights used. Facets are the slopes of four neighbouring pixels; the plane's slope is the mean
-        of theirs with weights ``exp(-(v - v0)^2 / s^2)``, where v0 is the slope so far and s^2 a twentieth of the mean square of
-        ``v - v0``; repeated until it stays (Gwyddion user guide, "Levelling", "Facet level"). High edges make that mean large
-        and draw other facets in: s^2 is at most four times the median as well.
+    FacetFit
+        Its plane runs through the mean of the heights used. Facets are the slopes of four neighbouring pixels; the plane's
+        slope is the mean of theirs with weights ``exp(-(v - v0)^2 / s^2)``, where v0 is the slope so far and s^2 a twentieth of
+        the mean square of ``v - v0``; repeated until it stays (Gwyddion user guide, "Levelling", "Facet level"). High edges
+        make that mean large and draw other facets in: s^2 is at most four times the median as well. Of large maps every n-th
+        facet is looked at.
 
     Raises
     ------
     EclipsError
         If no four neighbouring pixels are used.
     """
-    cells = used[:-1, :-1] & used[1:, :-1] & used[:-1, 1:] & used[1:, 1:]
-    if not cells.any():
-        raise EclipsError("no four neighbouring heights are left to level", hint="Select a larger area.")
-    h = np.asarray(height, np.float64)
-    a, b, c, d = (part[cells] for part in (h[:-1, :-1], h[:-1, 1:], h[1:, :-1], h[1:, 1:]))
-    slope_x, slope_y = (b + d - a - c) / (2 * pixel_size_nm[0]), (c + d - a - b) / (2 * pixel_size_nm[1])
-    x = y = 0.0
+    facets = _Facets.of(used, pixel_size_nm)
+    slopes = facets.slopes(height)
+    middle = np.zeros((2, 1))
+    weights, spread = _weights(slopes, middle)
     for _ in range(_FACET_ROUNDS):
-        squares = (slope_x - x) ** 2 + (slope_y - y) ** 2
-        spread = min(_FACET_PART * float(squares.mean()), _FACET_MEDIANS * float(np.median(squares)))
-        if spread <= 1e-24:
-            break  # more than half of the facets have this very slope
-        weights = np.exp((squares.min() - squares) / spread)  # the smallest keeps at least one weight from vanishing
-        new_x, new_y = (float(weights @ slope) / float(weights.sum()) for slope in (slope_x, slope_y))
-        moved = math.hypot(new_x - x, new_y - y)
-        x, y = new_x, new_y
-        if moved < _FACET_END:
+        mean = (slopes @ weights)[:, None]
+        moved = float(np.hypot(*(mean - middle)[:, 0]))
+        middle = mean
+        weights, spread = _weights(slopes, middle)
+        if moved <= _FACET_END * math.sqrt(spread):
             break
-    return plane_through_mean(h, used, x * pixel_size_nm[0], y * pixel_size_nm[1])
+    x, y = float(middle[0, 0]) * pixel_size_nm[0], float(middle[1, 0]) * pixel_size_nm[1]
+    plane = plane_through_mean(height, used, x, y)
+    return FacetFit(plane, used, facets, _response(slopes - middle, weights, spread))
+
+
+@dataclass(frozen=True, eq=False)
+class _Facets:
+    """Four neighbouring pixels each, all of which are used."""
+
+    row: NDArray[np.intp]  #: of the first of the four
+    column: NDArray[np.intp]
+    pixel_size_nm: tuple[float, float]
+
+    @classmethod
+    def of(cls, used: NDArray[np.bool_], pixel_size_nm: tuple[float, float]) -> _Facets:
+        cells = used[:-1, :-1] & used[1:, :-1] & used[:-1, 1:] & used[1:, 1:]
+        if not cells.any():
+            raise EclipsError("no four neighbouring heights are left to level", hint="Select a larger area.")
+        every = max(1, int(cells.sum()) // _FACETS_AT_MOST)
+        row, column = np.nonzero(cells)
+        return cls(row[::every], column[::every], pixel_size_nm)
+
+    def slopes(self, height: NDArray[np.floating]) -> Floats:
+        """Give the slopes [x or y, facet]."""
+        h, r, c = height, self.row, self.column
+        first, right, below, last = h[r, c], h[r, c + 1], h[r + 1, c], h[r + 1, c + 1]
+        rise_x, rise_y = (right + last - first - below) / 2, (below + last - first - right) / 2
+        found: Floats = np.stack([rise_x / self.pixel_size_nm[0], rise_y / self.pixel_size_nm[1]]).astype(np.float64)
+        return found
+
+
+def _weights(slopes: Floats, middle: Floats) -> tuple[Floats, float]:
+    """Give the weights of facets, with the sum 1, and their width squared."""
+    squares = ((slopes - middle) ** 2).sum(axis=0)
+    spread = min(_FACET_PART * float(squares.mean()), _FACET_MEDIANS * float(np.median(squares)))
+    # Where more than half of the facets have this very slope the width is nothing, and they alone count.
+    weights = np.exp((squares.min() - squares) / max(spread, 1e-24))
+    return weights / weights.sum(), spread
+
+
+def _response(away: Floats, weights: Floats, spread: float) -> Floats:
+    """Give the derivative of the mean slope, a fixed point, by the slope of each facet."""
+    pull = 2 / max(spread, 1e-24) * weights * away  # where facets further out come to weigh less
+    inner = np.einsum("in,jn->ij", pull, away)
+    direct = weights * np.eye(2)[:, :, None] - pull[:, None] * away[None]
+    found: Floats = np.einsum("ij,jkn->ikn", np.linalg.pinv(np.eye(2) - inner), direct)
+    return found
 
 
 def plane_through_mean(

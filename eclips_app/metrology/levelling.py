@@ -1,8 +1,8 @@
 """The step ``level``: a recipe of levelling applied to a height map, and to what is known of its uncertainty.
 
 A step that is linear in the heights once its area is fixed (plane, three points, polynomial, mean and polynomial of lines,
-scars) is applied to the maps of deviations as it is. The others are not linear: each map d becomes ``(L(h + d) - L(h - d)) / 2``,
-which is exact to second order. So every later reading has the standard deviation of what was really read.
+terraces, scars) is applied to the maps of deviations as it is, facets by their derivative. Medians are not smooth: each map d
+becomes ``(L(h + d) - L(h - d)) / 2``. So every later reading has the standard deviation of what was really read.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from eclips_app.metrology.areas import inside
 from eclips_app.metrology.level import Levelled, Plane, level_plane, level_three_points
 from eclips_app.metrology.level_rows import fit_terraces, row_offsets, row_polynomials
 from eclips_app.metrology.level_scars import fill_scars, find_scars
-from eclips_app.metrology.level_surfaces import PolynomialFit, facet_plane, polynomial_terms
+from eclips_app.metrology.level_surfaces import PolynomialFit, fit_facets, polynomial_terms
 
 Bools = NDArray[np.bool_]
 Map = NDArray[np.floating]  # [row, col]
@@ -37,7 +37,7 @@ class Taken:
 
     height: Map  #: levelled, in nm
     text: str  #: what was taken out, in words
-    same: Same | None = None  #: does the same to another map; None where the step is not linear
+    same: Same | None = None  #: gives what becomes of a small change of the heights; None: found by trying
 
 
 def level_step(inputs: Arrays, params: Level, context: Context) -> StepResult:
@@ -110,8 +110,9 @@ def _apply(height: Map, step: LevelStep, params: Level, used: Bools) -> Taken:
             done = level_three_points(height, step.points_px, radius_px=step.radius_px)
             return _plane_taken(height, done, params, same)
         case "facet":
-            plane = facet_plane(height, used, params.pixel_size_nm)
-            return _plane_taken(height, Levelled(height - _on(plane, height.shape), plane), params, None)
+            facets = fit_facets(height, used, params.pixel_size_nm)
+            done = Levelled(height - _on(facets.plane, height.shape), facets.plane)
+            return _plane_taken(height, done, params, lambda z: z - _on(facets.moved(z), z.shape))
         case "polynomial":
             fit = PolynomialFit.make(used, polynomial_terms(step.degree_x, step.degree_y, step.total_degree))
             surface = fit.surface(height)
@@ -146,8 +147,7 @@ def _steps(height: Map, step: LevelStep, params: Level, used: Bools) -> Taken:
     found = fit_terraces(height, used, align_rows=step.align_rows, smoothing_px=step.smoothing_px, edge=step.edge)
     lines = f", lines that differ by {np.ptp(found.offsets):.4g} nm" if step.align_rows else ""
     text = f"plane tilted by {_tilt_deg(found.plane, params):.4g}°{lines}; {len(found.levels)} terraces kept"
-    ground = found.levels[np.argmax(np.bincount(found.labels.ravel())[1:])]  # the largest terrace becomes zero
-    return Taken(height - _on(found.plane, height.shape) - found.offsets[:, None] - ground, text)
+    return Taken(height - found.removed(height), text, lambda z: z - found.removed(z))
 
 
 def _scars(height: Map, step: LevelStep) -> Taken:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,13 @@ from pytestqt.qtbot import QtBot
 from eclips_app.commands import edits
 from eclips_app.core.context import SilentContext
 from eclips_app.core.steps import ReadHeightMap, run_step
-from eclips_app.gui.flows import levelling, measure
+from eclips_app.gui.flows import exact, levelling, measure
 from eclips_app.gui.flows.levelling import LevelFlow
 from eclips_app.gui.panels.levelling.view import LevelPanel
 from eclips_app.gui.panels.profile.map_form import MapForm
 from eclips_app.gui.session import Session
 from eclips_app.model.items import HeightMap, ProfileLine, Run
-from eclips_app.model.levelling import is_levelled
+from eclips_app.model.levelling import LEVELLING, is_levelled
 
 
 @pytest.fixture
@@ -80,6 +81,7 @@ def test_a_run_is_previewed_levelled_and_taken_back(panel: LevelPanel, held: Ses
     np.testing.assert_allclose(made.arrays["height"], 0, atol=1e-4)
     assert held.project.get(Run, run.id) is run  # untouched
     assert panel.already.text() == "Levelled already: Plane"
+    assert flow_of(panel).steps == ()  # not to be taken a second time unawares
     held.history.undo()
     assert held.project.of_kind(Run) == (run,)
     assert held.project.run is run
@@ -135,7 +137,7 @@ def test_steps_are_added_ordered_changed_and_taken_out(panel: LevelPanel) -> Non
     degree.setText("3")
     degree.editingFinished.emit()
     assert flow.steps[2].row_degree == 3
-    assert panel.steps.item(2).text() == "3. Line by line (offset of a line polynomial, degree of the polynomial 3)"
+    assert panel.steps.item(2).text() == "3. Line by line (offset of a line polynomial, degree 3)"
     degree.setText("99")
     degree.editingFinished.emit()
     assert flow.steps[2].row_degree == 3
@@ -292,3 +294,11 @@ def test_the_preview_has_the_sizes_of_the_map(panel: LevelPanel, held: Session, 
     assert data.shape == (ROWS, COLUMNS)
     assert panel.pair.before._pixel_size_nm == PIXEL_NM
     assert panel.is_settled
+
+
+def test_the_images_are_not_asked_about_levelled_heights(held: Session) -> None:
+    run = held.project.run
+    assert run is not None
+    levelled = replace(run, id="flat", step="reconstruct-closed-loop", info={**run.info, LEVELLING: []})
+    held.do(edits.add("Level", levelled))
+    assert "Levelled heights" in exact.flow_of(held).hindrance("flat")

@@ -16,6 +16,7 @@ from eclips_app.core.errors import EclipsError
 from eclips_app.core.levelling import KINDS, Level, LevelStep, levels_of, recipe_text
 from eclips_app.core.shapes import Shape
 from eclips_app.core.steps import ReadHeightMap, run_step
+from eclips_app.metrology.level_surfaces import fit_facets
 
 AFM = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "afm"
 SIZE = 96
@@ -293,6 +294,20 @@ def test_the_spread_after_a_step_that_is_not_linear_is_that_of_many_levelled_map
     tried = [levelled(height + SIZE_NM[0] * np.tensordot(each, maps, 1), step_of(kind)) for each in draws]
     seen = np.std(tried, axis=0)
     assert np.median(result.arrays["height_std"] / np.maximum(seen, 1e-9)) == pytest.approx(1.0, abs=0.15)
+
+
+def test_the_prevalent_slope_follows_small_changes_as_its_derivative_says() -> None:
+    height = ISLANDS + TILT + NOISE
+    used = np.ones(height.shape, bool)
+    fit = fit_facets(height, used, SIZE_NM)
+    for change in smooth_maps(3):
+        step = 0.01
+        up, down = (fit_facets(height + sign * step * change, used, SIZE_NM).plane for sign in (1, -1))
+        seen = (up.per_column_nm - down.per_column_nm, up.per_row_nm - down.per_row_nm)
+        said = fit.moved(change)
+        assert (said.per_column_nm, said.per_row_nm) == pytest.approx(
+            tuple(value / (2 * step) for value in seen), abs=2e-5
+        )
 
 
 def test_normals_turn_with_the_surface() -> None:

@@ -197,6 +197,7 @@ class LevelFlow(QtCore.QObject):
     # Inside
 
     def _keep(self, task: Task, result: StepResult) -> None:
+        """Put the levelled heights into the project; the recipe is used up, so that it is not taken a second time unawares."""
         target: Run | HeightMap = task.data[0]
         params: Level = task.data[1]
         project = self._session.project
@@ -209,6 +210,7 @@ class LevelFlow(QtCore.QObject):
             project.select(run_id=made.id)
         else:
             self._session.do(edits.change(f"Level {target.name}", target, **levelled_fields(target, params, result)))
+        self.steps, self.areas, self.current = (), (), 0
         self._session.notify(f"{target.name}: {'; '.join(result.info['steps'])}.", "good")
 
     def _on_finished(self, _: str) -> None:
