@@ -188,7 +188,6 @@ def _sines() -> Iterator[Known]:
         "Ssk": (0.0, 1e-9, ""), "Sku": (1.5, 1e-9, ""), "Sz": (2 * amplitude, 0.03, "sampled beside the crests"),
         "Sdq": (steep / math.sqrt(2), 1e-3 * steep, differences), "Sdr": (100 * developed, 0.01, differences),
         "Sal": (wave * math.acos(0.2) / (2 * math.pi), 1.5, "at each lag other ends are left out"),
-        "Std texture direction": (0.0, 0.5, ""),
     }  # fmt: skip
     yield Known("sine of 10 nm, 320 nm long", "roughness-area", z, size, exact, options={"form": "none"})
     short = 64.0

@@ -64,7 +64,7 @@ class Placement:
 class Measure:
     """Measure a height map after a recipe.
 
-    Inputs ``height`` [row, col] in nm; optional ``mask`` (True: may be used), ``std`` [row, col] in nm, and ``deviations``
+    Inputs ``height`` [row, col] in nm; optional ``mask`` (True: may be used) and ``deviations``
     [n, row, col] (see `core.deviations`) with `deviation_parts`. Shapes are in pixels of the uncropped image.
 
     Gives ``info["values"]``: name -> value, std and unit, with ``budget`` where there are deviations (see `Measurement`);

@@ -7,7 +7,7 @@ import numpy as np
 from eclips_app.core.errors import EclipsError
 from eclips_app.metrology.reading import Floats, Line, Stretch
 
-_HINT = "Mark the feature from edge to edge."
+_HINT = "Mark the stretch that holds it."
 
 
 def feature(line: Line) -> Stretch:

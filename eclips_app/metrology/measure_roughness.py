@@ -81,7 +81,7 @@ def features(patches: Sequence[Patch], stretches: Sequence[Stretch], options: Fe
     values, up, down = found(surface.height, surface.inside, patch.axes, options.pruning_percent / 100)
     pruned = f"Wolf pruning at {options.pruning_percent:g} % of Sz; hills and dales that touch the border do not count."
     few = [
-        f"Only {len(each.rows)} significant {word} lie inside the area; the standard's five are not there."
+        f"Fewer than the standard's five: {len(each.rows) or 'no'} significant {word} lie inside the area."
         for each, word in ((up, "hills"), (down, "dales"))
         if len(each.rows) < 5
     ]

@@ -59,10 +59,11 @@ def propagate(
 
 
 def budgeted(reading: Reading, effects: dict[str, Floats], deviations: Deviations) -> dict[str, dict[str, Any]]:
-    """Give the values as JSON, each with its standard deviation and budget."""
+    """Give the values as JSON, each with its standard deviation and budget where the maps move it."""
     found: dict[str, dict[str, Any]] = {}
     for name, value in reading.values.items():
-        if np.isfinite(effects[name]).all():
+        # A count that no map moves is not certain for that: what nothing stated moves has no standard deviation.
+        if np.isfinite(effects[name]).all() and effects[name].any():
             budget = deviations.budget(effects[name])
             found[name] = {**replace(value, std=budget.std).to_json(), "budget": budget.to_json()}
         else:

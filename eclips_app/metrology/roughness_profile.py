@@ -21,7 +21,7 @@ def sections(z: Floats, number: int, letter: str = "R") -> dict[str, Quantity]:
 
     Heights [point] are from the profile's mean line.
     """
-    parts = np.array_split(z, number)
+    parts = [part for part in np.array_split(z, number) if np.isfinite(part).any()]
     p = float(np.mean([np.nanmax(part) for part in parts]))
     v = -float(np.mean([np.nanmin(part) for part in parts]))
     names = {"p": p, "v": v, "z": p + v, "t": float(np.nanmax(z) - np.nanmin(z))}
