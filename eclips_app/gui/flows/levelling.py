@@ -22,7 +22,7 @@ from eclips_app.model.items import HeightMap, ProfileLine, Run
 from eclips_app.model.levelling import level_inputs, levelled_fields, levelled_run, raw_fields
 from eclips_app.model.project import Selection
 
-PREVIEW_PX = 384
+PREVIEW_PX = 288
 _REST_MS = 120
 _POINTS = 3
 

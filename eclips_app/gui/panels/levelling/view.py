@@ -6,6 +6,7 @@ import math
 
 from eclips_app.core.levelling import KINDS, recipe_text
 from eclips_app.core.shapes import Point
+from eclips_app.core.steps import StepResult
 from eclips_app.gui.flows.levelling import flow_of
 from eclips_app.gui.panels.levelling.preview import Histogram, MapPair
 from eclips_app.gui.panels.levelling.step_form import StepForm
@@ -27,6 +28,7 @@ class LevelPanel(QtWidgets.QWidget):
         self._session = session
         self.flow = flow_of(session)
         self._corner: Point | None = None
+        self._shown: StepResult | None = None
         self.target = CalmCombo("Map", "The reconstruction or height map that is levelled")
         self.target.activated.connect(self._on_target)
         self.already = _label("faint")
@@ -128,10 +130,14 @@ class LevelPanel(QtWidgets.QWidget):
     def _show_preview(self) -> None:
         result, target, step = self.flow.preview, self.flow.target, self.flow.step
         before, after = (result.arrays["before"], result.arrays["after"]) if result is not None else (None, None)
-        size = 1.0 if target is None else target.pixel_size_nm if isinstance(target, Run) else target.pixel_size_nm[0]
-        self.pair.show_maps(before, after, result.info["stride_px"] if result is not None else 1, size)
+        if result is not self._shown:  # drawing takes longer than all the rest
+            self._shown = result
+            size = (
+                1.0 if target is None else target.pixel_size_nm if isinstance(target, Run) else target.pixel_size_nm[0]
+            )
+            self.pair.show_maps(before, after, result.info["stride_px"] if result is not None else 1, size)
+            self.histogram.show_maps(before, after)
         self.pair.show_marks(self.flow.areas, step.points_px if step is not None else (), self._corner)
-        self.histogram.show_maps(before, after)
         self.took.setText("" if result is None else "\n".join(f"Takes out: {text}" for text in result.info["steps"]))
         self.took.setVisible(bool(self.took.text()))
         self.problem.setText(self.flow.problem)
