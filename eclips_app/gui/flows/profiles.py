@@ -65,7 +65,7 @@ class Profiles(QtCore.QObject):
     def _key(self, line: ProfileLine, selected: bool) -> _Key:
         project = self._session.project
         chosen, placed = project.selection, project.get(HeightMap, project.selection.map_id)
-        place = (placed.center_px, placed.rotation_deg, placed.z_offset_nm, placed.levelling) if placed else ()
+        place = (placed.center_px, placed.rotation_deg, placed.z_offset_nm) if placed else ()
         return (line, selected, chosen.run_id, chosen.compared_run_id, chosen.map_id, place, chosen.set_id)
 
     def _sample(self, line: ProfileLine, selected: bool) -> tuple[Sampled, ...]:
