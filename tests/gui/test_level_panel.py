@@ -12,6 +12,7 @@ from pytestqt.qtbot import QtBot
 
 from eclips_app.commands import edits
 from eclips_app.core.context import SilentContext
+from eclips_app.core.shapes import Shape
 from eclips_app.core.steps import ReadHeightMap, run_step
 from eclips_app.gui.flows import exact, levelling, measure
 from eclips_app.gui.flows.levelling import LevelFlow
@@ -81,7 +82,7 @@ def test_a_run_is_previewed_levelled_and_taken_back(panel: LevelPanel, held: Ses
     np.testing.assert_allclose(made.arrays["height"], 0, atol=1e-4)
     assert held.project.get(Run, run.id) is run  # untouched
     assert panel.already.text() == "Levelled already: Plane"
-    assert flow_of(panel).steps == ()  # not to be taken a second time unawares
+    assert flow_of(panel).recipe.steps == ()  # not to be taken a second time unawares
     held.history.undo()
     assert held.project.of_kind(Run) == (run,)
     assert held.project.run is run
@@ -93,9 +94,9 @@ def test_a_map_keeps_its_raw_heights_and_gets_them_back(panel: LevelPanel, held:
     placed = add_map(held)
     levelling.flow_of(held).open_map()
     assert panel.target.currentData() == "afm"
-    flow_of(panel).add("facet")
-    flow_of(panel).select(0)
-    flow_of(panel).remove()
+    flow_of(panel).recipe.add("facet")
+    flow_of(panel).recipe.select(0)
+    flow_of(panel).recipe.remove()
     answer(held, qtbot)
     panel.apply.click()
     answer(held, qtbot)
@@ -122,10 +123,10 @@ def test_steps_are_added_ordered_changed_and_taken_out(panel: LevelPanel) -> Non
     panel._on_add()
     panel.kind.show_data("scars")
     panel._on_add()
-    assert [step.kind for step in flow.steps] == ["plane", "rows", "scars"]
+    assert [step.kind for step in flow.recipe.steps] == ["plane", "rows", "scars"]
     assert panel.form.kind == "scars"
     panel._on_up()
-    assert [step.kind for step in flow.steps] == ["plane", "scars", "rows"]
+    assert [step.kind for step in flow.recipe.steps] == ["plane", "scars", "rows"]
     panel.steps.setCurrentRow(2)
     assert panel.form.kind == "rows"
     estimate = panel.form.choices["estimate"]
@@ -136,38 +137,38 @@ def test_steps_are_added_ordered_changed_and_taken_out(panel: LevelPanel) -> Non
     assert degree.isEnabled()
     degree.setText("3")
     degree.editingFinished.emit()
-    assert flow.steps[2].row_degree == 3
+    assert flow.recipe.steps[2].row_degree == 3
     assert panel.steps.item(2).text() == "3. Line by line (offset of a line polynomial, degree 3)"
     degree.setText("99")
     degree.editingFinished.emit()
-    assert flow.steps[2].row_degree == 3
+    assert flow.recipe.steps[2].row_degree == 3
     for _ in range(3):
-        flow.remove()
-    assert flow.steps == ()
+        flow.recipe.remove()
+    assert flow.recipe.steps == ()
     assert not panel.apply.isEnabled()
-    flow.add("steps")
+    flow.recipe.add("steps")
     box = panel.form.checks["align_rows"]
     assert box.isChecked()
     box.click()
-    assert flow.steps[0].align_rows is False
+    assert flow.recipe.steps[0].align_rows is False
 
 
 def test_three_points_are_clicked(panel: LevelPanel, held: Session, qtbot: QtBot) -> None:
     flow = flow_of(panel)
-    flow.add("three-points")
-    flow.select(0)
-    flow.remove()
+    flow.recipe.add("three-points")
+    flow.recipe.select(0)
+    flow.recipe.remove()
     answer(held, qtbot)
     assert panel.problem.text() == "Step 1: click 3 more points on the left map."
     assert not panel.apply.isEnabled()
     for column, row in ((5.2, 5.4), (70.0, 8.0), (30.0, 50.0)):
         panel.pair.before.clicked.emit(column, row)
-    assert flow.steps[0].points_px == ((5, 5), (70, 8), (30, 50))
+    assert flow.recipe.steps[0].points_px == ((5, 5), (70, 8), (30, 50))
     answer(held, qtbot)
     assert panel.problem.text() == ""
     np.testing.assert_allclose(panel.pair.after._data, 0, atol=1e-3)
     panel.pair.before.clicked.emit(1.0, 1.0)  # a fourth begins anew
-    assert flow.steps[0].points_px == ((1, 1),)
+    assert flow.recipe.steps[0].points_px == ((1, 1),)
 
 
 def test_areas_are_drawn_left_out_and_forgotten(panel: LevelPanel, held: Session, qtbot: QtBot) -> None:
@@ -175,17 +176,17 @@ def test_areas_are_drawn_left_out_and_forgotten(panel: LevelPanel, held: Session
     levelling.flow_of(held).open_map()
     panel.area.click()
     panel.pair.before.clicked.emit(31.0, 0.0)
-    assert flow_of(panel).areas == ()
+    assert flow_of(panel).recipe.areas == ()
     panel.pair.before.clicked.emit(49.0, 11.0)
     assert not panel.area.isChecked()
-    assert flow_of(panel).steps[0].area == "exclude"
+    assert flow_of(panel).recipe.steps[0].area == "exclude"
     assert panel.areas_text.text() == "1 area drawn"
     answer(held, qtbot)
     after = panel.pair.after._data
     assert after is not None
     assert np.ptp(after[20:]) < 1e-4  # the bump did not tilt the plane
     panel.clear.click()
-    assert (flow_of(panel).areas, flow_of(panel).steps[0].area) == ((), "all")
+    assert (flow_of(panel).recipe.areas, flow_of(panel).recipe.steps[0].area) == ((), "all")
     answer(held, qtbot)
     assert np.ptp(panel.pair.after._data[20:]) > 0.5
 
@@ -193,32 +194,32 @@ def test_areas_are_drawn_left_out_and_forgotten(panel: LevelPanel, held: Session
 def test_shapes_of_the_project_become_areas_where_they_lie_on_the_map(panel: LevelPanel, held: Session) -> None:
     flow = flow_of(panel)
     panel.shapes.click()
-    assert flow.areas == ()  # nothing is drawn, and so it was told
+    assert flow.recipe.areas == ()  # nothing is drawn, and so it was told
     held.do(edits.add("Draw", ProfileLine("p", "Area", (10.0, 20.0), (30.0, 40.0), kind="rectangle")))
     panel.shapes.click()
-    assert flow.areas[0].points_px == ((10.0, 20.0), (30.0, 20.0), (30.0, 40.0), (10.0, 40.0))
-    flow.clear_areas()
+    assert flow.recipe.areas[0].points_px == ((10.0, 20.0), (30.0, 20.0), (30.0, 40.0), (10.0, 40.0))
+    flow.recipe.clear_areas()
     placed = add_map(held)
     flow.open_map()
     panel.shapes.click()
     from eclips_app.metrology.profile import image_to_map
 
     columns, rows = image_to_map(placed, np.array([10.0]), np.array([20.0]), PIXEL_NM)
-    assert flow.areas[0].points_px[0] == pytest.approx((columns[0], rows[0]))
+    assert flow.recipe.areas[0].points_px[0] == pytest.approx((columns[0], rows[0]))
 
 
 def test_areas_do_not_stay_for_a_map_of_another_size(panel: LevelPanel, held: Session) -> None:
     flow = flow_of(panel)
-    flow.add_area((1, 1), (5, 5))
+    flow.recipe.add_areas(Shape("rectangle", ((1, 1), (5, 5))))
     add_map(held)
     flow.open_map()
-    assert flow.areas == ()
-    assert flow.steps[0].area == "all"
+    assert flow.recipe.areas == ()
+    assert flow.recipe.steps[0].area == "all"
 
 
 def test_what_is_not_possible_is_told_beside_the_preview(panel: LevelPanel, held: Session, qtbot: QtBot) -> None:
     answer(held, qtbot)
-    flow_of(panel).change(area="include")
+    flow_of(panel).recipe.change(area="include")
     jobs = held.jobs
     assert isinstance(jobs, HeldJobs)
     qtbot.waitUntil(lambda: bool(jobs.jobs))
@@ -250,7 +251,7 @@ def test_a_map_that_was_changed_meanwhile_is_not_overwritten(panel: LevelPanel, 
 def test_hidden_panels_ask_for_nothing(panel: LevelPanel, held: Session, qtbot: QtBot) -> None:
     answer(held, qtbot)
     panel.hide()
-    flow_of(panel).add("facet")
+    flow_of(panel).recipe.add("facet")
     qtbot.wait(250)
     jobs = held.jobs
     assert isinstance(jobs, HeldJobs)

@@ -368,6 +368,18 @@ def test_plane_and_bow_of_a_real_map_are_those_of_other_libraries() -> None:
 
 
 @needs_files
+@pytest.mark.parametrize("degree", [1, 2])
+def test_lines_of_a_real_map_are_levelled_as_by_another_library(degree: int) -> None:
+    from SurfaceTopography import Topography
+
+    height, size = read("Veeco_20160622.003")
+    lines = Topography(height.T, (100.0, 100.0)).scan_line_align(direction="x", mode="mean", degree=degree)
+    ours = levelled(height, LevelStep("rows", estimate="polynomial", row_degree=degree), pixel_size_nm=size)
+    theirs = lines.heights().T
+    np.testing.assert_allclose(ours - ours.mean(), theirs - theirs.mean(), atol=1e-9)
+
+
+@needs_files
 def test_the_bad_lines_of_a_real_map_go() -> None:
     height, _ = read("Veeco_20160622.003")
     assert np.ptp(height) > 150

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,10 +9,11 @@ from numpy.typing import NDArray
 
 from eclips_app.commands import edits
 from eclips_app.core.errors import EclipsError
-from eclips_app.core.levelling import Level, LevelStep
-from eclips_app.core.shapes import Point, Shape
+from eclips_app.core.levelling import Level
+from eclips_app.core.shapes import Shape
 from eclips_app.core.steps import Export, StepResult
 from eclips_app.gui.actions import ActionInfo
+from eclips_app.gui.flows.level_recipe import LevelRecipe
 from eclips_app.gui.flows.sampling import pixel_size_nm
 from eclips_app.gui.qt import QtCore, Signal
 from eclips_app.gui.session import Session
@@ -22,22 +22,19 @@ from eclips_app.model.items import HeightMap, ProfileLine, Run
 from eclips_app.model.levelling import level_inputs, levelled_fields, levelled_run, raw_fields
 from eclips_app.model.project import Selection
 
-PREVIEW_PX = 384
+PREVIEW_PX = 288
 _REST_MS = 120
-_POINTS = 3
 
 
 class LevelFlow(QtCore.QObject):
-    """Keeps the recipe that is being made; `changed` tells of everything that a panel shows."""
+    """Previews and applies the recipe that is being made; `changed` tells of everything that a panel shows."""
 
     changed = Signal()
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._session = session
-        self.steps: tuple[LevelStep, ...] = (LevelStep(),)
-        self.current = 0  #: number of the step whose options are shown
-        self.areas: tuple[Shape, ...] = ()  #: in pixels of the map that is levelled
+        self.recipe = LevelRecipe()
         self.preview: StepResult | None = None
         self.problem = ""
         self._target_id = ""
@@ -46,6 +43,7 @@ class LevelFlow(QtCore.QObject):
         self._rest = QtCore.QTimer(self, singleShot=True, interval=_REST_MS)
         self._rest.timeout.connect(self._ask)
         self._is_shown = False
+        self.recipe.changed.connect(self._on_recipe)
         session.project.changed.connect(self._on_project)
         session.project.selection_changed.connect(self._on_selection)
 
@@ -73,56 +71,6 @@ class LevelFlow(QtCore.QObject):
         self._is_shown = is_shown
         self._look()
 
-    # The recipe
-
-    def add(self, kind: str) -> None:
-        """Add a step behind the one that is shown."""
-        at = self.current + 1 if self.steps else 0
-        self._set((*self.steps[:at], LevelStep(kind), *self.steps[at:]), at)
-
-    def remove(self) -> None:
-        """Take the step that is shown out."""
-        if self.steps:
-            rest = tuple(step for n, step in enumerate(self.steps) if n != self.current)
-            self._set(rest, max(0, min(self.current, len(rest) - 1)))
-
-    def move(self, by: int) -> None:
-        """Move the step that is shown forwards or backwards."""
-        to = self.current + by
-        if self.steps and 0 <= to < len(self.steps):
-            steps = list(self.steps)
-            steps[self.current], steps[to] = steps[to], steps[self.current]
-            self._set(tuple(steps), to)
-
-    def select(self, number: int) -> None:
-        """Show the options of another step."""
-        if 0 <= number < len(self.steps) and number != self.current:
-            self.current = number
-            self.changed.emit()
-
-    @property
-    def step(self) -> LevelStep | None:
-        """The step that is shown."""
-        return self.steps[self.current] if self.steps else None
-
-    def change(self, **fields: Any) -> None:
-        """Change options of the step that is shown."""
-        if self.step is not None and any(getattr(self.step, name) != value for name, value in fields.items()):
-            steps = list(self.steps)
-            steps[self.current] = replace(self.step, **fields)
-            self._set(tuple(steps), self.current)
-
-    def add_point(self, point: Point) -> None:
-        """Set the next of three points (col, row); a fourth one begins anew."""
-        if self.step is not None:
-            points = self.step.points_px if len(self.step.points_px) < _POINTS else ()
-            self.change(points_px=(*points, point))
-
-    def add_area(self, first: Point, second: Point) -> None:
-        """Add a rectangle; the step that is shown leaves it out unless it says what to do with areas."""
-        self.areas = (*self.areas, Shape("rectangle", (first, second)))
-        self._use_areas()
-
     def take_shapes(self) -> None:
         """Take the areas that are drawn in the project, where they lie on this map."""
         from eclips_app.metrology.areas import outline  # late: not needed to start
@@ -133,20 +81,13 @@ class LevelFlow(QtCore.QObject):
             self._session.notify("No rectangle, circle or polygon is drawn.", "warning")
             return
         placed = [self._on_map(outline(shape)) for shape in shapes]
-        self.areas += tuple(Shape("polygon", tuple(map(tuple, corners.tolist()))) for corners in placed)
-        self._use_areas()
-
-    def clear_areas(self) -> None:
-        """Forget all areas."""
-        self.areas = ()
-        self.steps = tuple(replace(step, area="all") for step in self.steps)
-        self._set(self.steps, self.current)
+        self.recipe.add_areas(*(Shape("polygon", tuple((x, y) for x, y in corners.tolist())) for corners in placed))
 
     # Into the project
 
     def can_apply(self) -> bool:
         """Whether there is something to level, and steps that are complete."""
-        return self.target is not None and bool(self.steps) and not self._missing() and self._task is None
+        return self.target is not None and bool(self.recipe.steps) and not self.recipe.missing and self._task is None
 
     def apply(self) -> None:
         """Level; a reconstruction gives a run of its own, a height map keeps its raw heights."""
@@ -154,7 +95,7 @@ class LevelFlow(QtCore.QObject):
         if target is None or not self.can_apply():
             return
         inputs = level_inputs(target.arrays) if isinstance(target, Run) else {"height": target.height}
-        params = Level(self.steps, _sizes(target), self.areas)
+        params = Level(self.recipe.steps, _sizes(target), self.recipe.areas)
         data = (target, params)
         self._task = self._session.tasks.run("level", params, inputs, f"Levelling {target.name}", self._keep, data=data)
         self._task.finished.connect(self._on_finished)
@@ -210,7 +151,7 @@ class LevelFlow(QtCore.QObject):
             project.select(run_id=made.id)
         else:
             self._session.do(edits.change(f"Level {target.name}", target, **levelled_fields(target, params, result)))
-        self.steps, self.areas, self.current = (), (), 0
+        self.recipe.use_up()
         self._session.notify(f"{target.name}: {'; '.join(result.info['steps'])}.", "good")
 
     def _on_finished(self, _: str) -> None:
@@ -221,16 +162,9 @@ class LevelFlow(QtCore.QObject):
     def _on_exported(self, task: Task, _: StepResult) -> None:
         self._session.notify(f"{task.text}: written.", "good")
 
-    def _set(self, steps: tuple[LevelStep, ...], current: int) -> None:
-        self.steps, self.current = steps, current
+    def _on_recipe(self) -> None:
         self.changed.emit()
         self._rest.start()
-
-    def _use_areas(self) -> None:
-        if self.step is not None and self.step.area == "all":
-            self.change(area="exclude")
-        else:
-            self._set(self.steps, self.current)
 
     def _on_map(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Give points (col, row) of the image as pixels of the map that is levelled."""
@@ -251,28 +185,19 @@ class LevelFlow(QtCore.QObject):
         seen = None if target is None else _heights(target)
         if seen is not self._seen:
             if seen is None or self._seen is None or getattr(self._seen, "shape", ()) != seen.shape:
-                self.areas = ()
-                self.steps = tuple(replace(step, area="all", points_px=()) for step in self.steps)
+                self.recipe.forget_places()
             self._seen, self.preview, self.problem = seen, None, ""
         self.changed.emit()
         self._rest.start()
-
-    def _missing(self) -> str:
-        """Say what a step still lacks; empty where all are complete."""
-        for number, step in enumerate(self.steps):
-            if step.kind == "three-points" and len(step.points_px) != _POINTS:
-                return f"Step {number + 1}: click {_POINTS - len(step.points_px)} more points on the left map."
-        return ""
 
     def _ask(self) -> None:
         """Ask for a preview of what the steps make of the map."""
         target = self.target
         if target is None or not self._is_shown:
             return
-        missing = self._missing()
-        steps = () if missing else self.steps
-        self.problem = missing
-        params = Level(steps, _sizes(target), self.areas, PREVIEW_PX)
+        self.problem = self.recipe.missing
+        steps = () if self.problem else self.recipe.steps
+        params = Level(steps, _sizes(target), self.recipe.areas, PREVIEW_PX)
         inputs = level_inputs(target.arrays) if isinstance(target, Run) else {"height": target.height}
         inputs = {name: inputs[name] for name in ("height", "mask") if name in inputs}
         task = self._session.tasks.run(
@@ -283,7 +208,7 @@ class LevelFlow(QtCore.QObject):
 
     def _show_preview(self, task: Task, result: StepResult) -> None:
         if task.data is self.target:
-            self.preview, self.problem = result, self._missing()
+            self.preview, self.problem = result, self.recipe.missing
             self.changed.emit()
 
     def _on_preview_end(self, outcome: str) -> None:

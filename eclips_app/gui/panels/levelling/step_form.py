@@ -6,7 +6,7 @@ import typing
 
 from eclips_app.core.levelling import KINDS, LevelStep
 from eclips_app.core.schema import rule_of
-from eclips_app.gui.flows.levelling import LevelFlow
+from eclips_app.gui.flows.level_recipe import LevelRecipe
 from eclips_app.gui.qt import QtWidgets
 from eclips_app.gui.widgets.automatic_fields import AutomaticFields
 from eclips_app.gui.widgets.calm_combo import CalmCombo
@@ -18,9 +18,9 @@ _HINTS = typing.get_type_hints(LevelStep)
 class StepForm(QtWidgets.QWidget):
     """Fields for what the kind of a step looks at."""
 
-    def __init__(self, flow: LevelFlow, kind: str) -> None:
+    def __init__(self, recipe: LevelRecipe, kind: str) -> None:
         super().__init__()
-        self._flow = flow
+        self._recipe = recipe
         self.kind = kind
         known = KINDS[kind]
         names = [name for name in (*known.fields, *(_MASKED if known.masked else ())) if name != "points_px"]
@@ -63,15 +63,15 @@ class StepForm(QtWidgets.QWidget):
         return box
 
     def _on_number(self, name: str, value: object) -> None:
-        self._flow.change(**{name: value})
+        self._recipe.change(**{name: value})
 
     def _on_choice(self, _: int) -> None:
         combo = self.sender()
         assert isinstance(combo, CalmCombo)
-        self._flow.change(**{combo.objectName(): combo.currentData()})
+        self._recipe.change(**{combo.objectName(): combo.currentData()})
 
     def _on_check(self, on: bool) -> None:
-        self._flow.change(**{self.sender().objectName(): on})
+        self._recipe.change(**{self.sender().objectName(): on})
 
     def _lay_out(self, text: str, *, has_points: bool) -> None:
         told = QtWidgets.QLabel(text)

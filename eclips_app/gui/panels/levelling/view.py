@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from eclips_app.core.levelling import KINDS, recipe_text
-from eclips_app.core.shapes import Point
+from eclips_app.core.shapes import Point, Shape
+from eclips_app.core.steps import StepResult
 from eclips_app.gui.flows.levelling import flow_of
 from eclips_app.gui.panels.levelling.preview import Histogram, MapPair
 from eclips_app.gui.panels.levelling.step_form import StepForm
@@ -27,6 +28,7 @@ class LevelPanel(QtWidgets.QWidget):
         self._session = session
         self.flow = flow_of(session)
         self._corner: Point | None = None
+        self._shown: StepResult | None = None
         self.target = CalmCombo("Map", "The reconstruction or height map that is levelled")
         self.target.activated.connect(self._on_target)
         self.already = _label("faint")
@@ -34,18 +36,18 @@ class LevelPanel(QtWidgets.QWidget):
         self.steps.setAccessibleName("Steps")
         self.steps.setMinimumHeight(60)
         self.steps.setMaximumHeight(100)
-        self.steps.currentRowChanged.connect(self.flow.select)
+        self.steps.currentRowChanged.connect(self.flow.recipe.select)
         self.kind = CalmCombo("Kind of levelling", "The step that Add puts behind the chosen one")
         for kind, known in KINDS.items():
             self.kind.addItem(known.text, kind)
             self.kind.setItemData(self.kind.count() - 1, known.help, Qt.ItemDataRole.ToolTipRole)
-        self.form = StepForm(self.flow, "plane")
+        self.form = StepForm(self.flow.recipe, "plane")
         self.area = QtWidgets.QPushButton("Draw area")
         self.area.setCheckable(True)
         self.area.setToolTip("Then click two opposite corners on the left map")
         self.area.toggled.connect(self._on_area)
         self.shapes = _button("Take shapes", "Rectangles, circles and polygons of the project", self.flow.take_shapes)
-        self.clear = _button("Clear", "Forget all areas", self.flow.clear_areas)
+        self.clear = _button("Clear", "Forget all areas", self.flow.recipe.clear_areas)
         self.areas_text = _label("faint")
         self.apply = _button("Apply", "Level the map (can be undone)", self.flow.apply)
         self.apply.setProperty("kind", "primary")
@@ -97,7 +99,7 @@ class LevelPanel(QtWidgets.QWidget):
         self.already.setVisible(bool(recipe))
         self._show_steps()
         self._show_form()
-        number = len(self.flow.areas)
+        number = len(self.flow.recipe.areas)
         self.areas_text.setText(f"{number} area{'s' if number != 1 else ''} drawn" if number else "No areas drawn")
         self.clear.setEnabled(number > 0)
         self.apply.setEnabled(self.flow.can_apply())
@@ -105,33 +107,37 @@ class LevelPanel(QtWidgets.QWidget):
         self._show_preview()
 
     def _show_steps(self) -> None:
-        texts = [f"{number + 1}. {step.text}" for number, step in enumerate(self.flow.steps)]
+        texts = [f"{number + 1}. {step.text}" for number, step in enumerate(self.flow.recipe.steps)]
         blocked = QtCore.QSignalBlocker(self.steps)
         if [self.steps.item(i).text() for i in range(self.steps.count())] != texts:
             self.steps.clear()
             self.steps.addItems(texts)
-        self.steps.setCurrentRow(self.flow.current if texts else -1)
+        self.steps.setCurrentRow(self.flow.recipe.current if texts else -1)
         blocked.unblock()
 
     def _show_form(self) -> None:
-        step = self.flow.step
+        step = self.flow.recipe.step
         self.form.setVisible(step is not None)
         if step is None:
             return
         if self.form.kind != step.kind:
-            old, self.form = self.form, StepForm(self.flow, step.kind)
+            old, self.form = self.form, StepForm(self.flow.recipe, step.kind)
             self._column.replaceWidget(old, self.form)
             old.hide()
             old.deleteLater()
         self.form.show_step(step)
 
     def _show_preview(self) -> None:
-        result, target, step = self.flow.preview, self.flow.target, self.flow.step
+        result, target, step = self.flow.preview, self.flow.target, self.flow.recipe.step
         before, after = (result.arrays["before"], result.arrays["after"]) if result is not None else (None, None)
-        size = 1.0 if target is None else target.pixel_size_nm if isinstance(target, Run) else target.pixel_size_nm[0]
-        self.pair.show_maps(before, after, result.info["stride_px"] if result is not None else 1, size)
-        self.pair.show_marks(self.flow.areas, step.points_px if step is not None else (), self._corner)
-        self.histogram.show_maps(before, after)
+        if result is not self._shown:  # drawing takes longer than all the rest
+            self._shown = result
+            size = (
+                1.0 if target is None else target.pixel_size_nm if isinstance(target, Run) else target.pixel_size_nm[0]
+            )
+            self.pair.show_maps(before, after, result.info["stride_px"] if result is not None else 1, size)
+            self.histogram.show_maps(before, after)
+        self.pair.show_marks(self.flow.recipe.areas, step.points_px if step is not None else (), self._corner)
         self.took.setText("" if result is None else "\n".join(f"Takes out: {text}" for text in result.info["steps"]))
         self.took.setVisible(bool(self.took.text()))
         self.problem.setText(self.flow.problem)
@@ -141,13 +147,13 @@ class LevelPanel(QtWidgets.QWidget):
         self.flow.choose(self.target.currentData())
 
     def _on_add(self) -> None:
-        self.flow.add(self.kind.currentData())
+        self.flow.recipe.add(self.kind.currentData())
 
     def _on_up(self) -> None:
-        self.flow.move(-1)
+        self.flow.recipe.move(-1)
 
     def _on_down(self) -> None:
-        self.flow.move(1)
+        self.flow.recipe.move(1)
 
     def _on_area(self, on: bool) -> None:
         self._corner = None
@@ -155,7 +161,7 @@ class LevelPanel(QtWidgets.QWidget):
 
     def _on_click(self, column: float, row: float) -> None:
         """Take a click on the left map as a corner of an area, or as one of three points."""
-        step, point = self.flow.step, (math.floor(column + 0.5), math.floor(row + 0.5))
+        step, point = self.flow.recipe.step, (math.floor(column + 0.5), math.floor(row + 0.5))
         if self.area.isChecked():
             if self._corner is None:
                 self._corner = point
@@ -163,9 +169,9 @@ class LevelPanel(QtWidgets.QWidget):
             else:
                 first, self._corner = self._corner, None
                 self.area.setChecked(False)
-                self.flow.add_area(first, point)
+                self.flow.recipe.add_areas(Shape("rectangle", (first, point)))
         elif step is not None and step.kind == "three-points":
-            self.flow.add_point(point)
+            self.flow.recipe.add_point(point)
 
     def _lay_out(self) -> None:
         theme = self._session.theme
@@ -175,7 +181,7 @@ class LevelPanel(QtWidgets.QWidget):
         bar.addWidget(add)
         tools = (
             ("previous", "Earlier", self._on_up), ("next", "Later", self._on_down),
-            ("delete", "Take the step out", self.flow.remove),
+            ("delete", "Take the step out", self.flow.recipe.remove),
         )  # fmt: skip
         for icon, tip, run in tools:
             button = ThemedButton(theme, icon, tip)
