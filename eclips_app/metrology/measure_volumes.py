@@ -17,6 +17,7 @@ from eclips_app.metrology.reading import Floats, Patch, Reading, Stretch
 from eclips_app.metrology.roughness import developed
 
 _MOST_BINS = 2048
+_ROUNDING = 1e-9
 _DIP = 0.5  #: of the density of both levels, that between them must be lower than
 
 
@@ -63,7 +64,8 @@ def histogram_step(patches: Sequence[Patch], stretches: Sequence[Stretch], optio
     """
     patch = patches[0]
     height = _upright(patch) if options.form == "plane" else patch.height
-    values = height[patch.inside]
+    base = float(np.median(height[patch.inside]))
+    values = height[patch.inside] - base
     edges, counts = _histogram(values, options.bins)
     border = _otsu(edges, counts)
     levels = []
@@ -76,12 +78,12 @@ def histogram_step(patches: Sequence[Patch], stretches: Sequence[Stretch], optio
     between = np.count_nonzero(np.abs(values - border) <= reach) / reach
     if between > _DIP * min(low_count / low_half, high_count / high_half):
         raise EclipsError("the area's two levels do not stand out of its roughness", hint="Draw it over one step only.")
-    middles = (edges[1:] + edges[:-1]) / 2
+    middles = (edges[1:] + edges[:-1]) / 2 + base
     share = 100 * float(np.count_nonzero(values >= border)) / len(values)
     found = {
         "height": Quantity(high - low, "nm"),
-        "lower level": Quantity(low, "nm"),
-        "upper level": Quantity(high, "nm"),
+        "lower level": Quantity(low + base, "nm"),
+        "upper level": Quantity(high + base, "nm"),
         "upper part": Quantity(share, "%"),
     }
     note = f"Levels are means of {low_count} and {high_count} heights around the mode of each level."
@@ -126,7 +128,7 @@ def _upright(patch: Patch) -> Floats:
 def _histogram(values: Floats, bins: int) -> tuple[Floats, NDArray[np.intp]]:
     """Give edges and counts; without a number of bins their width is 2 IQR / n^(1/3) (Freedman & Diaconis 1981)."""
     span = float(np.ptp(values))
-    if span <= 0:
+    if span <= _ROUNDING * float(np.abs(values).max()):
         raise EclipsError(
             "all heights are equal, so there is no step", hint="Draw the area over both sides of the step."
         )
@@ -155,7 +157,7 @@ def _level(part: Floats) -> tuple[float, float, int]:
     the density stays above its half on the steeper one, and moves with its mean: sidewalls on one side do not pull it.
     """
     spread = min(float(part.std()), float(np.subtract(*np.percentile(part, [75, 25]))) / 1.34) or float(part.std())
-    if spread <= 0:
+    if spread <= _ROUNDING * float(np.abs(part).max()):
         return float(part.mean()), 1e-12, len(part)
     width = 0.9 * spread * len(part) ** -0.2
     counts, edges = np.histogram(part, min(math.ceil(4 * float(np.ptp(part)) / width), _MOST_BINS))

@@ -67,7 +67,8 @@ def slope(z: Floats, step_nm: float, letter: str = "R") -> dict[str, Quantity]:
         return {f"{letter}dq": Quantity(math.nan, "")}
     weights = np.array([-1.0, 9.0, -45.0, 0.0, 45.0, -9.0, 1.0]) / 60
     rise = np.convolve(z, weights[::-1], "valid") / step_nm
-    return {f"{letter}dq": Quantity(math.sqrt(float(np.nanmean(rise * rise))), "")}
+    rise = rise[np.isfinite(rise)]
+    return {f"{letter}dq": Quantity(math.sqrt(float((rise * rise).mean())) if len(rise) else math.nan, "")}
 
 
 def height_discrimination(rz_nm: float) -> float:

@@ -60,7 +60,7 @@ def decay_lengths(correlation: Floats, axes: Floats, level: float) -> tuple[floa
         away = np.arange(int(far / fine) + 1) * fine
         along = map_coordinates(correlation, [half_r + r * away, half_c + c * away], order=1)
         below = np.flatnonzero(along <= level)
-        if len(below):
+        if len(below) and below[0] > 0:
             i = int(below[0])
             found[number] = away[i] - fine * (level - along[i]) / (along[i - 1] - along[i])
     if np.isnan(found).all():
