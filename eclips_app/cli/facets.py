@@ -53,7 +53,9 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     from eclips_app.metrology.facets.found import Found
 
     crystal = _crystal(args)
-    wanted = {"radius_px": int(args.radius), "tolerance_deg": args.tolerance, "least_area_px": int(args.min_area)}
+    wanted = {
+        "radius_px": _whole(args.radius), "tolerance_deg": args.tolerance, "least_area_px": _whole(args.min_area)
+    }  # fmt: skip
     params = schema.load(FindFacets, wanted, "facets")
     params, inputs = _request(args, params, context)
     result = run_step("find-facets", inputs, params, context)
@@ -157,6 +159,12 @@ def _steps(found: Found, reference: int, crystal: Crystal, tops: list[dict[str, 
                  "probability": each.probability} for each in ranked]  # fmt: skip
         rows.append({"facet": number, "height": step.quantity.to_json(), "candidates": told})
     return rows
+
+
+def _whole(text: str) -> int:
+    if not text.isdecimal():
+        raise EclipsError(f"'{text}' is no whole number", hint="Give a number of pixels.")
+    return int(text)
 
 
 def _named(reference: Any) -> str:

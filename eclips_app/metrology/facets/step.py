@@ -52,16 +52,30 @@ def find_step(inputs: Arrays, params: FindFacets, context: Context) -> StepResul
     context.progress(0.5, "Planes")
     planes = _fit(height, labels, deviations, params, context)
     labels = _grown(height, labels, planes, params)
-    planes.insert(0, _mean_plane(height, deviations, params.pixel_size_nm))
+    context.progress(0.9, "Mean plane")
+    result = _result(height, labels, planes, deviations, params)
+    result.arrays["histogram"] = oriented.astype(np.float32)
     context.progress(1.0, "Facets found")
+    return result
+
+
+def measure_regions(inputs: Arrays, labels: Labels, params: FindFacets, context: Context) -> StepResult:
+    """Give what `find_step` gives, without the histogram, of regions that are known: `labels` from 1, without gaps."""
+    height, deviations = _checked(inputs, params)
+    return _result(height, labels, _fit(height, labels, deviations, params, context), deviations, params)
+
+
+def _result(
+    height: Floats, labels: Labels, planes: list[Plane], deviations: NDArray[np.floating], params: FindFacets
+) -> StepResult:
+    all_planes = [_mean_plane(height, deviations, params.pixel_size_nm), *planes]
     arrays: dict[str, NDArray[Any]] = {
         "labels": labels,
-        "planes": np.stack([plane.values for plane in planes]),
-        "effects": np.stack([plane.effects for plane in planes], axis=1),
-        "scatter": np.stack([plane.scatter for plane in planes]),
-        "histogram": oriented.astype(np.float32),
+        "planes": np.stack([plane.values for plane in all_planes]),
+        "effects": np.stack([plane.effects for plane in all_planes], axis=1),
+        "scatter": np.stack([plane.scatter for plane in all_planes]),
     }
-    return StepResult(arrays, {"facets": _facts(labels, planes, params)})
+    return StepResult(arrays, {"facets": _facts(labels, all_planes, params)})
 
 
 def _checked(inputs: Arrays, params: FindFacets) -> tuple[Floats, NDArray[np.floating]]:
