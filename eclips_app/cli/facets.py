@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eclips_app.cli.common import length_nm, quantity_text
+from eclips_app.cli.common import length_nm, quantity_text, warn
 from eclips_app.core.context import Context
 from eclips_app.core.errors import EclipsError
 
@@ -47,7 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     """Find and index; gives quantities."""
     from eclips_app.core import schema
-    from eclips_app.core.crystal import FindFacets
+    from eclips_app.core.crystal import FindFacets, noise_hint
     from eclips_app.core.steps import run_step
     from eclips_app.metrology.facets import report
     from eclips_app.metrology.facets.found import Found
@@ -59,6 +59,8 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     params = schema.load(FindFacets, wanted, "facets")
     params, inputs = _request(args, params, context)
     result = run_step("find-facets", inputs, params, context)
+    if hint := noise_hint(result.info, params):
+        warn(hint)
     found = Found.of(result.arrays, result.info, schema.dump(params))
     if not len(found):
         raise EclipsError(
