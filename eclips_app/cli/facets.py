@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eclips_app.cli.common import length_nm, quantity_text
+from eclips_app.cli.common import length_nm, quantity_text, warn
 from eclips_app.core.context import Context
 from eclips_app.core.errors import EclipsError
 
@@ -47,16 +47,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     """Find and index; gives quantities."""
     from eclips_app.core import schema
-    from eclips_app.core.crystal import FindFacets
+    from eclips_app.core.crystal import FindFacets, noise_hint
     from eclips_app.core.steps import run_step
     from eclips_app.metrology.facets import report
     from eclips_app.metrology.facets.found import Found
 
     crystal = _crystal(args)
-    wanted = {"radius_px": int(args.radius), "tolerance_deg": args.tolerance, "least_area_px": int(args.min_area)}
+    wanted = {
+        "radius_px": _whole(args.radius), "tolerance_deg": args.tolerance, "least_area_px": _whole(args.min_area)
+    }  # fmt: skip
     params = schema.load(FindFacets, wanted, "facets")
     params, inputs = _request(args, params, context)
     result = run_step("find-facets", inputs, params, context)
+    if hint := noise_hint(result.info, params):
+        warn(hint)
     found = Found.of(result.arrays, result.info, schema.dump(params))
     if not len(found):
         raise EclipsError(
@@ -157,6 +161,12 @@ def _steps(found: Found, reference: int, crystal: Crystal, tops: list[dict[str, 
                  "probability": each.probability} for each in ranked]  # fmt: skip
         rows.append({"facet": number, "height": step.quantity.to_json(), "candidates": told})
     return rows
+
+
+def _whole(text: str) -> int:
+    if not text.isdecimal():
+        raise EclipsError(f"'{text}' is no whole number", hint="Give a number of pixels.")
+    return int(text)
 
 
 def _named(reference: Any) -> str:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.schema import choice, quantity
 
 Hkl = tuple[int, int, int]
+
+_NOISY = 0.4  #: part of the tolerance that noise may turn local planes by
 
 
 @dataclass(frozen=True)
@@ -127,7 +131,7 @@ class FindFacets:
     Gives what `metrology.facets.found.Found` is made of: ``labels`` [row, col] (0: none, i: facet i), ``planes`` [facet, 3]
     (height in nm at the centre, slopes p and q), ``effects`` [map, facet, 3] of the deviations on them, ``scatter``
     [facet, 3, 3], ``histogram`` [y, x] of the orientations, and ``info["facets"]``: area, rms, centre. Facet 0 is the mean
-    plane of the map.
+    plane of the map. ``info["normal_std_deg"]`` is how far noise turns the local planes.
     """
 
     pixel_size_nm: tuple[float, float] = quantity((1.0, 1.0), label="Pixel size (x, y)", unit="nm", low=1e-3, high=1e7)
@@ -164,6 +168,17 @@ class Wulff:
 
     lattice: Lattice = PRESETS["Cu"]
     energies: tuple[SurfaceEnergy, ...] = (SurfaceEnergy((1, 0, 0)), SurfaceEnergy((1, 1, 0)), SurfaceEnergy((1, 1, 1)))
+
+
+def noise_hint(info: Mapping[str, Any], params: FindFacets) -> str:
+    """Say that the local planes are too small for the noise of the map, where they are; `info` is the step's."""
+    std = float(info["normal_std_deg"])
+    if std <= _NOISY * params.tolerance_deg:
+        return ""
+    return (
+        f"Noise turns the local planes by {std:.1f}°, much of the tolerance of {params.tolerance_deg:g}°: "
+        "facets may fall apart. Choose a larger radius or tolerance."
+    )
 
 
 def parse_hkl(text: str) -> Hkl:

@@ -239,7 +239,7 @@ def _grid(facets: tuple[Direction, ...], crystal: Crystal, turns: int) -> Floats
     ]  # fmt: skip
     step = np.clip(math.degrees(min(spread, default=1.0)) / 2, *_STEPS_DEG)
     count = min(math.ceil(360.0 / turns / step), _MOST_TURNS)
-    return np.arange(count) * (2 * math.pi / turns / count)
+    return np.asarray(np.arange(count) * (2 * math.pi / turns / count))
 
 
 def _log_prior(turns: Floats, crystal: Crystal, alike: int) -> Floats:
@@ -269,7 +269,7 @@ def _within_reach(facet: Direction, crystal: Crystal, found: Poles, turn_std: fl
     """Tell which poles can come within some standard deviations at any turn: their tilt is near the facet's."""
     largest = float(np.linalg.eigvalsh(facet.covariance).max()) + _floor(crystal) + turn_std**2
     tilts = np.arccos(np.clip(found.normals[:, 2], -1, 1))
-    return np.abs(tilts - math.acos(min(1.0, float(facet.normal[2])))) < _REACH * math.sqrt(largest)
+    return np.asarray(np.abs(tilts - math.acos(min(1.0, float(facet.normal[2])))) < _REACH * math.sqrt(largest))
 
 
 def _log_density(facet: Direction, crystal: Crystal, normals: Floats, turns: Floats, turn_std: float) -> Floats:

@@ -81,7 +81,7 @@ def found_of(facet_set: FacetSet) -> Found:
 
 def facets_on(project: Project, source_id: str) -> FacetSet | None:
     """Give the facets that were found on a run or height map."""
-    return next((each for each in project.of_kind(FacetSet) if each.source_id == source_id), None)
+    return next(iter(project.facets_of(source_id)), None)
 
 
 def crystal_item(project: Project) -> CrystalItem:

@@ -116,8 +116,7 @@ def test_facets_are_found_shown_and_undone(found: FacetsPanel, held: Session, qt
     assert flow(held).found is None
     assert found.readings.table.rowCount() == 0
     held.history.redo()
-    assert found.readings.table.rowCount() == 9
-    qtbot.waitUntil(lambda: found.is_settled)
+    qtbot.waitUntil(lambda: found.is_settled and found.readings.table.rowCount() == 9)
 
 
 def test_a_click_selects_and_a_second_one_tells_the_angle(found: FacetsPanel, held: Session, qtbot: QtBot) -> None:
@@ -130,7 +129,7 @@ def test_a_click_selects_and_a_second_one_tells_the_angle(found: FacetsPanel, he
     assert f"Facets {flat} and {steep}" in text
     assert "external angle 135." in text or "external angle 134.9" in text
     assert found.readings.bar.isVisible()
-    assert "not stated" in found.readings.not_stated.text()
+    assert "Not stated" in found.readings.not_stated.text()
     picked = {index.row() + 1 for index in found.readings.table.selectionModel().selectedRows()}
     assert picked == {flat, steep}
 
@@ -300,6 +299,20 @@ def test_facets_and_crystal_are_saved_and_read_again(found: FacetsPanel, held: S
         np.testing.assert_array_equal(back.arrays[name], array)
     crystal = next(item for item in read.items if isinstance(item, CrystalItem))
     assert crystal.crystal == flow(held).crystal
+
+
+def test_facets_go_with_the_map_that_they_were_found_on(found: FacetsPanel, held: Session) -> None:
+    from eclips_app.gui.flows import measure
+    from eclips_app.gui.panels.profile.map_form import MapForm
+
+    held.project.select(map_id="map")
+    form = MapForm(held, measure.flow_of(held))
+    form.remove.click()
+    assert not held.project.of_kind(HeightMap)
+    assert not held.project.of_kind(FacetSet)
+    assert found.empty.isVisible()
+    held.history.undo()
+    assert flow(held).found is not None
 
 
 def test_words_of_quantities() -> None:

@@ -10,7 +10,10 @@ from facet_surfaces import PIXEL_NM, find, polyhedron, pyramid
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from eclips_app.core.context import SilentContext
+from eclips_app.core.crystal import FindFacets, noise_hint
 from eclips_app.core.errors import EclipsError
+from eclips_app.core.steps import run_step
 from eclips_app.metrology.facets import sphere
 from eclips_app.metrology.facets.found import IMAGE_PLANE, MEAN_PLANE
 from eclips_app.metrology.facets.local import local_planes
@@ -159,9 +162,23 @@ def test_pixels_need_not_be_square() -> None:
     np.testing.assert_allclose(wide, square, atol=2e-3)
 
 
+def test_noise_that_the_radius_does_not_stand_is_told() -> None:
+    noisy = pyramid(20.0) + np.random.default_rng(0).normal(0, 1.0, (161, 161))
+    for radius, told in ((2, True), (6, False)):
+        params = FindFacets(pixel_size_nm=(PIXEL_NM, PIXEL_NM), radius_px=radius)
+        result = run_step("find-facets", {"height": noisy}, params, SilentContext())
+        expected = math.degrees(
+            1.0 / (PIXEL_NM * math.sqrt((2 * radius + 1) * 2 * sum(i * i for i in range(radius + 1))))
+        )
+        assert result.info["normal_std_deg"] == pytest.approx(expected, rel=0.1)
+        assert ("larger radius" in noise_hint(result.info, params)) is told
+
+
 def test_what_is_no_map_is_refused() -> None:
-    with pytest.raises(EclipsError, match="hardly any height"):
+    with pytest.raises(EclipsError, match="no height was measured"):
         find(np.full((30, 30), np.nan))
+    with pytest.raises(EclipsError, match="hardly any height"):
+        find(np.where(np.indices((30, 30)).sum(axis=0) % 3, np.nan, 0.0))
     with pytest.raises(EclipsError, match="smaller than one local plane"):
         find(np.zeros((3, 3)))
     with pytest.raises(EclipsError, match="0 parts are named for 1 maps"):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from eclips_app.commands import edits
 from eclips_app.commands.history import Edit
-from eclips_app.core.crystal import Crystal, FindFacets, Wulff, hkl_text
+from eclips_app.core.crystal import Crystal, FindFacets, Wulff, hkl_text, noise_hint
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.units import Quantity
 from eclips_app.gui.actions import ActionInfo
@@ -77,11 +77,11 @@ class FacetsFlow(QtCore.QObject):
     @property
     def found(self) -> Found | None:
         """The same, as readings are taken from them."""
-        from eclips_app.model.facets import found_of  # late: not needed to start
-
         facet_set = self.facet_set
         if facet_set is None:
             return None
+        from eclips_app.model.facets import found_of  # late: not needed to start
+
         if self._found is None or self._found[0] is not facet_set:
             self._found = facet_set, found_of(facet_set)
         return self._found[1]
@@ -162,7 +162,9 @@ class FacetsFlow(QtCore.QObject):
         self._session.do(edits.add(f"Find facets of {source.name}", made))
         count = len(made.info["facets"]) - 1
         text = f"{count} {'facet' if count == 1 else 'facets'} found on {source.name}."
-        if count:
+        if hint := noise_hint(made.info, params):
+            self._session.notify(f"{text} {hint}", "warning")
+        elif count:
             self._session.notify(text, "good")
         else:
             self._session.notify(f"{text} Try a smaller area or a larger tolerance.", "warning")

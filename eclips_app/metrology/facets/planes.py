@@ -44,7 +44,9 @@ class Plane:
     pixels: int
 
 
-def fit_plane(height: Floats, inside: Bools, pixel_size_nm: tuple[float, float], deviations: Floats) -> Plane:
+def fit_plane(
+    height: Floats, inside: Bools, pixel_size_nm: tuple[float, float], deviations: Floats, unit_nm: float
+) -> Plane:
     """Fit a plane to a region by iteratively reweighted least squares with Tukey's weights.
 
     Parameters
@@ -55,7 +57,7 @@ def fit_plane(height: Floats, inside: Bools, pixel_size_nm: tuple[float, float],
         The pixels to fit, all with a height.
     pixel_size_nm : (x, y)
     deviations : array [map, row, col]
-        In nm; of the same box.
+        In units of `unit_nm`; of the same box.
     """
     rows, columns = np.nonzero(inside)
     z = height[rows, columns].astype(float)
@@ -73,10 +75,12 @@ def fit_plane(height: Floats, inside: Bools, pixel_size_nm: tuple[float, float],
     solver = _inverse(design, weight) @ (design * weight[:, None]).T  # [3, pixel]
     values = solver @ z
     left = z - design @ values
-    along = deviations[:, rows, columns].astype(float)
-    effects = along @ solver.T
-    own = along - effects @ design.T  # what of the deviations a plane does not follow
-    noise = float((own**2).sum(axis=0) @ weight / weight.sum()) if len(own) else 0.0
+    effects, noise = np.zeros((len(deviations), 3)), 0.0
+    for number, each in enumerate(deviations):  # one by one: together they may not fit into memory
+        along = each[rows, columns].astype(float) * unit_nm
+        effects[number] = solver @ along
+        own = along - design @ effects[number]  # what of the deviation a plane does not follow
+        noise += float(own**2 @ weight / weight.sum())
     rms = float(np.sqrt((left**2) @ weight / weight.sum()))
     beyond = max(rms**2 - noise, 0.0)
     together = _correlated_pixels(left * np.sqrt(weight), rows, columns)

@@ -13,6 +13,7 @@ Floats = NDArray[np.floating]
 Labels = NDArray[np.int16]
 
 _SHIFTS = 12  #: of a cluster's mean until it stays
+_SAMPLE = 250_000  #: normals
 _MOST_CLUSTERS = 60
 _MOST_FACETS = 400
 _APART = 1.5  #: tolerances that the means of two clusters are apart at least
@@ -38,8 +39,9 @@ def segment(normals: Floats, weights: Floats, tolerance_deg: float, least_px: in
         0: none; regions are numbered from large to small.
     """
     known = np.isfinite(normals[..., 2])
-    directions, areas = normals[known], weights[known]
-    means = _clusters(directions, areas, tolerance_deg, least_px, context)
+    directions = normals[known]
+    thin = max(1, len(directions) // _SAMPLE)  # so many tell where the clusters are
+    means = _clusters(directions[::thin], weights[known][::thin], tolerance_deg, max(least_px // thin, 1), context)
     near = _nearest(directions, means, tolerance_deg)
     cluster = np.zeros(known.shape, np.int16)
     cluster[known] = near + 1
@@ -49,9 +51,11 @@ def segment(normals: Floats, weights: Floats, tolerance_deg: float, least_px: in
         context.check()
         pieces, count = ndimage.label(cluster == number)
         sizes = np.bincount(pieces.ravel(), minlength=count + 1)
-        for piece in np.flatnonzero(sizes[1:] >= least_px) + 1:
-            areas_px.append(int(sizes[piece]))
-            found[pieces == piece] = len(areas_px)
+        large = np.flatnonzero(sizes[1:] >= least_px) + 1
+        numbers = np.zeros(count + 1, np.int32)
+        numbers[large] = len(areas_px) + 1 + np.arange(len(large))
+        found += numbers[pieces]
+        areas_px += sizes[large].tolist()
     return by_size(found, areas_px)
 
 

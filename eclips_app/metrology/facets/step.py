@@ -37,6 +37,8 @@ def find_step(inputs: Arrays, params: FindFacets, context: Context) -> StepResul
     height, deviations = _checked(inputs, params)
     context.progress(0.05, "Local planes")
     local = local_planes(height, params.pixel_size_nm, params.radius_px)
+    if np.count_nonzero(np.isfinite(local.p)) < params.least_area_px:
+        raise EclipsError("hardly any height was measured", hint="Choose another map or a smaller area.")
     normals = sphere.normals_of(local.p, local.q)
     weights = np.where(np.isfinite(local.p), np.sqrt(1 + local.p**2 + local.q**2), 0.0)
     context.progress(0.3, "Segmentation")
@@ -52,27 +54,49 @@ def find_step(inputs: Arrays, params: FindFacets, context: Context) -> StepResul
     context.progress(0.5, "Planes")
     planes = _fit(height, labels, deviations, params, context)
     labels = _grown(height, labels, planes, params)
-    planes.insert(0, _mean_plane(height, deviations, params.pixel_size_nm))
+    context.progress(0.9, "Mean plane")
+    result = _result(height, labels, planes, deviations, params)
+    result.arrays["histogram"] = oriented.astype(np.float32)
+    result.info["normal_std_deg"] = _normal_std_deg(local.rms_nm, params)
     context.progress(1.0, "Facets found")
+    return result
+
+
+def _normal_std_deg(rms_nm: Floats, params: FindFacets) -> float:
+    """Give how far the noise of the heights turns the local planes: the standard deviation of their slopes, as an angle."""
+    reach = np.arange(-params.radius_px, params.radius_px + 1)
+    spread = np.sqrt((2 * params.radius_px + 1) * float((reach**2).sum())) * min(params.pixel_size_nm)
+    return float(np.degrees(np.median(rms_nm[np.isfinite(rms_nm)]) / spread))
+
+
+def measure_regions(inputs: Arrays, labels: Labels, params: FindFacets, context: Context) -> StepResult:
+    """Give what `find_step` gives, without the histogram, of regions that are known: `labels` from 1, without gaps."""
+    height, deviations = _checked(inputs, params)
+    return _result(height, labels, _fit(height, labels, deviations, params, context), deviations, params)
+
+
+def _result(
+    height: Floats, labels: Labels, planes: list[Plane], deviations: NDArray[np.floating], params: FindFacets
+) -> StepResult:
+    all_planes = [_mean_plane(height, deviations, params.pixel_size_nm), *planes]
     arrays: dict[str, NDArray[Any]] = {
         "labels": labels,
-        "planes": np.stack([plane.values for plane in planes]),
-        "effects": np.stack([plane.effects for plane in planes], axis=1),
-        "scatter": np.stack([plane.scatter for plane in planes]),
-        "histogram": oriented.astype(np.float32),
+        "planes": np.stack([plane.values for plane in all_planes]),
+        "effects": np.stack([plane.effects for plane in all_planes], axis=1),
+        "scatter": np.stack([plane.scatter for plane in all_planes]),
     }
-    return StepResult(arrays, {"facets": _facts(labels, planes, params)})
+    return StepResult(arrays, {"facets": _facts(labels, all_planes, params)})
 
 
 def _checked(inputs: Arrays, params: FindFacets) -> tuple[Floats, NDArray[np.floating]]:
-    """Give the heights, NaN where they are not used, and the deviations in nm."""
+    """Give the heights, NaN where they are not used, and the deviations in units of the pixel size."""
     height = np.asarray(inputs["height"], dtype=float)
     if height.ndim != 2 or min(height.shape) < 2 * params.radius_px + 1:
         raise EclipsError("the height map is smaller than one local plane", hint="Choose a smaller radius.")
     if "mask" in inputs:
         height = np.where(inputs["mask"], height, np.nan)
-    if np.count_nonzero(np.isfinite(height)) < params.least_area_px:
-        raise EclipsError("hardly any height was measured", hint="Choose another map or a smaller area.")
+    if not np.isfinite(height).any():
+        raise EclipsError("no height was measured", hint="Choose another map.")
     deviations = inputs.get("deviations", np.zeros((0, *height.shape), np.float16))
     if len(deviations) != len(params.parts):
         raise EclipsError(f"{len(params.parts)} parts are named for {len(deviations)} maps of deviations")
@@ -94,8 +118,8 @@ def _fit(
         context.progress(0.5 + 0.4 * number / len(boxes), "Planes")
         room = _widened(box, 1, height.shape)  # so that the border of a region is not the box's
         inside = inner_part(labels[room] == number, params.radius_px)
-        maps = deviations[(slice(None), *room)].astype(np.float32) * np.float32(params.pixel_size_nm[0])
-        fitted = fit_plane(height[room], inside, params.pixel_size_nm, maps)
+        maps = deviations[(slice(None), *room)]
+        fitted = fit_plane(height[room], inside, params.pixel_size_nm, maps, params.pixel_size_nm[0])
         planes.append(_moved(fitted, room))
     return planes
 

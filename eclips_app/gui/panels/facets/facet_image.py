@@ -35,7 +35,9 @@ class FacetImage(ImagePane):
             self.set_image(None)
             self.overlay.clear()
             return
-        self.set_image(picture.relief, pixel_size_nm=picture.pixel_size_nm, origin_px=picture.origin_px)
+        self.set_image(
+            picture.relief, pixel_size_nm=picture.pixel_size_nm, origin_px=picture.origin_px, step_px=picture.step_px
+        )
         self.show_chosen(chosen)
         if is_other:
             self.fit()
@@ -48,7 +50,7 @@ class FacetImage(ImagePane):
             self.overlay.clear()
         else:
             self.overlay.setImage(overlay(picture.labels, len(found), chosen), autoLevels=False, levels=(0, 255))
-            rows, columns = picture.labels.shape
+            rows, columns = (n * picture.step_px for n in picture.labels.shape)
             top, left = picture.origin_px
             self.overlay.setRect(QtCore.QRectF(left - 0.5, top - 0.5, columns, rows))
         self.viewport().update()
@@ -58,7 +60,8 @@ class FacetImage(ImagePane):
         picture = self._picture
         if picture is None or picture.labels is None:
             return 0
-        r, c = round(row) - picture.origin_px[0], round(col) - picture.origin_px[1]
+        r, c = (round(at) - first for at, first in zip((row, col), picture.origin_px, strict=True))
+        r, c = r // picture.step_px, c // picture.step_px
         rows, columns = picture.labels.shape
         return int(picture.labels[r, c]) if 0 <= r < rows and 0 <= c < columns else 0
 

@@ -19,6 +19,7 @@ from eclips_app.model.items import FacetSet, HeightMap, Run
 
 Floats = NDArray[np.floating]
 
+_MOST_PX = 1 << 20  #: of a picture that is drawn at once
 _LIGHT = (-0.5, 0.6, 0.62)  #: of the shaded relief: from the upper left
 _STRENGTH, _CHOSEN_STRENGTH = 105, 190  #: opacity of facets' colours, of 255
 _AREA_UNITS = ((1e12, "mm²"), (1e6, "µm²"), (1.0, "nm²"))
@@ -27,10 +28,14 @@ _MOST_DIGITS = 3  #: after the point
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """The relief of a source as grey values [row, col], and the facets' labels on it."""
+    """The relief of a source as grey values [row, col], and the facets' labels on it.
+
+    Large ones are thinned out: their rows and columns are `step_px` pixels apart.
+    """
 
     relief: NDArray[np.float32]
     labels: NDArray[np.integer] | None
+    step_px: int
     origin_px: tuple[int, int]
     pixel_size_nm: float
 
@@ -47,9 +52,9 @@ def picture(source: Run | HeightMap, facet_set: FacetSet | None) -> Picture:
     right, down = right * stretch, down * stretch
     shade = (-right * _LIGHT[0] + down * _LIGHT[1] + _LIGHT[2]) / np.sqrt(1 + right**2 + down**2)
     origin = source.origin_px if isinstance(source, Run) else (0, 0)
-    return Picture(
-        shade.astype(np.float32), facet_set.arrays["labels"] if facet_set is not None else None, origin, float(x)
-    )
+    step = max(1, math.ceil(math.sqrt(shade.size / _MOST_PX)))
+    labels = facet_set.arrays["labels"][::step, ::step] if facet_set is not None else None
+    return Picture(shade[::step, ::step].astype(np.float32), labels, step, origin, float(x))
 
 
 def facet_color(number: int) -> tuple[int, int, int]:

@@ -6,7 +6,7 @@ from eclips_app.core.crystal import Crystal, Hkl, hkl_text
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.units import Quantity
 from eclips_app.gui.panels.facets.facet_table import FacetTable
-from eclips_app.gui.panels.facets.presenter import angle_words, facet_rows, quantity_words
+from eclips_app.gui.panels.facets.presenter import angle_words, quantity_words
 from eclips_app.gui.qt import QtWidgets, Signal
 from eclips_app.gui.theme import Theme
 from eclips_app.gui.widgets.budget_view import ShareBar
@@ -56,7 +56,6 @@ class ReadingsTab(QtWidgets.QWidget):
         facets = [] if found is None else [(f"Facet {n}", str(n)) for n in found.numbers]
         offer(self.reference, [*facets, ("Mean plane of the map", "0"), ("Plane of the image", "-1")], str(reference))
         self.reference.setEnabled(found is not None)
-        self.table.show_rows(facet_rows(found, reference, indexed) if found is not None else [], chosen)
         self.not_stated.setText(_not_stated(found))
         self.show_chosen(found, reference, chosen, crystal, indexed)
 
@@ -87,7 +86,7 @@ class ReadingsTab(QtWidgets.QWidget):
 def _not_stated(found: Found | None) -> str:
     if found is None or not found.not_stated:
         return ""
-    return f"In the deviations, not stated and not held: {', '.join(found.not_stated)}."
+    return f"Not stated, so that no deviation holds it: {', '.join(found.not_stated)}."
 
 
 def _step_words(

@@ -11,7 +11,7 @@ from eclips_app.gui.flows.facets import flow_of
 from eclips_app.gui.panels.facets.crystal_tab import CrystalTab
 from eclips_app.gui.panels.facets.facet_image import FacetImage
 from eclips_app.gui.panels.facets.pole_figure import PoleFigure
-from eclips_app.gui.panels.facets.presenter import Picture, picture, poles_in_image
+from eclips_app.gui.panels.facets.presenter import FacetRow, Picture, facet_rows, picture, poles_in_image
 from eclips_app.gui.panels.facets.readings_tab import ReadingsTab
 from eclips_app.gui.panels.facets.wulff_tab import WulffTab
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
@@ -34,6 +34,8 @@ class FacetsPanel(QtWidgets.QWidget):
         self._session, self._flow = session, flow_of(session)
         self._background = Background(self)
         self._drawn: tuple[object, ...] = ()
+        self._told: tuple[object, ...] = ()  # what the table's rows are of
+        self._reading = Background(self)
         self.picture: Picture | None = None
         self.source = CalmCombo("Found on", "Reconstruction or height map that facets are found on")
         self.find_button = QtWidgets.QPushButton("Find facets")
@@ -58,7 +60,7 @@ class FacetsPanel(QtWidgets.QWidget):
     @property
     def is_settled(self) -> bool:
         """Whether nothing is being computed or drawn for the panel."""
-        return not self._background.is_busy and not self._flow.is_busy
+        return not (self._background.is_busy or self._reading.is_busy or self._flow.is_busy)
 
     def minimumSizeHint(self) -> QtCore.QSize:
         """Ask for what the panel needs at least."""
@@ -180,10 +182,21 @@ class FacetsPanel(QtWidgets.QWidget):
 
     def _show_readings(self) -> None:
         flow = self._flow
+        told = (flow.found, flow.reference, flow.indexed)
+        if len(told) != len(self._told) or any(a is not b for a, b in zip(told, self._told, strict=True)):
+            self._told = told
+            self._reading.drop()
+            if flow.found is not None:  # hundreds of facets take more than a frame
+                self._reading.run(partial(facet_rows, flow.found, flow.reference, flow.indexed), self._show_rows)
         self.readings.show_facets(flow.found, flow.reference, flow.indexed, flow.chosen, flow.crystal)
+        if flow.found is None:
+            self.readings.table.show_rows([], ())
         self.crystal.show_crystal(flow.crystal, flow.indexed, flow.problem, flow.chosen)
         self.wulff.show_crystal(flow.crystal, flow.shape)
         self._show_poles()
+
+    def _show_rows(self, rows: list[FacetRow]) -> None:
+        self.readings.table.show_rows(rows, self._flow.chosen)
 
     def _show_poles(self) -> None:
         flow, facet_set = self._flow, self._flow.facet_set

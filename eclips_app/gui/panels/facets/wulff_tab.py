@@ -43,7 +43,7 @@ class WulffTab(QtWidgets.QWidget):
         self.table.verticalHeader().hide()
         self.table.verticalHeader().setDefaultSectionSize(24)
         self.table.horizontalHeader().setSectionResizeMode(QtWidgets.QHeaderView.ResizeMode.Stretch)
-        self.table.setMaximumHeight(170)
+        self.table.setMaximumHeight(130)
         self.add = ThemedButton(theme, "add", "Add a plane")
         self.delete = ThemedButton(theme, "delete", "Take out the selected plane")
         self.view = WulffView(theme)

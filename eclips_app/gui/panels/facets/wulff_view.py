@@ -37,7 +37,7 @@ class WulffView(QtWidgets.QWidget):
 
     def sizeHint(self) -> QtCore.QSize:
         """Ask for a square."""
-        return QtCore.QSize(280, 260)
+        return QtCore.QSize(240, 200)
 
     def show_shape(self, shape: StepResult | None) -> None:
         """Show what the step "wulff" gave, or nothing."""

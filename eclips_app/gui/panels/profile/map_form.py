@@ -110,7 +110,9 @@ class MapForm(QtWidgets.QWidget):
     def _remove(self) -> None:
         placed = self.current()
         if placed is not None:
-            self._session.do(edits.remove(f"Remove {placed.name}", [placed]))
+            self._session.do(
+                edits.remove(f"Remove {placed.name}", [placed, *self._session.project.facets_of(placed.id)])
+            )
 
     def _on_shown(self, _: bool) -> None:
         self.view_changed.emit()
