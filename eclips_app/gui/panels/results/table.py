@@ -58,7 +58,7 @@ class ResultsTable(QtWidgets.QTableWidget):
         for row in range(self.rowCount()):
             if self._id_at(row) == row_id:
                 self.selectRow(row)
-                self.scrollToItem(self.item(row, 0))
+                self.scrollTo(self.model().index(row, 0))
 
     def _id_at(self, row: int) -> str:
         item = self.item(row, 0)
