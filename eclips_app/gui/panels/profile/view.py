@@ -18,7 +18,7 @@ from eclips_app.gui.widgets.line_geometry import Point
 from eclips_app.gui.widgets.stretch_marks import stretch_color
 from eclips_app.gui.widgets.themed_button import ThemedButton
 from eclips_app.gui.widgets.turning_splitter import TurningSplitter
-from eclips_app.model.items import ProfileLine
+from eclips_app.model.items import Measurement, ProfileLine
 from eclips_app.model.project import Selection
 
 _MARK_POINTS = 49  #: that a stretch is drawn with on the image; enough for a circle
@@ -168,8 +168,11 @@ class ProfilePanel(QtWidgets.QWidget):
         self.map_form.place.setChecked(tool == "place")
 
     def _on_project(self, ids: frozenset[str]) -> None:
-        # A line on the move must not cost more than its own profile.
-        if ids and all(self._session.project.get(ProfileLine, item_id) is not None for item_id in ids):
+        # A line on the move must not cost more than its own profile, and results nothing.
+        rows = {item_id for item_id in ids if self._session.project.get(Measurement, item_id) is not None}
+        if ids and ids == rows:
+            return
+        if ids and all(self._session.project.get(ProfileLine, item_id) is not None for item_id in ids - rows):
             self._refresh_lines()
         else:
             self._refresh()
