@@ -10,7 +10,7 @@ import argparse
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,11 @@ from eclips_app.cli.shape_texts import HELP, in_pixels, parse_point, parse_shape
 from eclips_app.core.context import Context
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.shapes import Shape
+from eclips_app.version import VERSION
+
+if TYPE_CHECKING:
+    from eclips_app.io.project_runs import OpenRun
+    from eclips_app.metrology.profile import Profile
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +37,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--width", metavar="W", help="average over this width, in pixels or with a unit; default 1")
     parser.add_argument(
         "--step", metavar="S", help="distance of the points, in pixels or with a unit; default: a pixel"
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        help="also write the profile: .csv, .tsv, .xlsx, or a drawing at true scale .svg, .dxf",
+    )
+    parser.add_argument("--unit", choices=("nm", "mm"), default="nm", help="of a drawing: one unit is this; default nm")
+    parser.add_argument(
+        "--z-exaggeration", type=float, default=1.0, metavar="F", help="of a drawing: heights times this; default 1"
     )
     parser.add_argument("--run", default="", help="name or id of the reconstruction; default: the starred or last one")
 
@@ -58,6 +73,8 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
         raise EclipsError("fewer than three points of the line have a height", where=str(args.project), hint=hint)
     ends, length = (line.distance_nm[known[0]], line.distance_nm[known[-1]]), path.length_px(shape) * size
     reading, slope = cursors.between(line, *ends), cursors.fit_slope(line, ends)
+    if args.output is not None:
+        _write(args, found, shape, line)
     return {
         "project": str(args.project),
         "run": found.name,
@@ -75,6 +92,7 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
         "height_nm": line.height_nm,
         "std_nm": line.std_nm,
         **({} if deviations is None else {"not_stated": list(deviations.not_stated)}),
+        **({} if args.output is None else {"output": str(args.output)}),
     }
 
 
@@ -94,7 +112,20 @@ def describe(result: dict[str, Any]) -> str:
             lines.append(f"{'':<30}{shares}")
     if result.get("not_stated"):
         lines.append(f"{'not stated':<30}{', '.join(result['not_stated'])}")
+    if result.get("output"):
+        lines.append(f"{'written to':<30}{result['output']}")
     return "\n".join(lines)
+
+
+def _write(args: argparse.Namespace, found: OpenRun, shape: Shape, line: Profile) -> None:
+    from eclips_app.io.profile_files import CurveOfLine, LineProfiles, Scale, write_profiles
+
+    if args.output.resolve() == args.project.resolve():
+        raise EclipsError("the profile would replace the project", where=str(args.output), hint="Choose another file.")
+    curve = CurveOfLine("A", f"{found.set_name}, {found.name}", str(found.entry["id"]), line)
+    facts = {"Program": f"ECLIPS {VERSION}", "Project": str(args.project)}
+    scale = Scale(args.unit, args.z_exaggeration)
+    write_profiles(args.output, [LineProfiles("Profile", shape, "#e6550d", (curve,))], facts, scale)
 
 
 def _budget(line: Any, influence: Any) -> dict[str, Any]:

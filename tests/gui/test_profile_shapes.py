@@ -271,7 +271,7 @@ def test_a_stretch_is_marked_dragged_typed_and_removed(
         marks.moved.emit(((20.0, end),))
     assert shape_of(held).stretches_nm == ((20.0, 90.0),)
     assert held.history.position == steps + 1
-    held.history.end_merge()
+    marks.drag_ended.emit()
     table = panel.plot.stretches
     assert table.item(0, 2).text().startswith("26.5")
     table.item(0, 0).setText("0.03 um")
@@ -279,6 +279,10 @@ def test_a_stretch_is_marked_dragged_typed_and_removed(
     table.item(0, 1).setText("nonsense")
     assert table.item(0, 1).text() == "90 nm"
     assert len(panel.image.pane._stretches) == 1
+    panel.plot.mark.menu().aboutToShow.emit()
+    panel.plot.mark.menu().actions()[0].trigger()
+    assert shape_of(held).stretches_nm == ()
+    held.history.undo()
     table.setCurrentCell(0, 0)
     table.remove_current()
     assert shape_of(held).stretches_nm == ()

@@ -121,6 +121,27 @@ def test_a_row_is_added_measured_moved_undone_and_redone(
     assert flow.rows() == ()
 
 
+def test_a_row_follows_its_stretch_when_the_mouse_lets_go(
+    panel: ResultsPanel, session: Session, flow: ResultsFlow, engine: MeasuringJobs, line: str, qtbot
+) -> None:
+    choose(panel, "step")
+    settle(flow, engine, qtbot)
+    session.history.end_merge()
+    steps, shapes = session.history.position, measure.flow_of(session)
+    for end in (29.0, 28.0):
+        made = session.project.get(ProfileLine, line)
+        assert made is not None
+        shapes.drag_stretches(made, ((0.0, end), (45.0, 80.0)))
+        assert row_of(flow).recipe["stretches_nm"][0] == [0.0, 30.0]
+    shapes.end_stretch_drag()
+    assert row_of(flow).recipe["stretches_nm"] == [[0.0, 28.0], [45.0, 80.0]]
+    assert session.history.position == steps + 1
+    settle(flow, engine, qtbot)
+    session.history.undo()
+    assert row_of(flow).recipe["stretches_nm"][0] == [0.0, 30.0]
+    settle(flow, engine, qtbot)
+
+
 def test_only_rows_concerned_are_measured_again(
     panel: ResultsPanel, session: Session, flow: ResultsFlow, engine: MeasuringJobs, line: str, qtbot
 ) -> None:
@@ -236,8 +257,9 @@ def test_rename_duplicate_sort_and_delete(
     panel.duplicate()
     assert len({row.name for row in flow.rows()}) == 2
     panel.table.item(0, 0).setText("B")
+    qtbot.waitUntil(lambda: flow.rows()[0].name == "B")
     panel.table.item(1, 0).setText("A")
-    assert [row.name for row in flow.rows()] == ["B", "A"]
+    qtbot.waitUntil(lambda: flow.rows()[1].name == "A")
     panel.table.sortItems(0)
     assert [panel.table.item(i, 0).text() for i in range(2)] == ["A", "B"]
     panel.table.selectRow(0)

@@ -88,7 +88,7 @@ def test_results_table_and_its_text(window: MainWindow, session: Session) -> Non
     session.do(edits.add("Add result", Measurement("m", "Step", "Run 1, Profile 1", "", "", quantity)))
     dock = window.findChild(ResultsPanel)
     assert dock is not None
-    assert dock.table.item(0, 4).text() == "12.5 ± 0.25"
+    assert dock.table.item(0, 4).text() == "12.50 ± 0.25"
     assert results_text(session.project).splitlines() == [
         "name,measurement,source,shape,dz (nm),dz (nm) std,angle (°),angle (°) std,problem",
         'Step,,"Run 1, Profile 1",,12.5,0.25,3.0,,',

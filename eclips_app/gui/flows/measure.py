@@ -51,6 +51,7 @@ class MeasureFlow(QtCore.QObject):
         self._background = Background(self)
         self._path: Path | None = None  # of the height map read last
         self._channels: tuple[str, ...] = ()
+        self._dragged: dict[str, Stretches] = {}  # stretches as they were before the mouse took hold of one
         self._cursors: dict[str, tuple[float, float]] = {}
         session.height_map_offered.connect(self.load_height_map)
 
@@ -145,18 +146,39 @@ class MeasureFlow(QtCore.QObject):
         size = pixel_size_nm(self._session.project) or 1.0
         return shapes.length_px(line.kind, line.shape.points_px) * size
 
-    def set_stretches(self, line: ProfileLine, stretches_nm: Stretches, merge_key: str = "") -> None:
+    def set_stretches(self, line: ProfileLine, stretches_nm: Stretches) -> None:
         """Mark other stretches on a profile; what is measured on a stretch follows it, in the same step."""
-        if stretches_nm == line.stretches_nm:
-            return
-        moved = dict(zip(line.stretches_nm, stretches_nm, strict=False))
-        changed: dict[str, Item | None] = {line.id: replace(line, stretches_nm=stretches_nm)}
+        if stretches_nm != line.stretches_nm:
+            changed: dict[str, Item | None] = {line.id: replace(line, stretches_nm=stretches_nm)}
+            changed |= self._rows_moved(line.id, line.stretches_nm, stretches_nm)
+            self._session.do(Edit(f"Mark stretches of {line.name}", changed))
+
+    def drag_stretches(self, line: ProfileLine, stretches_nm: Stretches) -> None:
+        """Follow the mouse that moves a stretch; what is measured on it follows when the mouse lets go."""
+        if stretches_nm != line.stretches_nm:
+            self._dragged.setdefault(line.id, line.stretches_nm)
+            text, key = f"Mark stretches of {line.name}", f"stretches:{line.id}"
+            self._session.do(edits.change(text, line, key, stretches_nm=stretches_nm))
+
+    def end_stretch_drag(self) -> None:
+        """Let measurements follow the stretches that the mouse has let go of."""
+        for line_id, before in self._dragged.items():
+            line = self._session.project.get(ProfileLine, line_id)
+            rows = self._rows_moved(line_id, before, line.stretches_nm) if line is not None else {}
+            if line is not None and rows:
+                self._session.do(Edit(f"Mark stretches of {line.name}", rows, f"stretches:{line_id}"))
+        self._dragged.clear()
+        self._session.history.end_merge()
+
+    def _rows_moved(self, line_id: str, before: Stretches, after: Stretches) -> dict[str, Item | None]:
+        """Give the rows that are measured on stretches which have moved."""
+        moved, changed = dict(zip(before, after, strict=False)), dict[str, Item | None]()
         for row in self._session.project.of_kind(Measurement):
-            if row.line_id == line.id and row.recipe.get("stretches_nm"):
-                old = [(float(a), float(b)) for a, b in row.recipe["stretches_nm"]]
-                new = [list(moved.get(each, each)) for each in old]
-                changed[row.id] = replace(row, recipe={**row.recipe, "stretches_nm": new})
-        self._session.do(Edit(f"Mark stretches of {line.name}", changed, merge_key))
+            old = [(float(a), float(b)) for a, b in row.recipe.get("stretches_nm", ())]
+            new = [moved.get(each, each) for each in old]
+            if row.line_id == line_id and new != old:
+                changed[row.id] = replace(row, recipe={**row.recipe, "stretches_nm": [list(each) for each in new]})
+        return changed
 
     def remove_stretch(self, line: ProfileLine, index: int) -> None:
         """Take out a stretch, all with a negative index; what was measured on it keeps its own."""

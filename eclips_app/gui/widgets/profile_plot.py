@@ -69,7 +69,7 @@ class ProfilePlot(pg.PlotWidget):
 
     def set_curves(self, curves: Sequence[Curve]) -> None:
         """Show these curves in the place of the earlier ones."""
-        self._shown = tuple(curves)
+        before, self._shown = {curve.key: curve.profile for curve in self._shown}, tuple(curves)
         for key in self._curves.keys() - {curve.key for curve in curves}:
             self.removeItem(self._curves.pop(key))
         for curve in curves:
@@ -77,8 +77,9 @@ class ProfilePlot(pg.PlotWidget):
             if item is None:
                 item = self._curves[curve.key] = pg.PlotCurveItem(antialias=True)
                 self.addItem(item)
-            # Holes are gaps: NaN ends the line, which `connect="finite"` needs.
-            item.setData(curve.profile.distance_nm, curve.profile.height_nm, connect="finite")
+            if before.get(curve.key) is not curve.profile:
+                # Holes are gaps: NaN ends the line, which `connect="finite"` needs.
+                item.setData(curve.profile.distance_nm, curve.profile.height_nm, connect="finite")
             item.setPen(_pen(curve))
         self._show_bands({curve.key: curve for curve in curves if curve.band_nm is not None})
         self._follow()
@@ -221,9 +222,10 @@ class _Band(pg.GraphicsObject):
         return self._path.boundingRect()
 
     def paint(self, painter: QtGui.QPainter, *_: object) -> None:
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(self._color)
-        painter.drawPath(self._path)
+        smooth = painter.testRenderHint(QtGui.QPainter.RenderHint.Antialiasing)
+        painter.setRenderHint(QtGui.QPainter.RenderHint.Antialiasing, False)  # of a pale area, it is not worth the time
+        painter.fillPath(self._path, self._color)
+        painter.setRenderHint(QtGui.QPainter.RenderHint.Antialiasing, smooth)
 
 
 def _area(x: _Floats, z: _Floats, half: _Floats) -> QtGui.QPolygonF:

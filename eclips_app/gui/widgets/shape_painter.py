@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import pyqtgraph as pg
@@ -65,9 +66,7 @@ def paint_bar(painter: QtGui.QPainter, size: QtCore.QSize, colormap: str, low: s
     """Draw a colour bar with the words for its ends at the upper right."""
     bar = QtCore.QRectF(size.width() - 22.0, 12.0, 12.0, min(140.0, size.height() * 0.45))
     fill = QtGui.QLinearGradient(bar.bottomLeft(), bar.topLeft())
-    table = pg.colormap.get(colormap).getLookupTable(nPts=16)
-    for i, rgb in enumerate(table):
-        fill.setColorAt(i / (len(table) - 1), QtGui.QColor(*(int(v) for v in rgb[:3])))
+    fill.setStops(_stops(colormap))
     painter.setPen(QtGui.QPen(QtGui.QColor(0, 0, 0, 200), 1))
     painter.setBrush(fill)
     painter.drawRect(bar)
@@ -79,6 +78,13 @@ def paint_bar(painter: QtGui.QPainter, size: QtCore.QSize, colormap: str, low: s
 def square(middle: Point, half: float) -> QtCore.QRectF:
     """Give a square handle on the screen."""
     return QtCore.QRectF(middle[0] - half, middle[1] - half, 2 * half, 2 * half)
+
+
+@functools.cache
+def _stops(colormap: str) -> list[tuple[float, QtGui.QColor]]:
+    """Give the colours of a map, from low to high; looked up at every paint."""
+    table = pg.colormap.get(colormap).getLookupTable(nPts=16)
+    return [(i / (len(table) - 1), QtGui.QColor(*(int(v) for v in rgb[:3]))) for i, rgb in enumerate(table)]
 
 
 def _paint_band(

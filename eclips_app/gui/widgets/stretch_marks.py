@@ -94,7 +94,9 @@ class StretchMarks(QtCore.QObject):
             region.setBounds((0.0, max(right_nm, *mark.stretch_nm)))
             region.setRegion(mark.stretch_nm)
         blocker.unblock()
-        self._labels[i].setFormat(f"{i + 1}  {mark.text}".strip())
+        text = f"{i + 1}  {mark.text}".strip()
+        if self._labels[i].format != text:
+            self._labels[i].setFormat(text)
         if mark.fit is None:
             fit.clear()
         else:

@@ -18,6 +18,7 @@ class LinesList(QtWidgets.QListWidget):
         self._session = session
         self._ids: list[str] = []
         self._filling = False
+        self._shown: dict[str, tuple[ProfileLine, float | None]] = {}
         self.setAccessibleName("Profile lines")
         self.setToolTip("Tick to show; double-click to rename; Delete removes")
         self.setEditTriggers(
@@ -40,10 +41,14 @@ class LinesList(QtWidgets.QListWidget):
         self._filling = True
         if [line.id for line in lines] != self._ids:
             self._ids = [line.id for line in lines]
+            self._shown = {}
             self.clear()
             self.addItems([line.name for line in lines])
+        size = pixel_size_nm(project)
         for row, line in enumerate(lines):
-            self._show(self.item(row), line)
+            if self._shown.get(line.id) != (line, size):  # a drag changes one of them, again and again
+                self._shown[line.id] = (line, size)
+                self._show(self.item(row), line, size)
         if project.selection.line_id in self._ids:
             self.setCurrentRow(self._ids.index(project.selection.line_id))
         self._filling = False
@@ -56,9 +61,9 @@ class LinesList(QtWidgets.QListWidget):
             if color.isValid():
                 self._session.do(edits.change(f"Colour of {line.name}", line, color=color.name()))
 
-    def _show(self, item: QtWidgets.QListWidgetItem, line: ProfileLine) -> None:
+    def _show(self, item: QtWidgets.QListWidgetItem, line: ProfileLine, size: float | None) -> None:
         item.setText(line.name)
-        item.setToolTip(f"{line.name}: {facts_text(line, pixel_size_nm(self._session.project))}")
+        item.setToolTip(f"{line.name}: {facts_text(line, size)}")
         item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable | Qt.ItemFlag.ItemIsEditable)
         item.setCheckState(Qt.CheckState.Checked if line.visible else Qt.CheckState.Unchecked)
         if item.data(Qt.ItemDataRole.UserRole) != line.color:
@@ -77,6 +82,7 @@ class LinesList(QtWidgets.QListWidget):
         elif name and name != line.name:
             self._session.do(edits.change(f"Rename {line.name} to {name}", line, name=name))
         else:
+            self._shown.pop(line.id, None)
             self.refresh()
 
     def _on_row(self, row: int) -> None:

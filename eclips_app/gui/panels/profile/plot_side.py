@@ -74,7 +74,7 @@ class PlotSide(QtWidgets.QWidget):
         marks = self.plot.stretches
         marks.marked.connect(self._on_marked)
         marks.moved.connect(self._on_stretches)
-        marks.drag_ended.connect(session.history.end_merge)
+        marks.drag_ended.connect(flow.end_stretch_drag)
         self.mark.remove_asked.connect(self._on_remove)
         self.stretches.removed.connect(self._on_remove)
         self.stretches.typed.connect(self._on_stretch_typed)
@@ -160,7 +160,7 @@ class PlotSide(QtWidgets.QWidget):
     def _on_stretches(self, stretches: Stretches) -> None:
         line = self._session.project.line
         if line is not None and len(stretches) == len(line.stretches_nm):
-            self._flow.set_stretches(line, stretches, f"stretches:{line.id}")
+            self._flow.drag_stretches(line, stretches)
 
     def _on_stretch_typed(self, index: int, low: float, high: float) -> None:
         line = self._session.project.line

@@ -21,23 +21,24 @@ class StretchButton(ThemedButton):
         self.setMinimumWidth(50)
         self.setPopupMode(QtWidgets.QToolButton.ToolButtonPopupMode.MenuButtonPopup)
         self._menu = QtWidgets.QMenu(self)
-        self._count = -1
+        self._count = 0
+        # Filled when it opens: an action that was chosen must not be deleted by what it brings about.
+        self._menu.aboutToShow.connect(self._fill)
         self.setMenu(self._menu)
         self.toggled.connect(marks.set_marking)
         marks.marking_changed.connect(self.setChecked)
-        self.show_count(0)
 
     def show_count(self, count: int) -> None:
         """Offer to take out as many stretches as there are."""
-        if count == self._count:
-            return
         self._count = count
+
+    def _fill(self) -> None:
         self._menu.clear()
-        names = [(f"Remove stretch {i + 1}", i) for i in range(count)] + [("Remove all stretches", -1)]
+        names = [(f"Remove stretch {i + 1}", i) for i in range(self._count)] + [("Remove all stretches", -1)]
         for text, index in names:
             action = self._menu.addAction(text)
             action.setData(index)
-            action.setEnabled(count > 0)
+            action.setEnabled(self._count > 0)
             action.triggered.connect(self._on_action)
 
     def _on_action(self, _: bool) -> None:

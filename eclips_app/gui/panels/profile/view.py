@@ -18,9 +18,10 @@ from eclips_app.gui.widgets.line_geometry import Point
 from eclips_app.gui.widgets.stretch_marks import stretch_color
 from eclips_app.gui.widgets.themed_button import ThemedButton
 from eclips_app.gui.widgets.turning_splitter import TurningSplitter
-from eclips_app.model.items import ProfileLine
+from eclips_app.model.items import Measurement, ProfileLine
 from eclips_app.model.project import Selection
 
+_MARK_POINTS = 49  #: that a stretch is drawn with on the image; enough for a circle
 _LOW_PX = 420  #: in a lower panel the plot gets more of the room than what stands below it
 
 
@@ -40,6 +41,9 @@ class ProfilePanel(QtWidgets.QWidget):
         self.add.clicked.connect(flow.add_line)
         self.delete = ThemedButton(session.theme, "delete", "Take out the selected line", "Delete")
         self.delete.clicked.connect(flow.delete_line)
+        self._is_low = False
+        self.splitter = TurningSplitter((50, 50), (45, 55))
+        self.right = QtWidgets.QSplitter(Qt.Orientation.Vertical)
         self.tabs = self._make_tabs()
         self._lay_out()
         self.map_form.place.toggled.connect(self._on_place)
@@ -94,14 +98,12 @@ class ProfilePanel(QtWidgets.QWidget):
         return tabs
 
     def _lay_out(self) -> None:
-        self._is_low = False
-        self.right = right = QtWidgets.QSplitter(Qt.Orientation.Vertical)
+        right = self.right
         right.addWidget(self.plot)
         right.addWidget(self.tabs)
         right.setStretchFactor(0, 1)
         right.setStretchFactor(1, 0)
         right.setSizes([600, 190])
-        self.splitter = TurningSplitter((50, 50), (45, 55))
         self.splitter.addWidget(self.image)
         self.splitter.addWidget(right)
         self.splitter.setSizes([500, 500])
@@ -151,9 +153,9 @@ class ProfilePanel(QtWidgets.QWidget):
                 places, (colors.accent, colors.warning), strict=True
             )]  # fmt: skip
             for i, (low, high) in enumerate(self._session.project.line.stretches_nm):
-                inside = (x >= low) & (x <= high)
-                points = np.stack([profile.x_px[inside], profile.y_px[inside]], axis=1).tolist()
-                stretches.append(([(a, b) for a, b in points], stretch_color(self._session.theme, i)))
+                along = np.linspace(low, high, _MARK_POINTS)
+                points = zip(np.interp(along, x, profile.x_px), np.interp(along, x, profile.y_px), strict=True)
+                stretches.append(([(float(a), float(b)) for a, b in points], stretch_color(self._session.theme, i)))
         self.image.pane.set_marks(marks, stretches)
 
     def _show_map(self) -> None:
@@ -166,8 +168,11 @@ class ProfilePanel(QtWidgets.QWidget):
         self.map_form.place.setChecked(tool == "place")
 
     def _on_project(self, ids: frozenset[str]) -> None:
-        # A line on the move must not cost more than its own profile.
-        if ids and all(self._session.project.get(ProfileLine, item_id) is not None for item_id in ids):
+        # A line on the move must not cost more than its own profile, and results nothing.
+        rows = {item_id for item_id in ids if self._session.project.get(Measurement, item_id) is not None}
+        if ids and ids == rows:
+            return
+        if ids and all(self._session.project.get(ProfileLine, item_id) is not None for item_id in ids - rows):
             self._refresh_lines()
         else:
             self._refresh()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from eclips_app.gui.flows.results import ResultsFlow
-from eclips_app.gui.qt import Qt, QtGui, QtWidgets, Signal
+from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets, Signal
 from eclips_app.gui.session import Session
 from eclips_app.gui.widgets.numbers import with_std
 from eclips_app.io.results_files import kind_title, quantities
@@ -58,7 +59,7 @@ class ResultsTable(QtWidgets.QTableWidget):
         for row in range(self.rowCount()):
             if self._id_at(row) == row_id:
                 self.selectRow(row)
-                self.scrollToItem(self.item(row, 0))
+                self.scrollTo(self.model().index(row, 0))
 
     def _id_at(self, row: int) -> str:
         item = self.item(row, 0)
@@ -155,7 +156,12 @@ class ResultsTable(QtWidgets.QTableWidget):
     def _on_item(self, item: QtWidgets.QTableWidgetItem) -> None:
         row = self._session.project.get(Measurement, item.data(_ROW)) if not self._filling else None
         if row is not None and item.column() == 0:
-            name = item.text().strip()
+            # Not at once: renaming fills the table anew, and this item is still being changed.
+            QtCore.QTimer.singleShot(0, self, partial(self._rename, row.id, item.text().strip()))
+
+    def _rename(self, row_id: str, name: str) -> None:
+        row = self._session.project.get(Measurement, row_id)
+        if row is not None:
             self._flow.rename(row, name)
             if not name:
                 self._on_theme()

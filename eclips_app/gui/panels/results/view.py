@@ -21,6 +21,7 @@ class ResultsPanel(QtWidgets.QWidget):
         super().__init__()
         self._session = session
         self._flow = flow_of(session)
+        self._items = len(session.project)
         self.table = ResultsTable(session, self._flow)
         self.details = Details(session, self._flow)
         self.hint = QtWidgets.QLabel(
@@ -135,7 +136,8 @@ class ResultsPanel(QtWidgets.QWidget):
         if isinstance(action, QtGui.QAction):
             self._flow.add(str(action.data()))
 
-    def _on_project(self, ids: frozenset[str]) -> None:
-        chosen = self.table.chosen()
-        if len(chosen) == 1 and ids & {chosen[0].id, chosen[0].line_id, *chosen[0].more_line_ids}:
-            self.details.show_row(chosen[0])
+    def _on_project(self, _: frozenset[str]) -> None:
+        # A row that changes is shown by the table; of other items only those that come and go are offered otherwise.
+        if len(self._session.project) != self._items:
+            self._items = len(self._session.project)
+            self._show_details()
