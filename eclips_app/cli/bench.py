@@ -14,6 +14,9 @@ reconstruction and of the closed loop. facets: slopes of facets on known bodies 
 of the forward model, errors of its derivatives, reference cases rendered. optics: field and flight of electrons. raytrace: ray
 tracer against renderer. real: what both methods leave of measured images. startup: of commands and window. The others: how
 quickly the window answers.
+reconstruction and of the closed loop. forward: the same of the forward model, errors of its derivatives, reference cases
+rendered. optics: field and flight of electrons. raytrace: ray tracer against renderer. real: what both methods leave of measured
+images. registration: pairs of AFM maps found again. startup: of commands and window. The others: how quickly the window answers.
 """
 
 from __future__ import annotations
@@ -42,6 +45,7 @@ _OWN = (
     "optics",
     "raytrace",
     "real",
+    "registration",
     "solver",
     "startup",
 )
@@ -67,6 +71,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cases", type=int, help="calibration, coverage: random cases; default: 50, 200")
     parser.add_argument(
         "--seed", type=int, default=1, help="accuracy, calibration, coverage, facets: of the random cases"
+        help="accuracy, calibration, coverage, emission, real, registration, solver: a small version",
+    )
+    parser.add_argument("--cases", type=int, help="calibration, coverage: random cases; default: 50, 200")
+    parser.add_argument(
+        "--seed", type=int, default=1, help="accuracy, calibration, coverage, registration: of the random cases"
     )
     parser.add_argument(
         "--case", action="append", default=[], metavar="NAME", help="accuracy, real: only this case; may be repeated"
@@ -110,6 +119,7 @@ def _tables(name: str, args: argparse.Namespace, context: Context) -> list[dict[
         "optics": lambda: made.tables(context),
         "raytrace": lambda: [made.table(context)],
         "real": lambda: made.tables(args.shared, context, quick=args.quick, pictures=args.pictures, only=args.case),
+        "registration": lambda: made.tables(args.shared, context, quick=args.quick, seed=args.seed),
         "solver": lambda: [made.table(context, large=args.large, quick=args.quick)],
         "startup": lambda: [made.table()],
     }
