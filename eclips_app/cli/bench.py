@@ -65,17 +65,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="accuracy, calibration, coverage, emission, metrology, real, solver: a small version",
-        help="accuracy, calibration, coverage, emission, facets, real, solver: a small version",
+        help="accuracy, calibration, coverage, emission, facets, metrology, real, registration, solver: a small version",
     )
     parser.add_argument("--cases", type=int, help="calibration, coverage: random cases; default: 50, 200")
     parser.add_argument(
-        "--seed", type=int, default=1, help="accuracy, calibration, coverage, facets: of the random cases"
-        help="accuracy, calibration, coverage, emission, real, registration, solver: a small version",
-    )
-    parser.add_argument("--cases", type=int, help="calibration, coverage: random cases; default: 50, 200")
-    parser.add_argument(
-        "--seed", type=int, default=1, help="accuracy, calibration, coverage, registration: of the random cases"
+        "--seed", type=int, default=1, help="accuracy, calibration, coverage, facets, registration: of the random cases"
     )
     parser.add_argument(
         "--case", action="append", default=[], metavar="NAME", help="accuracy, real: only this case; may be repeated"

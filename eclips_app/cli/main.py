@@ -32,7 +32,6 @@ COMMANDS = {
     "measure": "steps, angles, widths, pitch, volumes, roughness and spectra of height maps",
     "level": "a height map by planes, polynomials, lines, terraces; scars taken out",
     "facets": "plane facets: slopes, angles, and which planes of a crystal they may be",
-    "profile": "heights along a line",
     "compare": "a reconstruction with an AFM's height map: registration, differences, angles",
     "check": "what a reconstruction explains of its images, and where not",
     "cycle": "cycle consistency: render a reconstruction and reconstruct it again",
