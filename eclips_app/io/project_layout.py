@@ -1,7 +1,7 @@
 """Where things are inside a project file, and how they are written.
 
-Arrays are stored once, under ``/sets/<id>``, ``/runs/<id>``, ``/maps/<id>`` and ``/calibrations/<id>``; ``/state`` is the JSON of
-`model.snapshot`, with the arrays by key. ``/input`` and ``/reconstruction`` are hard links to the selected set and its
+Arrays are stored once, under ``/sets/<id>``, ``/runs/<id>``, ``/maps/<id>``, ``/calibrations/<id>`` and
+``/comparisons/<id>``; ``/state`` is the JSON of `model.snapshot`, with the arrays by key. ``/input`` and ``/reconstruction`` are hard links to the selected set and its
 starred (else selected, else last) run. Two or more sets of one shape are a time series: then both are groups of virtual
 datasets over the frames, in the order of time, within the same file.
 """
@@ -26,10 +26,10 @@ from eclips_app.version import VERSION
 SCHEMA = "eclips-project"
 LAYOUT_VERSION = 1
 
-_KEY = re.compile(r"(sets/[\w-]+/quadrants/\d{1,3}|(sets|runs|maps|calibrations)/[\w-]+/[\w-]+)\Z")
+_KEY = re.compile(r"(sets/[\w-]+/quadrants/\d{1,3}|(sets|runs|maps|calibrations|comparisons)/[\w-]+/[\w-]+)\Z")
 _UNITS = {
     "height": "nm", "height_std": "nm", "residual": "grey value", "normals": "1", "rho": "1", "chi2": "1", "chi2_known": "1",
-    "deviations": "pixel size",
+    "deviations": "pixel size", "difference": "nm", "dilated": "nm", "certainty": "1",
 }  # fmt: skip
 _LABELS = {
     "quadrants": "segment images as read [segment, row, column]",
@@ -45,6 +45,9 @@ _LABELS = {
     "chi2_known": "chi-square with the brightness of the material [row, column]",
     "deviations": "covariance of the height: sum of the products of these maps [map, row, column]",
     "flags": "not to be trusted: sum of 1 no data, 2 clipped, 4 occluded, 8 out of model [row, column]",
+    "difference": "reconstruction minus height map [row, column]",
+    "dilated": "reconstruction as the tip of the height map shows it [row, column]",
+    "certainty": "1 where the height map shows the surface itself, 0 where only its tip [row, column]",
 }
 
 
@@ -177,6 +180,13 @@ def _describe(file: h5py.File, state: dict[str, Any]) -> None:
                 "measured minus calibrated model [segment, row, column]",
                 "%",
             )
+    for item in _of_kind(state, "comparison"):
+        group = file.require_group(f"comparisons/{item['id']}")
+        for name in ("name", "run_id", "map_id", "created"):
+            group.attrs[name] = _text(item[name])
+        group.attrs["parameters"] = json.dumps(item["params"], allow_nan=False)
+        group.attrs["values"] = json.dumps(item["info"].get("values", {}), allow_nan=False)
+        _label(group, item["params"].get("pixel_size_nm"))
     for item in _of_kind(state, "run"):
         group = file.require_group(f"runs/{item['id']}")
         for name, value in provenance(item).items():

@@ -249,4 +249,31 @@ class Calibration:
     arrays: dict[str, NDArray[Any]]
 
 
-Item = SegmentSet | DetectorItem | Run | HeightMap | ProfileLine | Measurement | CalibrationPlan | Calibration
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """A reconstruction compared with a height map from elsewhere, with everything that made it. Arrays are read-only.
+
+    Attributes
+    ----------
+    run_id, map_id : str
+        What was compared.
+    params : dict
+        The step's parameters as JSON (`core.comparing.CompareMaps`), the placement of the map and the tip among them.
+    info : dict
+        What the step gave: `values` (name -> {"value", "std", "unit"}), `sentences`, and the points of the diagrams.
+    arrays : dict
+        On the pixels of the run: ``difference`` [row, col], reconstruction minus map in nm; with a tip also ``dilated``, the
+        reconstruction as the tip shows it in nm, and ``certainty``, 1 where the map shows the surface itself, 0 where not.
+    """
+
+    id: str
+    name: str
+    run_id: str
+    map_id: str
+    created: str  #: ISO 8601, UTC
+    params: dict[str, Any]
+    info: dict[str, Any]
+    arrays: dict[str, NDArray[Any]]
+
+
+Item = SegmentSet | DetectorItem | Run | HeightMap | ProfileLine | Measurement | CalibrationPlan | Calibration | Comparison

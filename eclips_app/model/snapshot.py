@@ -1,7 +1,7 @@
 """The project as JSON and arrays by key: what is saved, sent to another process, and read back.
 
 Arrays keep their place in the keys: ``sets/<id>/quadrants/<k>``, ``sets/<id>/exclude``, ``runs/<id>/<name>``,
-``maps/<id>/height`` and ``calibrations/<id>/<name>``. In the JSON, ``{"$array": key}`` stands for them.
+``maps/<id>/height``, ``calibrations/<id>/<name>`` and ``comparisons/<id>/<name>``. In the JSON, ``{"$array": key}`` stands for them.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from eclips_app.core.errors import EclipsError
 from eclips_app.model.items import (
     Calibration,
     CalibrationPlan,
+    Comparison,
     DetectorItem,
     HeightMap,
     Item,
@@ -45,6 +46,7 @@ _KINDS: dict[str, type[Item]] = {
     "measurement": Measurement,
     "calibration-plan": CalibrationPlan,
     "calibration": Calibration,
+    "comparison": Comparison,
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
@@ -170,6 +172,8 @@ def _array_key(item: Item, path: tuple[str, ...]) -> str:
             place = ("maps", item.id, *path)
         case Calibration(), ("arrays", name):
             place = ("calibrations", item.id, name)
+        case Comparison(), ("arrays", name):
+            place = ("comparisons", item.id, name)
         case _:
             raise TypeError(f"{type(item).__name__}.{'.'.join(path)} is an array that no key is known for")
     return "/".join(place)
