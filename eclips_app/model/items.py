@@ -276,4 +276,6 @@ class Comparison:
     arrays: dict[str, NDArray[Any]]
 
 
-Item = SegmentSet | DetectorItem | Run | HeightMap | ProfileLine | Measurement | CalibrationPlan | Calibration | Comparison
+Item = (
+    SegmentSet | DetectorItem | Run | HeightMap | ProfileLine | Measurement | CalibrationPlan | Calibration | Comparison
+)

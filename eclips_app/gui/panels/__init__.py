@@ -51,6 +51,14 @@ PANELS = (
     ),
     PanelInfo("surface3d", "3D", "surface", "Ctrl+4", f"{_P}.surface3d.view:Surface3DPanel", help="The surface in 3D"),
     PanelInfo("profile", "Profile", "profile", "Ctrl+5", f"{_P}.profile.view:ProfilePanel", help="Line profiles"),
+    PanelInfo(
+        "compare",
+        "Compare",
+        "compare",
+        "Ctrl+Alt+C",
+        f"{_P}.compare.view:ComparePanel",
+        help="A reconstruction against an AFM or other height map",
+    ),
     PanelInfo("series", "Series", "series", "Ctrl+6", f"{_P}.series.view:SeriesPanel", help="Frames over time"),
     PanelInfo(
         "simulate",

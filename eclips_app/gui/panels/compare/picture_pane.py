@@ -144,6 +144,8 @@ class PicturePane(LinkedView):
             self.title = f"{upper} over {lower}" if self.way == "overlay" else lower
 
     def _blink(self) -> None:
+        if self.viewport().visibleRegion().isEmpty():  # behind another panel
+            return
         self._clip.setVisible(not self._clip.isVisible())
         self._tell_title()
         self.viewport().update()

@@ -1,0 +1,243 @@
+"""The compare panel in the real window: looking at both maps, landmarks, registration, comparison and results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from panel_samples import Submitted, detector, make_run, make_set
+from pytestqt.qtbot import QtBot
+
+from eclips_app.commands import edits
+from eclips_app.core.context import SilentContext
+from eclips_app.core.errors import EclipsError
+from eclips_app.core.steps import run_step
+from eclips_app.gui.flows import compare, measure
+from eclips_app.gui.panels.compare.landmark_pane import LandmarkPane
+from eclips_app.gui.panels.compare.view import ComparePanel
+from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
+from eclips_app.gui.session import Session
+from eclips_app.gui.shell.main_window import MainWindow
+from eclips_app.jobs.job import Failed
+from eclips_app.metrology.placement import Placement
+from eclips_app.metrology.profile import interpolate
+from eclips_app.model.items import Comparison, HeightMap, Measurement, SegmentImage
+
+PIXEL_NM, MAP_NM = 2.0, 2.5
+TRUTH = Placement((64, 64), (MAP_NM, MAP_NM), PIXEL_NM, (66.0, 58.0), 8.0)
+LEFT, NO_BUTTON = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
+Point = tuple[float, float]
+
+
+@pytest.fixture(scope="module")
+def surface() -> NDArray[np.float32]:
+    """Heights [112, 128] in nm: hills of many sizes, without any repetition."""
+    rng = np.random.default_rng(5)
+    rows, columns = np.indices((112, 128)).astype(float)
+    height = np.zeros(rows.shape)
+    for _ in range(60):
+        row, column, size = rng.uniform(0, 112), rng.uniform(0, 128), rng.uniform(3, 14)
+        height += rng.uniform(-12, 12) * np.exp(-((rows - row) ** 2 + (columns - column) ** 2) / (2 * size**2))
+    return height.astype(np.float32)
+
+
+def map_of(surface: NDArray[Any], seed: int = 2) -> NDArray[np.float64]:
+    """What a second instrument sees at `TRUTH`: 5 nm lower, with noise of 0.2 nm."""
+    columns, rows = np.meshgrid(np.arange(64.0), np.arange(64.0))
+    seen = interpolate(surface, *TRUTH.to_image(columns, rows))
+    return seen - 5.0 + np.random.default_rng(seed).normal(0.0, 0.2, seen.shape)
+
+
+Open = Callable[..., ComparePanel]
+
+
+@pytest.fixture
+def opened(window: MainWindow, held: Session, qtbot: QtBot, surface: NDArray[Any]) -> Open:
+    """Put a run and a map that lies 3 px off into the project and show them in the panel."""
+
+    def put(**placed: Any) -> ComparePanel:
+        images = tuple(SegmentImage(n, np.full(surface.shape, 1000, np.uint16)) for n in "ENWS")
+        segment_set = make_set("scan", images=images)
+        run = make_run(segment_set, "Live", surface)
+        run = replace(run, arrays={**run.arrays, "height_std": np.full(surface.shape, 0.3, np.float32)})
+        where = {"center_px": (63.0, 60.0), "rotation_deg": 6.0} | placed
+        afm = HeightMap("afm", "AFM", map_of(surface), (MAP_NM, MAP_NM), **where)
+        held.do(edits.set_detector(held.project, detector()))
+        held.do(edits.add("Open", segment_set, run, afm))
+        held.project.select(run_id=run.id, map_id=afm.id)
+        held.show_panel("compare")
+        panel = window.panels["compare"].panel()
+        assert isinstance(panel, ComparePanel)
+        qtbot.waitUntil(lambda: panel.is_settled and panel.shown is not None)
+        return panel
+
+    return put
+
+
+def drag(widget: QtWidgets.QAbstractScrollArea, *places: QtCore.QPointF) -> None:
+    """Press at the first place of the viewport, go to the others, and let go."""
+    kinds = QtCore.QEvent.Type
+    steps = [(kinds.MouseButtonPress, places[0], LEFT), *((kinds.MouseMove, p, LEFT) for p in places[1:])]
+    for kind, place, buttons in [*steps, (kinds.MouseButtonRelease, places[-1], NO_BUTTON)]:
+        where = widget.viewport().mapToGlobal(place)
+        event = QtGui.QMouseEvent(kind, place, where, LEFT, buttons, Qt.KeyboardModifier.NoModifier)
+        QtWidgets.QApplication.sendEvent(widget.viewport(), event)
+
+
+def click(pane: LandmarkPane, point: Point) -> None:
+    drag(pane, pane.screen_point(point))
+
+
+def jobs_of(session: Session) -> list[Submitted]:
+    return session.jobs.jobs  # type: ignore[attr-defined, no-any-return]
+
+
+def answer(session: Session) -> Submitted:
+    """Answer the job that waits as the engine would."""
+    job = jobs_of(session).pop()
+    try:
+        found = run_step(job.step, job.inputs, job.params, SilentContext())
+    except EclipsError as error:
+        job.hear(Failed(job, error, ""))  # type: ignore[arg-type]
+    else:
+        job.done(found.arrays, **found.info)
+    return job
+
+
+def placed(session: Session) -> HeightMap:
+    found = session.project.get(HeightMap, "afm")
+    assert found is not None
+    return found
+
+
+# Looking at both
+
+
+def test_without_a_map_the_panel_offers_to_load_one(window: MainWindow, held: Session) -> None:
+    held.show_panel("compare")
+    panel = window.panels["compare"].panel()
+    assert isinstance(panel, ComparePanel)
+    assert panel.no_run.isVisible()
+    segment_set = make_set()
+    held.do(edits.add("Open", segment_set, make_run(segment_set, "Live")))
+    assert panel.no_map.isVisible()
+    assert panel.no_map.button.text() == "Load height map…"
+    assert not held.actions.action("compare.register").isEnabled()
+
+
+def test_both_are_shown_in_one_scale_and_tell_their_values(opened: Open, surface: NDArray[Any]) -> None:
+    panel = opened(center_px=TRUTH.center_px, rotation_deg=TRUTH.rotation_deg, z_offset_nm=5.0)
+    assert panel.shown is not None
+    inside = np.isfinite(panel.shown.placed)
+    assert np.nanstd((panel.shown.placed - surface)[inside]) < 0.4
+    panel.pictures.pane.hovered.emit(66.0, 58.0, 1.0)
+    told = panel.pictures.status.text()
+    assert told.startswith("(66, 58) px")
+    assert "reconstruction" in told
+    assert "difference" in told
+    assert panel.pictures.pane.title == "AFM over Live"
+
+
+def test_the_slider_says_how_strongly_the_map_covers(opened: Open) -> None:
+    pictures = opened().pictures
+    pictures.slider.setValue(80)
+    assert pictures.pane._upper.opacity() == pytest.approx(0.8)
+    pictures.set_way("swipe")
+    assert pictures.pane._upper.opacity() == 1.0
+    assert not pictures.slider.isVisible()
+    pictures.set_way("overlay")
+    assert pictures.slider.value() == 80
+
+
+def test_the_line_of_a_swipe_is_dragged_and_moved_by_keys(opened: Open, qtbot: QtBot) -> None:
+    pictures = opened().pictures
+    pictures.set_way("swipe")
+    pane = pictures.pane
+    qtbot.waitUntil(lambda: pane.box.viewRect().width() > 100)
+    assert pane.split_px == pytest.approx(64.0)
+    drag(pane, pane.screen_point(64.0, 30.0), pane.screen_point(70.0, 40.0), pane.screen_point(40.0, 20.0))
+    assert pane.split_px == pytest.approx(40.0, abs=0.5)
+    assert pane._clip.rect().left() == pytest.approx(40.0, abs=0.5)
+    before = pane.box.viewRect()
+    qtbot.keyClick(pane, Qt.Key.Key_Right)
+    assert pane.split_px == pytest.approx(40.0 + 0.02 * 128, abs=0.5)
+    assert pane.box.viewRect() == before  # nothing was panned
+    drag(pane, pane.screen_point(pane.split_px, 30.0), pane.screen_point(400.0, 30.0))
+    assert pane.split_px == pytest.approx(127.5)
+
+
+def test_blinking_shows_both_in_turn_and_rests_while_hidden(opened: Open, held: Session, qtbot: QtBot) -> None:
+    pictures = opened().pictures
+    pictures.set_way("blink")
+    pictures.slider.setValue(100)
+    pane = pictures.pane
+    assert pane._timer.interval() == 333  # not faster: flicker harms some people
+    seen = set()
+
+    def both() -> bool:
+        seen.add((pane.upper_is_shown, pane.title))
+        return len(seen) == 2
+
+    qtbot.waitUntil(both)
+    assert seen == {(True, "AFM"), (False, "Live")}
+    held.show_panel("images")
+    before = pane.upper_is_shown
+    pane._blink()
+    assert pane.upper_is_shown == before  # nothing moves behind another panel
+    held.show_panel("compare")
+    pane._blink()
+    assert pane.upper_is_shown != before
+    pictures.set_way("overlay")
+    assert pane.upper_is_shown
+    assert not pane._timer.isActive()
+
+
+def test_the_selected_line_is_drawn_on_both_and_sampled_twice(opened: Open, held: Session, qtbot: QtBot) -> None:
+    panel = opened(center_px=TRUTH.center_px, rotation_deg=TRUTH.rotation_deg)
+    panel.tabs.setCurrentWidget(panel.profile)
+    assert panel.profile.empty.isVisible()
+    measure.flow_of(held).new_line((45.0, 50.0), (85.0, 60.0))
+    assert [line.name for line in panel.pictures.pane._lines] == ["Line 1"]
+    shown = {each.role: each.profile for each in panel.profile.shown}
+    assert set(shown) == {"A", "map"}
+    own = np.interp(shown["map"].distance_nm, shown["A"].distance_nm, shown["A"].height_nm)
+    assert np.nanmean(own - shown["map"].height_nm) == pytest.approx(5.0, abs=0.3)
+    panel.profile.plot.cursors[0].setValue(10.0)
+    line = held.project.line
+    assert line is not None
+    assert measure.flow_of(held).cursors_nm(line)[0] == 10.0
+
+
+# Landmarks
+
+
+def test_landmarks_are_clicked_dragged_nudged_and_taken_out(opened: Open, held: Session, qtbot: QtBot) -> None:
+    panel = opened()
+    qtbot.mouseClick(panel.register.show_landmarks, LEFT)
+    sides, landmarks = panel.pictures.landmarks, compare.flow_of(held).landmarks
+    assert sides.image.isVisible()
+    qtbot.waitUntil(lambda: sides.map.box.viewRect().width() < 200)
+    click(sides.image, (50.0, 40.0))
+    assert sides.hint.text() == "Click point 1 in the height map."
+    assert not panel.register.by_landmarks.isEnabled()
+    click(sides.map, (20.0, 30.0))
+    click(sides.map, (50.0, 45.0))
+    assert sides.hint.text() == "Click point 2 in the reconstruction."
+    click(sides.image, (80.0, 60.0))
+    assert np.allclose(landmarks.complete, [(20, 30, 50, 40), (50, 45, 80, 60)], atol=0.5)
+    assert panel.register.by_landmarks.isEnabled()
+    drag(sides.map, sides.map.screen_point((50, 45)), sides.map.screen_point((52, 47)), sides.map.screen_point((55, 40)))
+    assert np.allclose(landmarks.complete[1], (55, 40, 80, 60), atol=0.7)
+    moved = landmarks.complete[1][0]
+    qtbot.keyClick(sides.map, Qt.Key.Key_Left)
+    qtbot.keyClick(sides.map, Qt.Key.Key_Right, Qt.KeyboardModifier.ShiftModifier)
+    assert landmarks.complete[1][0] == pytest.approx(moved + 0.9)
+    click(sides.image, (20.0, 90.0))
+    qtbot.keyClick(sides.image, Qt.Key.Key_Delete)
+    assert len(landmarks.pairs) == 2
+    qtbot.mouseClick(panel.register.clear, LEFT)
+    assert landmarks.pairs == []
