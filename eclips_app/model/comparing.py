@@ -1,4 +1,4 @@
-"""Registrations and comparisons of height maps as a document sees them: requests to the steps, and what becomes of their answers."""
+"""Registrations and comparisons of height maps: requests to the steps, and what becomes of their answers in the document."""
 
 from __future__ import annotations
 
@@ -6,122 +6,22 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from numpy.typing import NDArray
 
 from eclips_app.core import schema
-from eclips_app.core.comparing import CompareMaps
-from eclips_app.core.comparing import TipModel as Tip
-from eclips_app.core.registration import RegisterMap
+from eclips_app.core.registration import CompareMap, RegisterMap, TipModel
 from eclips_app.core.steps import StepResult
 from eclips_app.core.units import format_length
 from eclips_app.metrology.placement import Placement
 from eclips_app.model.items import Comparison, HeightMap, ProfileLine, Run, new_id
 
-__all__ = ["Tip"]
-
-T = TypeVar("T")
 Arrays = dict[str, NDArray[Any]]
-
-
-@dataclass(frozen=True)
-class Said:
-    """A sentence; `tone` is "good", "info", "warning" or "error"."""
-
-    tone: str
-    text: str
-    title: str = "Verdict"
-    bbox: tuple[int, int, int, int] | None = None
-
-
-def changed(choices: T, **fields: Any) -> T:
-    """Replace fields of a frozen dataclass and check the result; raises `EclipsError`."""
-    made: T = replace(choices, **fields)  # type: ignore[type-var]
-    schema.check(made)
-    return made
-
-
-# Comparison
-
-
-def comparison_request(
-    run: Run,
-    placed: HeightMap,
-    tip: Tip,
-    line: ProfileLine | None = None,
-    stretch_nm: tuple[float, float] | None = None,
-) -> tuple[CompareMaps, Arrays]:
-    """Give parameters and inputs of the step ``compare-maps``; angles are compared along a straight `line`."""
-    is_straight = line is not None and line.kind == "line"
-    params = CompareMaps(
-        pixel_size_nm=run.pixel_size_nm,
-        origin_px=run.origin_px,
-        map_pixel_nm=placed.pixel_size_nm,
-        **Placement.of(placed, run.pixel_size_nm).fields,
-        tip=tip,
-        line_px=(line.start_px, line.end_px) if line is not None and is_straight else (),
-        line_width_px=line.width_px if line is not None and is_straight else 1.0,
-        stretch_nm=stretch_nm if is_straight else None,
-    )
-    inputs = {name: run.arrays[name] for name in ("height", "mask", "height_std", "deviations") if name in run.arrays}
-    return params, {**inputs, "map": placed.height}
-
-
-def comparison_of(run: Run, placed: HeightMap, params: CompareMaps, result: StepResult) -> Comparison:
-    """Make the item of a finished comparison; its arrays become read-only."""
-    for array in result.arrays.values():
-        array.setflags(write=False)
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    name = f"{run.name} with {placed.name}"
-    info = {**result.info, "map_sha256": placed.sha256, "levelling": list(placed.levelling)}
-    return Comparison(new_id(), name, run.id, placed.id, now, schema.dump(params), info, dict(result.arrays))
-
-
-def is_current(compared: Comparison, run: Run, placed: HeightMap) -> bool:
-    """Whether a comparison was made of the map as it lies and is levelled now."""
-    now = schema.dump(comparison_request(run, placed, Tip())[0])
-    was = compared.params
-    kept = ("pixel_size_nm", "origin_px", "map_pixel_nm", *Placement.of(placed, run.pixel_size_nm).fields)
-    same_place = all(schema.dump(was.get(name)) == schema.dump(now.get(name)) for name in kept)
-    return same_place and list(compared.info.get("levelling", [])) == list(placed.levelling)
-
-
-def sentences(compared: Comparison) -> tuple[Said, ...]:
-    """Give what a comparison says in words."""
-    said = compared.info.get("sentences", ())
-    return tuple(Said(str(each.get("tone", "info")), str(each["text"])) for each in said)
-
-
-def value_rows(compared: Comparison) -> list[tuple[str, Mapping[str, Any] | None, Mapping[str, Any]]]:
-    """Give name, value without the tip (None where no tip was known) and value of all that was compared."""
-    before: Mapping[str, Any] = compared.info.get("before") or {}
-    return [(name, before.get(name), value) for name, value in compared.info["values"].items()]
-
-
-def result_rows(compared: Comparison) -> Iterable[tuple[str, dict[str, dict[str, Any]]]]:
-    """Give the rows of the results table: name and values; with a tip also those without it."""
-    before = compared.info.get("before")
-    if before:
-        yield f"{compared.name}, as it is", _quantities(before)
-    yield f"{compared.name}, dilated by the tip" if before else compared.name, _quantities(compared.info["values"])
-
-
-def _quantities(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    return {name: {key: value.get(key) for key in ("value", "std", "unit")} for name, value in values.items()}
+Landmark = tuple[float, float, float, float]  #: map column, map row, image column, image row
 
 
 # Registration
-
-
-@dataclass(frozen=True)
-class Registering:
-    """How a map is to be registered; see `core.registration.RegisterMap`."""
-
-    model: str = "affine"
-    matcher: str = ""
-    weights: str = ""
-    dense: bool = True
 
 
 @dataclass(frozen=True)
@@ -134,26 +34,64 @@ class Registered:
 
 
 def registration_request(
-    run: Run, placed: HeightMap, choices: Registering, landmarks: tuple[tuple[float, float, float, float], ...] = ()
+    run: Run,
+    placed: HeightMap,
+    choices: RegisterMap,
+    landmarks: tuple[Landmark, ...] = (),
+    start: Mapping[str, Any] | None = None,
 ) -> tuple[RegisterMap, Arrays]:
-    """Give parameters and inputs of the step ``register-map``."""
-    params = RegisterMap(
-        model=choices.model, pixel_size_nm=run.pixel_size_nm, origin_px=run.origin_px, map_pixel_nm=placed.pixel_size_nm,
-        landmarks=landmarks, dense=choices.dense, matcher=choices.matcher, weights=choices.weights,
+    """Give parameters and inputs of the step ``register-map``.
+
+    It starts from `landmarks`, or from a placement (`start`, fields of `model.items.HeightMap`), or finds the place by itself.
+    """
+    params = replace(
+        choices, pixel_size_nm=run.pixel_size_nm, origin_px=run.origin_px, map_pixel_size_nm=placed.pixel_size_nm,
+        start="landmarks" if landmarks else "automatic" if start is None else "placed", landmarks=landmarks,
+        placed=schema.dump(dict(start or {})),
     )  # fmt: skip
-    inputs = {name: run.arrays[name] for name in ("height", "mask") if name in run.arrays}
+    inputs: Arrays = {name: run.arrays[name] for name in ("height", "mask") if name in run.arrays}
     return params, {**inputs, "map": placed.height}
 
 
-def registration_of(info: Mapping[str, Any]) -> Registered:
+def registration_of(params: RegisterMap, info: Mapping[str, Any]) -> Registered:
     """Read what the step found."""
-    raise NotImplementedError
+    quality = info["quality"]
+    fields = {name: _tupled(value) for name, value in info["placement"].items()}
+    kept = (
+        "quality",
+        "method",
+        "parameters",
+        "covariance",
+        "position_std_nm",
+        "height_scale",
+        "residual_rms_nm",
+        "candidates",
+    )
+    found = {name: info[name] for name in kept if name in info}
+    found |= {"model": params.model, "landmarks": schema.dump(params.landmarks), "matcher": params.matcher}
+    return Registered({**fields, "placement": found}, str(quality["sentence"]), bool(quality["found"]))
 
 
-def landmarks_of(placed: HeightMap) -> tuple[tuple[float, float, float, float], ...]:
+def landmarks_of(placed: HeightMap) -> tuple[Landmark, ...]:
     """Give the landmarks that a map was placed by."""
-    pairs = placed.placement.get("landmarks", ())
+    pairs = placed.placement.get("landmarks") or ()
     return tuple((float(u), float(v), float(x), float(y)) for u, v, x, y in pairs)
+
+
+def place_of(placed: HeightMap, run: Run) -> dict[str, Any]:
+    """Give the fields that say where a map lies."""
+    return Placement.of(placed, run.pixel_size_nm).fields
+
+
+def other_places(placed: HeightMap) -> list[tuple[str, dict[str, Any]]]:
+    """Give, in words and as fields of a height map, the other places at which it fits nearly as well."""
+    found = []
+    for each in placed.placement.get("candidates") or ():
+        fields = {name: each[name] for name in ("center_px", "rotation_deg", "stretch")}
+        column, row = each["center_px"]
+        words = f"({column:.0f}, {row:.0f}) px, {each['rotation_deg']:.0f}°, correlation {each['correlation']:.2f}"
+        found.append((words, fields))
+    return found
 
 
 def placement_sentence(placed: HeightMap) -> tuple[str, bool | None]:
@@ -191,8 +129,7 @@ def placement_words(placed: HeightMap) -> list[tuple[str, str]]:
 
 
 def _stds(placed: HeightMap) -> dict[str, float]:
-    names, covariance = placed.placement.get("names") or (), placed.placement.get("covariance") or ()
-    return {name: math.sqrt(max(row[i], 0.0)) for i, (name, row) in enumerate(zip(names, covariance, strict=False))}
+    return {each["name"]: float(each["std"]) for each in placed.placement.get("parameters") or ()}
 
 
 def _with_std(value: float, std: float | None, unit: str = "") -> str:
@@ -202,5 +139,82 @@ def _with_std(value: float, std: float | None, unit: str = "") -> str:
     return f"{value:.{digits}f} ± {std:.{digits}f}{unit}"
 
 
-def matchers() -> tuple[str, ...]:
-    return ()
+def _tupled(value: Any) -> Any:
+    return tuple(_tupled(each) for each in value) if isinstance(value, (list, tuple)) else value
+
+
+# Comparison
+
+
+@dataclass(frozen=True)
+class Said:
+    """A sentence; `tone` is "good", "info", "warning" or "error"."""
+
+    tone: str
+    text: str
+    title: str = "Verdict"
+    bbox: tuple[int, int, int, int] | None = None
+
+
+def comparison_request(
+    run: Run, placed: HeightMap, tip: TipModel, line: ProfileLine | None = None
+) -> tuple[CompareMap, Arrays]:
+    """Give parameters and inputs of the step ``compare-map``; angles are compared along a straight `line`."""
+    is_straight = line is not None and line.kind == "line"
+    params = CompareMap(
+        pixel_size_nm=run.pixel_size_nm,
+        origin_px=run.origin_px,
+        map_pixel_size_nm=placed.pixel_size_nm,
+        placed=schema.dump(Placement.of(placed, run.pixel_size_nm).fields),
+        position_std_nm=float(placed.placement.get("position_std_nm") or 0.0),
+        tip=tip,
+        lines=((*line.start_px, *line.end_px),) if line is not None and is_straight else (),
+    )
+    inputs: Arrays = {
+        name: run.arrays[name] for name in ("height", "mask", "height_std", "deviations") if name in run.arrays
+    }
+    return params, {**inputs, "map": placed.height}
+
+
+def comparison_of(run: Run, placed: HeightMap, params: CompareMap, result: StepResult) -> Comparison:
+    """Make the item of a finished comparison; its arrays become read-only."""
+    arrays = {name: array for name, array in result.arrays.items() if name != "map"}
+    for array in arrays.values():
+        array.setflags(write=False)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    info = {**result.info, "map_sha256": placed.sha256, "levelling": list(placed.levelling)}
+    return Comparison(
+        new_id(), f"{run.name} with {placed.name}", run.id, placed.id, now, schema.dump(params), info, arrays
+    )
+
+
+def is_current(compared: Comparison, run: Run, placed: HeightMap) -> bool:
+    """Whether a comparison was made of the map as it lies and is levelled now."""
+    now = schema.dump(comparison_request(run, placed, TipModel())[0])
+    kept = ("pixel_size_nm", "origin_px", "map_pixel_size_nm", "placed")
+    same_place = all(compared.params.get(name) == now.get(name) for name in kept)
+    return same_place and list(compared.info.get("levelling", [])) == list(placed.levelling)
+
+
+def sentences(compared: Comparison) -> tuple[Said, ...]:
+    """Give what a comparison says in words."""
+    said = compared.info.get("sentences", ())
+    return tuple(Said(str(each.get("tone", "info")), str(each["text"])) for each in said)
+
+
+def value_rows(compared: Comparison) -> list[tuple[str, Mapping[str, Any] | None, Mapping[str, Any]]]:
+    """Give name, value without the tip (None where no tip was known) and value of all that was compared."""
+    before: Mapping[str, Any] = compared.info.get("before") or {}
+    return [(name, before.get(name), value) for name, value in compared.info["values"].items()]
+
+
+def result_rows(compared: Comparison) -> Iterable[tuple[str, dict[str, dict[str, Any]]]]:
+    """Give the rows of the results table: name and values; with a tip also those without it."""
+    before = compared.info.get("before")
+    if before:
+        yield f"{compared.name}, as it is", _quantities(before)
+    yield f"{compared.name}, dilated by the tip" if before else compared.name, _quantities(compared.info["values"])
+
+
+def _quantities(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    return {name: {key: value.get(key) for key in ("value", "std", "unit")} for name, value in values.items()}

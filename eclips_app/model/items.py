@@ -258,7 +258,7 @@ class Comparison:
     run_id, map_id : str
         What was compared.
     params : dict
-        The step's parameters as JSON (`core.comparing.CompareMaps`), the placement of the map and the tip among them.
+        The step's parameters as JSON (`core.registration.CompareMap`), the placement of the map and the tip among them.
     info : dict
         What the step gave: `values` (name -> {"value", "std", "unit"}), `sentences`, and the points of the diagrams.
     arrays : dict

@@ -1,7 +1,8 @@
 """The project as JSON and arrays by key: what is saved, sent to another process, and read back.
 
 Arrays keep their place in the keys: ``sets/<id>/quadrants/<k>``, ``sets/<id>/exclude``, ``runs/<id>/<name>``,
-``maps/<id>/height``, ``calibrations/<id>/<name>`` and ``comparisons/<id>/<name>``. In the JSON, ``{"$array": key}`` stands for them.
+``maps/<id>/height``, ``calibrations/<id>/<name>`` and ``comparisons/<id>/<name>``. In the JSON, ``{"$array": key}`` stands for
+them.
 """
 
 from __future__ import annotations

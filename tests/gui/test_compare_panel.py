@@ -230,7 +230,9 @@ def test_landmarks_are_clicked_dragged_nudged_and_taken_out(opened: Open, held: 
     click(sides.image, (80.0, 60.0))
     assert np.allclose(landmarks.complete, [(20, 30, 50, 40), (50, 45, 80, 60)], atol=0.5)
     assert panel.register.by_landmarks.isEnabled()
-    drag(sides.map, sides.map.screen_point((50, 45)), sides.map.screen_point((52, 47)), sides.map.screen_point((55, 40)))
+    drag(
+        sides.map, sides.map.screen_point((50, 45)), sides.map.screen_point((52, 47)), sides.map.screen_point((55, 40))
+    )
     assert np.allclose(landmarks.complete[1], (55, 40, 80, 60), atol=0.7)
     moved = landmarks.complete[1][0]
     qtbot.keyClick(sides.map, Qt.Key.Key_Left)
@@ -241,3 +243,93 @@ def test_landmarks_are_clicked_dragged_nudged_and_taken_out(opened: Open, held: 
     assert len(landmarks.pairs) == 2
     qtbot.mouseClick(panel.register.clear, LEFT)
     assert landmarks.pairs == []
+
+
+# Registration
+
+
+def error_px(session: Session) -> float:
+    """Largest distance of the map's corners from where they truly are, in pixels of the image."""
+    found = Placement.of(placed(session), PIXEL_NM).corners()
+    return float(np.max(np.hypot(*(np.array(found) - TRUTH.corners()).T)))
+
+
+def test_the_map_is_registered_by_itself_as_one_step_that_can_be_undone(
+    opened: Open, held: Session, qtbot: QtBot
+) -> None:
+    panel = opened()
+    before, position = placed(held), held.history.position
+    panel.register.model.setCurrentIndex(panel.register.model.findData("similarity"))
+    panel.register.model.activated.emit(1)
+    qtbot.mouseClick(panel.register.start, LEFT)
+    jobs_of(held)[0].progress(0.3, "Matching features", 2.0)
+    assert panel.register.start.text() == "Stop"
+    assert panel.register.result.text().startswith("30 %")
+    job = answer(held)
+    assert (job.step, job.params.model, job.params.start) == ("register-map", "similarity", "automatic")
+    assert error_px(held) < 0.3
+    assert placed(held).z_offset_nm == pytest.approx(5.0, abs=0.1)
+    assert held.history.position == position + 1
+    assert panel.register.result.text().startswith("Found")
+    assert panel.register.result.property("kind") == "good"
+    assert "±" in panel.register.place.text()
+    qtbot.waitUntil(lambda: panel.is_settled)
+    assert panel.shown is not None
+    assert panel.shown.map is placed(held)
+    held.history.undo()
+    assert placed(held) is before
+    assert panel.register.result.text().startswith("Placed by hand")
+
+
+def test_the_place_is_refined_from_where_the_map_lies(opened: Open, held: Session, qtbot: QtBot) -> None:
+    panel = opened()
+    qtbot.mouseClick(panel.register.refine, LEFT)
+    job = answer(held)
+    assert job.params.start == "placed"
+    assert job.params.placed["center_px"] == [63.0, 60.0]
+    assert error_px(held) < 0.5
+
+
+def test_landmarks_place_the_map_and_are_kept_with_it(opened: Open, held: Session, qtbot: QtBot) -> None:
+    panel = opened()
+    landmarks = compare.flow_of(held).landmarks
+    points = [(10.0, 10.0), (55.0, 20.0), (30.0, 50.0)]
+    columns, rows = TRUTH.to_image(*np.array(points).T)
+    for point, column, row in zip(points, columns, rows, strict=True):
+        landmarks.add_to_map(point)
+        landmarks.add_to_image((float(column), float(row)))
+    panel.register.dense.click()
+    qtbot.mouseClick(panel.register.by_landmarks, LEFT)
+    job = answer(held)
+    assert (job.params.start, job.params.refine) == ("landmarks", False)
+    assert error_px(held) < 1e-6
+    landmarks.set_complete(())
+    held.project.select(map_id="")
+    other = HeightMap("other", "Other", np.zeros((5, 5)), (1.0, 1.0))
+    held.do(edits.add("Load", other))
+    held.project.select(map_id="other")
+    held.project.select(map_id="afm")
+    assert np.allclose([pair[:2] for pair in landmarks.complete], points)
+
+
+def test_a_failure_tells_why_and_offers_landmarks(opened: Open, held: Session, qtbot: QtBot) -> None:
+    panel = opened()
+    held.do(edits.change("Flatten", placed(held), height=np.zeros((64, 64))))
+    qtbot.mouseClick(panel.register.start, LEFT)
+    answer(held)
+    assert "flat" in panel.register.result.text()
+    assert panel.register.result.text().endswith("Set landmarks instead.")
+    assert panel.register.result.property("kind") == "error"
+    assert panel.register.start.text() == "Register"
+    qtbot.mouseClick(panel.register.show_landmarks, LEFT)
+    assert panel.pictures.way == "landmarks"
+
+
+def test_a_stopped_registration_leaves_the_map_where_it_was(opened: Open, held: Session, qtbot: QtBot) -> None:
+    panel = opened()
+    before = placed(held)
+    qtbot.mouseClick(panel.register.start, LEFT)
+    qtbot.mouseClick(panel.register.start, LEFT)
+    assert jobs_of(held)[0].cancelled
+    assert placed(held) is before
+    assert panel.register.start.text() == "Register"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from eclips_app.commands import edits
-from eclips_app.core.errors import EclipsError
+from eclips_app.core.registration import RegisterMap, TipModel
 from eclips_app.gui.actions import ActionInfo
 from eclips_app.gui.flows import measure
 from eclips_app.gui.flows.landmarks import Landmarks
@@ -38,8 +39,8 @@ class CompareFlow(QtCore.QObject):
         self._session = session
         self._map_id = ""
         self.landmarks = Landmarks(self)
-        self.registering = comparing.Registering()
-        self.tip = comparing.Tip()
+        self.registering = RegisterMap()
+        self.tip = TipModel()
         self.task: Task | None = None
         self.problem = ""  #: why the last registration gave nothing
         session.project.changed.connect(self._on_project)
@@ -102,12 +103,20 @@ class CompareFlow(QtCore.QObject):
         if self.can_use_landmarks():
             self._register("Register by landmarks", self.landmarks.complete)
 
-    def _register(self, text: str, landmarks: tuple[tuple[float, float, float, float], ...] = ()) -> None:
+    def refine(self, start: Mapping[str, Any] | None = None) -> None:
+        """Refine where the map lies, or another placement (fields of `HeightMap`), by the heights."""
+        run, placed = self.run, self.map
+        if run is not None and placed is not None:
+            self._register("Register", start=comparing.place_of(placed, run) if start is None else start)
+
+    def _register(
+        self, text: str, landmarks: tuple[comparing.Landmark, ...] = (), start: Mapping[str, Any] | None = None
+    ) -> None:
         run, placed = self.run, self.map
         if run is None or placed is None or self.task is not None:
             return
         self.problem = ""
-        params, inputs = comparing.registration_request(run, placed, self.registering, landmarks)
+        params, inputs = comparing.registration_request(run, placed, self.registering, landmarks, start)
         self._run(
             "register-map", params, inputs, f"{text} {placed.name}", self._keep_placement, _Request(run, placed, params)
         )
@@ -118,20 +127,20 @@ class CompareFlow(QtCore.QObject):
         if placed is None:
             self._session.notify("The height map was removed meanwhile; its registration was dropped.", "warning")
             return
-        found = comparing.registration_of(result.info)
+        found = comparing.registration_of(request.params, result.info)
         self._session.do(edits.change(task.text, placed, **found.fields))
         self._session.notify(found.sentence, "good" if found.is_sure else "warning")
 
     # Comparison
 
     def set_registering(self, **fields: Any) -> None:
-        """Choose how maps are registered; keywords are fields of `Registering`."""
-        self.registering = comparing.changed(self.registering, **fields)
+        """Choose how maps are registered; keywords are fields of `RegisterMap`."""
+        self.registering = replace(self.registering, **fields)
         self.changed.emit()
 
     def set_tip(self, **fields: Any) -> None:
-        """Choose the tip; keywords are fields of `Tip`."""
-        self.tip = comparing.changed(self.tip, **fields)
+        """Choose the tip; keywords are fields of `TipModel`."""
+        self.tip = replace(self.tip, **fields)
         self.changed.emit()
 
     def compare(self) -> None:
@@ -139,13 +148,9 @@ class CompareFlow(QtCore.QObject):
         run, placed = self.run, self.map
         if run is None or placed is None or self.task is not None:
             return
-        try:
-            params, inputs = comparing.comparison_request(run, placed, self.tip, self._session.project.line)
-        except EclipsError as error:
-            self._session.notify(str(error), "warning")
-            return
+        params, inputs = comparing.comparison_request(run, placed, self.tip, self._session.project.line)
         text = f"Compare {run.name} with {placed.name}"
-        self._run("compare-maps", params, inputs, text, self._keep_comparison, _Request(run, placed, params))
+        self._run("compare-map", params, inputs, text, self._keep_comparison, _Request(run, placed, params))
 
     def _keep_comparison(self, task: Task, result: StepResult) -> None:
         request: _Request = task.data

@@ -55,7 +55,9 @@ class PictureSide(QtWidgets.QWidget):
         self.dilated = QtWidgets.QCheckBox("Dilated by tip")
         self.dilated.setToolTip("Show the reconstruction as the tip of the map would show it")
         self.certainty = QtWidgets.QCheckBox("Hatch untouched")
-        self.certainty.setToolTip("Hatch where the tip did not touch the surface in one point: there the map shows the tip")
+        self.certainty.setToolTip(
+            "Hatch where the tip did not touch the surface in one point: there the map shows the tip"
+        )
         self.certainty.setChecked(True)
         self.zoom_fit = ThemedButton(session.theme, "fit", "Show the whole images", "0")
         self.scale = ColorScale("Height")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from eclips_app.gui.flows import measure
 from eclips_app.gui.flows.profiles import profiles_of
 from eclips_app.gui.flows.sampling import Sampled
-from eclips_app.gui.qt import Qt, QtWidgets
+from eclips_app.gui.qt import Qt, QtGui, QtWidgets
 from eclips_app.gui.session import Session
 from eclips_app.gui.widgets.empty_state import EmptyState
 from eclips_app.gui.widgets.profile_plot import Curve, ProfilePlot
@@ -67,13 +70,13 @@ class ProfileTab(QtWidgets.QWidget):
         ))  # fmt: skip
         self.legend.setTextFormat(Qt.TextFormat.RichText)
 
-    def showEvent(self, event: object) -> None:
+    def showEvent(self, event: QtGui.QShowEvent) -> None:
         """Sample what changed while the tab was hidden."""
-        super().showEvent(event)  # type: ignore[arg-type]
+        super().showEvent(event)
         self.refresh()
 
     @staticmethod
-    def _band(sampled: Sampled) -> object:
+    def _band(sampled: Sampled) -> NDArray[np.float64] | None:
         return sampled.profile.std_nm if sampled.role == "A" and not sampled.waits else None
 
     def _on_cursors_dragged(self) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from eclips_app.gui.flows.compare import CompareFlow
-from eclips_app.gui.qt import QtWidgets, Signal
+from eclips_app.gui.qt import Qt, QtWidgets, Signal
 from eclips_app.gui.session import Session
 from eclips_app.gui.widgets.calm_combo import CalmCombo, offer
 from eclips_app.model import comparing
+from eclips_app.plugin_api.registry import matcher_names
 
 _MODELS = (
     ("shift", "Shift", "The map is moved only"),
@@ -29,7 +30,7 @@ class RegisterTab(QtWidgets.QWidget):
         self.model = CalmCombo("Model", "How the map may differ from the reconstruction")
         for key, text, tip in _MODELS:
             self.model.addItem(text, key)
-            self.model.setItemData(self.model.count() - 1, tip, 3)  # the tool tip
+            self.model.setItemData(self.model.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
         self.matcher = CalmCombo("Matcher", "What finds points that match; a plugin may offer a learned one")
         self.weights = QtWidgets.QLineEdit()
         self.weights.setAccessibleName("Folder of the matcher's weights")
@@ -38,6 +39,9 @@ class RegisterTab(QtWidgets.QWidget):
         self.start = QtWidgets.QPushButton("Register")
         self.start.setProperty("kind", "primary")
         self.start.setToolTip("Find by itself where the map lies")
+        self.refine = QtWidgets.QPushButton("Refine this place")
+        self.refine.setToolTip("Let the heights correct where the map lies now, for example placed by hand")
+        self.others = CalmCombo("Other places", "Other places at which the map fits nearly as well")
         self.result = QtWidgets.QLabel()
         self.result.setWordWrap(True)
         self.result.setAccessibleName("Result of the registration")
@@ -62,18 +66,25 @@ class RegisterTab(QtWidgets.QWidget):
         flow = self._flow
         chosen, landmarks = flow.registering, flow.landmarks
         self.model.show_data(chosen.model)
-        matchers = comparing.matchers()
+        matchers = matcher_names()
         offer(self.matcher, [("Built in (SIFT)", ""), *((name, name) for name in matchers)], chosen.matcher)
         self._form.setRowVisible(self._matcher_row, bool(matchers))
         self._form.setRowVisible(self._weights_row, bool(chosen.matcher))
         if not self.weights.hasFocus():
-            self.weights.setText(chosen.weights)
+            self.weights.setText(chosen.matcher_folder)
         registers = flow.task is not None and flow.task.text.startswith("Register")
         self.start.setText("Stop" if registers else "Register")
         self.start.setEnabled(registers or flow.is_ready())
+        self.refine.setEnabled(flow.is_ready())
+        places = comparing.other_places(flow.map) if flow.map is not None else []
+        self.others.clear()
+        for words, fields in [("Other places that fit…", None), *places]:
+            self.others.addItem(words, fields)
+        self.others.setVisible(bool(places))
+        self.others.setEnabled(flow.is_ready())
         self.by_landmarks.setEnabled(flow.can_use_landmarks())
         self.clear.setEnabled(bool(landmarks.pairs))
-        self.dense.setChecked(chosen.dense)
+        self.dense.setChecked(chosen.refine)
         self.hint.setText(
             landmarks.hint if landmarks.pairs else "Where it fails: click points that match in both images."
         )
@@ -125,6 +136,11 @@ class RegisterTab(QtWidgets.QWidget):
         layout.addLayout(form)
         layout.addWidget(self.start)
         layout.addWidget(self.result)
+        layout.addWidget(self.others)
+        third = QtWidgets.QHBoxLayout()
+        third.addWidget(self.refine)
+        third.addStretch(1)
+        layout.addLayout(third)
         layout.addWidget(_heading("Landmarks"))
         layout.addWidget(self.hint)
         layout.addLayout(first)
@@ -141,6 +157,8 @@ class RegisterTab(QtWidgets.QWidget):
         self.weights.editingFinished.connect(self._on_weights)
         self.browse.clicked.connect(self._on_browse)
         self.start.clicked.connect(self._on_start)
+        self.refine.clicked.connect(self._on_refine)
+        self.others.activated.connect(self._on_other)
         self.by_landmarks.clicked.connect(flow.register_landmarks)
         self.by_landmarks.setToolTip("Place the map by two or more pairs")
         self.clear.clicked.connect(self._on_clear)
@@ -155,14 +173,14 @@ class RegisterTab(QtWidgets.QWidget):
         self._flow.set_registering(matcher=self.matcher.currentData())
 
     def _on_weights(self) -> None:
-        self._flow.set_registering(weights=self.weights.text().strip())
+        self._flow.set_registering(matcher_folder=self.weights.text().strip())
 
     def _on_browse(self) -> None:
         start = self.weights.text() or self._session.settings.folder("weights")
         chosen = QtWidgets.QFileDialog.getExistingDirectory(self, "Folder of the matcher's weights", start)
         if chosen:
             self._session.settings.set_folder("weights", Path(chosen))
-            self._flow.set_registering(weights=chosen)
+            self._flow.set_registering(matcher_folder=chosen)
 
     def _on_start(self) -> None:
         if self._flow.task is not None:
@@ -170,11 +188,19 @@ class RegisterTab(QtWidgets.QWidget):
         else:
             self._flow.register()
 
+    def _on_refine(self) -> None:
+        self._flow.refine()
+
+    def _on_other(self, _: int) -> None:
+        fields = self.others.currentData()
+        if fields is not None:
+            self._flow.refine(fields)
+
     def _on_clear(self) -> None:
         self._flow.landmarks.set_complete(())
 
     def _on_dense(self, on: bool) -> None:
-        self._flow.set_registering(dense=on)
+        self._flow.set_registering(refine=on)
 
 
 def _heading(text: str) -> QtWidgets.QLabel:

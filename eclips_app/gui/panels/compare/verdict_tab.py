@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from eclips_app.core.registration import TipModel
 from eclips_app.core.schema import rule_of
 from eclips_app.gui.flows.compare import CompareFlow
 from eclips_app.gui.panels.check.verdict_list import VerdictList
@@ -15,7 +16,7 @@ from eclips_app.model import comparing
 _NAME_PX = 70  #: least width of the names in the table
 _TIPS = (
     ("none", "No tip", "The map is taken for the surface itself"),
-    ("given", "Given tip", "A cone with a ball at its end, as the maker states it"),
+    ("cone", "Given tip", "A cone with a ball at its end, as the maker states it"),
     ("blind", "Estimated from the map", "The bluntest tip that can have made the map (blind estimation)"),
 )
 
@@ -30,8 +31,8 @@ class VerdictTab(QtWidgets.QWidget):
         for key, text, tip in _TIPS:
             self.tip.addItem(text, key)
             self.tip.setItemData(self.tip.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
-        self.radius = QuantityEdit(rule_of(comparing.Tip, "radius_nm"), flow.tip.radius_nm)
-        self.angle = QuantityEdit(rule_of(comparing.Tip, "half_angle_deg"), flow.tip.half_angle_deg)
+        self.radius = QuantityEdit(rule_of(TipModel, "radius_nm"), flow.tip.radius_nm)
+        self.angle = QuantityEdit(rule_of(TipModel, "half_angle_deg"), flow.tip.half_angle_deg)
         self.start = QtWidgets.QPushButton("Compare")
         self.start.setProperty("kind", "primary")
         self.note = QtWidgets.QLabel()
@@ -56,7 +57,7 @@ class VerdictTab(QtWidgets.QWidget):
         flow, compared = self._flow, self._flow.comparison
         self.tip.show_data(flow.tip.kind)
         for row in (1, 2):
-            self._form.setRowVisible(row, flow.tip.kind == "given")
+            self._form.setRowVisible(row, flow.tip.kind == "cone")
         compares = flow.task is not None and flow.task.text.startswith("Compare")
         self.start.setText("Stop" if compares else "Compare")
         self.start.setEnabled(compares or flow.is_ready())
