@@ -29,7 +29,7 @@ LAYOUT_VERSION = 1
 _KEY = re.compile(r"(sets/[\w-]+/quadrants/\d{1,3}|(sets|runs|maps|calibrations|comparisons)/[\w-]+/[\w-]+)\Z")
 _UNITS = {
     "height": "nm", "height_std": "nm", "residual": "grey value", "normals": "1", "rho": "1", "chi2": "1", "chi2_known": "1",
-    "deviations": "pixel size", "difference": "nm", "dilated": "nm", "certainty": "1",
+    "deviations": "pixel size", "difference": "nm", "dilated": "nm", "tip_difference": "nm",
 }  # fmt: skip
 _LABELS = {
     "quadrants": "segment images as read [segment, row, column]",
@@ -47,7 +47,8 @@ _LABELS = {
     "flags": "not to be trusted: sum of 1 no data, 2 clipped, 4 occluded, 8 out of model [row, column]",
     "difference": "reconstruction minus height map [row, column]",
     "dilated": "reconstruction as the tip of the height map shows it [row, column]",
-    "certainty": "1 where the height map shows the surface itself, 0 where only its tip [row, column]",
+    "tip_difference": "dilated reconstruction minus height map [row, column]",
+    "certain": "the height map shows the surface itself, not its tip [row, column]",
 }
 
 

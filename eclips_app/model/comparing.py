@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from eclips_app.core import schema
@@ -15,10 +16,17 @@ from eclips_app.core.registration import CompareMap, RegisterMap, TipModel
 from eclips_app.core.steps import StepResult
 from eclips_app.core.units import format_length
 from eclips_app.metrology.placement import Placement
+from eclips_app.metrology.profile import sample, sample_map
 from eclips_app.model.items import Comparison, HeightMap, ProfileLine, Run, new_id
 
+Quantity = dict[str, Any]  #: "value", "std", "unit"
 Arrays = dict[str, NDArray[Any]]
 Landmark = tuple[float, float, float, float]  #: map column, map row, image column, image row
+
+_SURE = 2.0  #: standard deviations up to which a deviation counts as none
+_FEWEST = 12  #: points of a line
+_BINS = 81
+_HISTOGRAM_STD = 4.0  #: reach of the histogram, in standard deviations
 
 
 # Registration
@@ -159,16 +167,19 @@ class Said:
 def comparison_request(
     run: Run, placed: HeightMap, tip: TipModel, line: ProfileLine | None = None
 ) -> tuple[CompareMap, Arrays]:
-    """Give parameters and inputs of the step ``compare-map``; angles are compared along a straight `line`."""
-    is_straight = line is not None and line.kind == "line"
+    """Give parameters and inputs of the step ``compare-map``.
+
+    Angles are compared along a straight `line`, if enough of it lies on both maps.
+    """
     params = CompareMap(
         pixel_size_nm=run.pixel_size_nm,
         origin_px=run.origin_px,
         map_pixel_size_nm=placed.pixel_size_nm,
-        placed=schema.dump(Placement.of(placed, run.pixel_size_nm).fields),
+        placed=schema.dump(place_of(placed, run)),
         position_std_nm=float(placed.placement.get("position_std_nm") or 0.0),
         tip=tip,
-        lines=((*line.start_px, *line.end_px),) if line is not None and is_straight else (),
+        lines=((*line.start_px, *line.end_px),) if line is not None and lies_on_both(line, placed, run) else (),
+        deviation_parts=tuple((str(part), str(name)) for part, name in run.info.get("deviation_parts", ())),
     )
     inputs: Arrays = {
         name: run.arrays[name] for name in ("height", "mask", "height_std", "deviations") if name in run.arrays
@@ -176,45 +187,133 @@ def comparison_request(
     return params, {**inputs, "map": placed.height}
 
 
+def lies_on_both(line: ProfileLine, placed: HeightMap, run: Run) -> bool:
+    """Whether a straight line has a tenth of its length or more where both maps hold data."""
+    if line.kind != "line":
+        return False
+    on_run = sample(
+        run.arrays["height"], line.start_px, line.end_px, pixel_size_nm=run.pixel_size_nm, step_px=1.0,
+        origin_px=run.origin_px, mask=run.arrays.get("mask"),
+    )  # fmt: skip
+    on_map = sample_map(placed, line.start_px, line.end_px, pixel_size_nm=run.pixel_size_nm, step_px=1.0)
+    both = np.isfinite(on_run.height_nm) & np.isfinite(on_map.height_nm)
+    return bool(both.sum() >= max(_FEWEST, 0.1 * len(both)))
+
+
 def comparison_of(run: Run, placed: HeightMap, params: CompareMap, result: StepResult) -> Comparison:
-    """Make the item of a finished comparison; its arrays become read-only."""
+    """Make the item of a finished comparison; its arrays become read-only. A tenth of a second for large maps."""
     arrays = {name: array for name, array in result.arrays.items() if name != "map"}
     for array in arrays.values():
         array.setflags(write=False)
+    found = result.info
+    seen = found.get("tip_agreement") or found["agreement"]
+    angles = _angle_values(found["profiles"])
+    info = {
+        "values": _values(seen) | angles,
+        "before": _values(found["agreement"]) | angles if "tip_agreement" in found else {},
+        "sentences": [{"tone": said.tone, "text": said.text} for said in _told(placed, found)],
+        "histogram": _histogram(arrays.get("tip_difference", arrays["difference"]), seen),
+        "by_slope": _by_slope(seen["tilts"]),
+        "resolution": seen["resolution"],
+        "profiles": found["profiles"],
+        "tip": {name: found[name] for name in ("tip", "tip_radius_nm", "certain_percent") if name in found},
+        "map_sha256": placed.sha256,
+        "levelling": list(placed.levelling),
+    }
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    info = {**result.info, "map_sha256": placed.sha256, "levelling": list(placed.levelling)}
-    return Comparison(
-        new_id(), f"{run.name} with {placed.name}", run.id, placed.id, now, schema.dump(params), info, arrays
-    )
+    name = f"{run.name} with {placed.name}"
+    return Comparison(new_id(), name, run.id, placed.id, now, schema.dump(params), info, arrays)
 
 
 def is_current(compared: Comparison, run: Run, placed: HeightMap) -> bool:
     """Whether a comparison was made of the map as it lies and is levelled now."""
-    now = schema.dump(comparison_request(run, placed, TipModel())[0])
-    kept = ("pixel_size_nm", "origin_px", "map_pixel_size_nm", "placed")
-    same_place = all(compared.params.get(name) == now.get(name) for name in kept)
+    same_place = compared.params.get("placed") == schema.dump(place_of(placed, run))
     return same_place and list(compared.info.get("levelling", [])) == list(placed.levelling)
 
 
 def sentences(compared: Comparison) -> tuple[Said, ...]:
     """Give what a comparison says in words."""
-    said = compared.info.get("sentences", ())
-    return tuple(Said(str(each.get("tone", "info")), str(each["text"])) for each in said)
+    return tuple(Said(str(each["tone"]), str(each["text"])) for each in compared.info.get("sentences", ()))
 
 
-def value_rows(compared: Comparison) -> list[tuple[str, Mapping[str, Any] | None, Mapping[str, Any]]]:
+def value_rows(compared: Comparison) -> list[tuple[str, Quantity | None, Quantity]]:
     """Give name, value without the tip (None where no tip was known) and value of all that was compared."""
-    before: Mapping[str, Any] = compared.info.get("before") or {}
+    before = compared.info.get("before") or {}
     return [(name, before.get(name), value) for name, value in compared.info["values"].items()]
 
 
-def result_rows(compared: Comparison) -> Iterable[tuple[str, dict[str, dict[str, Any]]]]:
+def result_rows(compared: Comparison) -> Iterator[tuple[str, dict[str, Quantity]]]:
     """Give the rows of the results table: name and values; with a tip also those without it."""
     before = compared.info.get("before")
     if before:
-        yield f"{compared.name}, as it is", _quantities(before)
-    yield f"{compared.name}, dilated by the tip" if before else compared.name, _quantities(compared.info["values"])
+        yield f"{compared.name}, as it is", dict(before)
+    yield f"{compared.name}, dilated by the tip" if before else compared.name, dict(compared.info["values"])
 
 
-def _quantities(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    return {name: {key: value.get(key) for key in ("value", "std", "unit")} for name, value in values.items()}
+def _values(agreement: Mapping[str, Any]) -> dict[str, Quantity]:
+    """Give the numbers of a `metrology.agreement.Agreement` under their names."""
+    names = {
+        "Bias": "bias", "Lower limit of agreement": "lower", "Upper limit of agreement": "upper", "Rms difference": "rms",
+        "Scale of heights": "height_scale",
+    }  # fmt: skip
+    found = {name: agreement[key] for name, key in names.items()}
+    resolution, chi2 = agreement["resolution"], agreement["chi2"]
+    if resolution is not None:
+        found |= {"Blur between both (FWHM)": resolution["blur"], "Alike down to": resolution["cutoff"]}
+    if chi2 is not None:
+        chi = math.sqrt(max(chi2["value"], 0.0))
+        std = chi2["std"] / (2 * chi) if chi and chi2["std"] is not None else None
+        found["Chi of the differences"] = {"value": chi, "std": std, "unit": ""}
+    return found
+
+
+def _angle_values(profiles: Sequence[Mapping[str, Any]]) -> dict[str, Quantity]:
+    if not profiles:
+        return {}
+    names = {"Angle of the flank": "angle", "Angle on the map": "map_angle", "Angle deviation": "angle_difference"}
+    return {name: profiles[0][key] for name, key in names.items()}
+
+
+def _told(placed: HeightMap, found: Mapping[str, Any]) -> Iterator[Said]:
+    """Give the sentences of the step with their tones: those of `Agreement.sentences` in their order, then the tip's."""
+    sentence, is_sure = placement_sentence(placed)
+    if not is_sure:
+        yield Said("warning" if is_sure is False else "info", sentence)
+    tones = _tones(found["agreement"])
+    for number, text in enumerate(found["verdict"]):
+        yield Said(tones[number] if number < len(tones) else "info", text)
+    for each in found["profiles"]:
+        yield Said("good" if _is_small(each["angle_difference"]) else "warning", each["sentence"].capitalize())
+
+
+def _tones(agreement: Mapping[str, Any]) -> list[str]:
+    scale, chi2 = agreement["height_scale"], agreement["chi2"]
+    off = None if scale["value"] is None else {**scale, "value": scale["value"] - 1.0}
+    tones = ["good" if _is_small(agreement["bias"]) else "warning"]
+    tones.append("warning" if off is None else "good" if _is_small(off) else "error")
+    if chi2 is not None:
+        tones.append("good" if chi2["value"] <= 1 + _SURE * (chi2["std"] or 0.0) else "warning")
+    return [*tones, "info"]
+
+
+def _is_small(quantity: Quantity) -> bool:
+    return abs(quantity["value"]) <= _SURE * (quantity["std"] or 0.0)
+
+
+def _histogram(difference: NDArray[Any], agreement: Mapping[str, Any]) -> dict[str, list[float]]:
+    """Count the differences within twice the limits of agreement."""
+    bias, std = agreement["bias"]["value"], agreement["std"]["value"]
+    reach = max(_HISTOGRAM_STD * std, 1e-6)
+    counts, edges = np.histogram(difference[np.isfinite(difference)], _BINS, (bias - reach, bias + reach))
+    return {"edges_nm": edges.tolist(), "counts": counts.tolist()}
+
+
+def _by_slope(tilts: Sequence[Mapping[str, Any]]) -> dict[str, list[float | None]]:
+    """Give the columns of the diagrams: middle of the tilts, and the bias of heights and of tilts with deviations."""
+    return {
+        "slope_deg": [(each["from_deg"] + each["to_deg"]) / 2 for each in tilts],
+        "bias_nm": [each["height_nm"]["value"] for each in tilts],
+        "std_nm": [each["height_nm"]["std"] for each in tilts],
+        "bias_deg": [each["tilt_deg"]["value"] for each in tilts],
+        "std_deg": [each["tilt_deg"]["std"] for each in tilts],
+    }

@@ -260,10 +260,12 @@ class Comparison:
     params : dict
         The step's parameters as JSON (`core.registration.CompareMap`), the placement of the map and the tip among them.
     info : dict
-        What the step gave: `values` (name -> {"value", "std", "unit"}), `sentences`, and the points of the diagrams.
+        `values` (name -> {"value", "std", "unit"}), with a tip `before` (the same without it), `sentences`, and the points of
+        the diagrams (`model.comparing.comparison_of`).
     arrays : dict
         On the pixels of the run: ``difference`` [row, col], reconstruction minus map in nm; with a tip also ``dilated``, the
-        reconstruction as the tip shows it in nm, and ``certainty``, 1 where the map shows the surface itself, 0 where not.
+        reconstruction as the tip shows it, ``tip_difference``, that minus the map (both nm), and ``certain``, True where the
+        map shows the surface itself.
     """
 
     id: str

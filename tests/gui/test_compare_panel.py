@@ -333,3 +333,129 @@ def test_a_stopped_registration_leaves_the_map_where_it_was(opened: Open, held: 
     assert jobs_of(held)[0].cancelled
     assert placed(held) is before
     assert panel.register.start.text() == "Register"
+
+
+# Comparison
+
+
+def compare_now(panel: ComparePanel, session: Session, qtbot: QtBot) -> Comparison:
+    before = len(session.project.of_kind(Comparison))
+    qtbot.mouseClick(panel.verdict.start, LEFT)
+    answer(session)
+    qtbot.waitUntil(lambda: len(session.project.of_kind(Comparison)) == before + 1 and panel.is_settled)
+    return session.project.of_kind(Comparison)[-1]
+
+
+AT_TRUTH: dict[str, Any] = {"center_px": TRUTH.center_px, "rotation_deg": TRUTH.rotation_deg, "z_offset_nm": 5.0}
+
+
+def test_comparing_gives_sentences_values_and_diagrams(opened: Open, held: Session, qtbot: QtBot) -> None:
+    panel = opened(**AT_TRUTH)
+    measure.flow_of(held).new_line((45.0, 50.0), (85.0, 60.0))
+    panel.tabs.setCurrentIndex(1)
+    found = compare_now(panel, held, qtbot)
+    rows = {panel.verdict.table.item(i, 0).text(): panel.verdict.table.item(i, 1).text()
+            for i in range(panel.verdict.table.rowCount())}  # fmt: skip
+    assert {"Bias", "Lower limit of agreement", "Rms difference", "Angle deviation", "Alike down to"} <= set(rows)
+    values = found.info["values"]
+    assert abs(values["Bias"]["value"]) < 0.05
+    assert values["Upper limit of agreement"]["value"] == pytest.approx(0.4, abs=0.15)
+    assert abs(values["Angle deviation"]["value"]) < 4 * values["Angle deviation"]["std"]
+    assert values["Chi of the differences"]["value"] < 1.0  # 0.3 nm are stated, and less is left
+    texts = [panel.verdict.sentences.item(i).text() for i in range(panel.verdict.sentences.count())]
+    assert len(texts) == len(found.info["sentences"])
+    assert texts[0].startswith("Placed by hand")
+    assert sum(found.info["histogram"]["counts"]) == pytest.approx(
+        np.isfinite(found.arrays["difference"]).sum(), rel=0.01
+    )
+    panel.tabs.setCurrentIndex(2)
+    assert panel.diagrams.histogram.marks["Bias"] == values["Bias"]["value"]
+    assert len(panel.diagrams.by_slope.points[0]) >= 3
+    panel.diagrams.of_what.setCurrentIndex(1)
+    panel.diagrams.of_what.activated.emit(1)
+    assert panel.diagrams.by_slope.getAxis("left").labelText == "Bias of slope (°)"
+    panel.pictures.set_way("difference")
+    assert panel.pictures.pane.title == "Reconstruction minus map"
+    assert panel.pictures.scale.texts[1] == "0"
+    low, high = panel.pictures.pane.image.levels
+    assert low == -high
+
+
+def test_window_and_step_give_equal_numbers(opened: Open, held: Session, qtbot: QtBot, surface: NDArray[Any]) -> None:
+    from eclips_app.core.registration import CompareMap
+
+    panel = opened(**AT_TRUTH)
+    found = compare_now(panel, held, qtbot)
+    params = CompareMap(
+        pixel_size_nm=PIXEL_NM, map_pixel_size_nm=(MAP_NM, MAP_NM), placed={k: v for k, v in AT_TRUTH.items()}
+    )
+    inputs = {"height": surface, "height_std": np.full(surface.shape, 0.3, np.float32), "map": map_of(surface)}
+    direct = run_step("compare-map", inputs, params, SilentContext())
+    assert found.info["values"]["Bias"] == direct.info["agreement"]["bias"]
+    assert found.info["values"]["Rms difference"] == direct.info["agreement"]["rms"]
+    np.testing.assert_array_equal(found.arrays["difference"], direct.arrays["difference"])
+
+
+def test_with_a_tip_both_columns_are_shown_and_untouched_areas_hatched(
+    opened: Open, held: Session, qtbot: QtBot
+) -> None:
+    panel = opened(**AT_TRUTH)
+    panel.tabs.setCurrentIndex(1)
+    panel.verdict.tip.setCurrentIndex(1)
+    panel.verdict.tip.activated.emit(1)
+    assert panel.verdict.radius.isVisible()
+    panel.verdict.radius.setText("30 nm")
+    qtbot.keyClick(panel.verdict.radius, Qt.Key.Key_Return)
+    found = compare_now(panel, held, qtbot)
+    assert found.params["tip"]["radius_nm"] == 30.0
+    assert {"difference", "tip_difference", "dilated", "certain"} == set(found.arrays)
+    assert panel.verdict.table.columnCount() == 3
+    assert found.info["before"]["Rms difference"]["value"] < found.info["values"]["Rms difference"]["value"]
+    assert panel.pictures.certainty.isVisible()
+    assert panel.pictures.pane._hatch._flags is not None
+    panel.pictures.certainty.click()
+    assert panel.pictures.pane._hatch._flags is None
+    panel.pictures.set_way("difference")
+    panel.pictures.dilated.click()
+    np.testing.assert_array_equal(panel.pictures.pane.image.image, found.arrays["tip_difference"])
+    assert panel.pictures.pane.title.startswith("Dilated reconstruction")
+
+
+def test_results_rows_and_undo(opened: Open, held: Session, qtbot: QtBot) -> None:
+    panel = opened(**AT_TRUTH)
+    panel.tabs.setCurrentIndex(1)
+    found = compare_now(panel, held, qtbot)
+    qtbot.mouseClick(panel.verdict.add, LEFT)
+    (row,) = held.project.of_kind(Measurement)
+    assert row.name == "Live with AFM"
+    assert row.run_id == found.run_id
+    assert row.values["Bias"] == found.info["values"]["Bias"]
+    held.history.undo()
+    assert held.project.of_kind(Measurement) == ()
+    held.history.undo()
+    assert held.project.of_kind(Comparison) == ()
+    assert not panel.verdict.table.isVisible()
+
+
+def test_a_map_that_is_moved_takes_the_verdict_away_and_undo_brings_it_back(
+    opened: Open, held: Session, qtbot: QtBot
+) -> None:
+    panel = opened(**AT_TRUTH)
+    panel.tabs.setCurrentIndex(1)
+    compare_now(panel, held, qtbot)
+    held.do(edits.change("Move", placed(held), center_px=(10.0, 10.0)))
+    assert panel.verdict.note.text().endswith("compare again.")
+    assert not panel.verdict.table.isVisible()
+    assert not held.actions.action("compare.add_results").isEnabled()
+    held.history.undo()
+    assert panel.verdict.table.isVisible()
+
+
+def test_maps_that_do_not_meet_are_told(opened: Open, held: Session, qtbot: QtBot) -> None:
+    panel = opened(center_px=(1000.0, 1000.0))
+    panel.tabs.setCurrentIndex(1)
+    qtbot.mouseClick(panel.verdict.start, LEFT)
+    answer(held)
+    assert "too few to compare" in held.messages.items[-1].text
+    assert held.project.of_kind(Comparison) == ()
+    assert panel.verdict.start.text() == "Compare"

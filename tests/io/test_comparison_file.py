@@ -21,7 +21,7 @@ VALUES = {"Bias": {"value": 1.25, "std": 0.1, "unit": "nm"}}
 def _project() -> Project:
     difference = np.linspace(-1.0, 1.0, 12, dtype=np.float32).reshape(3, 4)
     difference[0, 0] = np.nan
-    arrays = {"difference": difference, "dilated": difference + 5, "certainty": difference > 0}
+    arrays = {"difference": difference, "dilated": difference + 5, "certain": difference > 0}
     params = {"pixel_size_nm": 2.0, "tip": {"kind": "none"}}
     made = "2026-01-02T03:04:05+00:00"
     project = Project()
@@ -41,7 +41,7 @@ def test_a_comparison_comes_back_with_its_arrays(tmp_path: Path) -> None:
     assert before is not None
     for name in ("id", "name", "run_id", "map_id", "created", "params", "info"):
         assert getattr(after, name) == getattr(before, name)
-    assert list(after.arrays) == ["difference", "dilated", "certainty"]
+    assert list(after.arrays) == ["difference", "dilated", "certain"]
     for name, array in before.arrays.items():
         assert after.arrays[name].dtype == array.dtype
         np.testing.assert_array_equal(after.arrays[name], array)

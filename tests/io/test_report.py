@@ -204,7 +204,7 @@ def test_a_comparison_is_told_with_its_pictures_and_table(tmp_path: Path) -> Non
 
 def test_with_a_tip_both_values_stand_in_the_report(tmp_path: Path) -> None:
     before = {"Bias": {"value": 0.9876, "std": 0.03, "unit": "nm"}}
-    items = _comparison(before=before, tip={"name": "cone, radius 10 nm"})
+    items = _comparison(before=before, tip={"tip": "cone, radius 10 nm"})
     text = _report(tmp_path / "r.html", items, template=TEMPLATES["short"]).read_text()
     for told in ("0.988", "as it is", "dilated by the tip", "cone, radius 10 nm"):
         assert told in text

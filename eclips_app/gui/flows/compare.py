@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from eclips_app.commands import edits
@@ -13,6 +14,7 @@ from eclips_app.gui.flows import measure
 from eclips_app.gui.flows.landmarks import Landmarks
 from eclips_app.gui.qt import QtCore, Signal
 from eclips_app.gui.session import Session
+from eclips_app.gui.widgets.background import Background
 from eclips_app.model import comparing
 from eclips_app.model.items import Comparison, HeightMap, Measurement, Run, new_id
 from eclips_app.model.project import Selection
@@ -38,6 +40,7 @@ class CompareFlow(QtCore.QObject):
         super().__init__(session)
         self._session = session
         self._map_id = ""
+        self._background = Background(self)
         self.landmarks = Landmarks(self)
         self.registering = RegisterMap()
         self.tip = TipModel()
@@ -47,6 +50,11 @@ class CompareFlow(QtCore.QObject):
         session.project.selection_changed.connect(self._on_selection)
 
     # What is compared
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something runs or is being put into the project."""
+        return self.task is not None or self._background.is_busy
 
     @property
     def run(self) -> Run | None:
@@ -158,8 +166,12 @@ class CompareFlow(QtCore.QObject):
         if project.get(Run, request.run.id) is None or project.get(HeightMap, request.map.id) is None:
             self._session.notify("What was compared was removed meanwhile; the comparison was dropped.", "warning")
             return
-        made = comparing.comparison_of(request.run, request.map, request.params, result)
-        self._session.do(edits.add(task.text, made))
+        make = partial(comparing.comparison_of, request.run, request.map, request.params, result)
+        self._background.run(make, partial(self._add, task.text))
+
+    def _add(self, text: str, made: Comparison) -> None:
+        self._session.do(edits.add(text, made))
+        self._session.notify(f"{made.name} compared: {comparing.sentences(made)[0].text}", "good")
 
     def add_results(self) -> None:
         """Put the values of the comparison into the results table."""

@@ -38,8 +38,10 @@ def _one(subject: Subject, compared: Comparison, params: Report) -> Iterator[Blo
         yield Text(said.text, "alert" if said.tone in ("warning", "error") else "plain")
     yield Table(_COLUMNS, tuple(_rows(compared, params.template.coverage_factor)))
     pixel_nm = float(compared.params["pixel_size_nm"])
-    caption = f"{compared.name}: reconstruction minus height map"
-    yield pictures.picture(compared.arrays["difference"], pixel_nm, caption, "nm", params, signed=True)
+    what = "reconstruction dilated by the tip" if "tip_difference" in compared.arrays else "reconstruction"
+    caption = f"{compared.name}: {what} minus height map"
+    seen = compared.arrays.get("tip_difference", compared.arrays["difference"])
+    yield pictures.picture(seen, pixel_nm, caption, "nm", params, signed=True)
     width = params.template.figure_width_mm
     if compared.info.get("histogram"):
         caption = "Histogram of the difference, with the bias (solid) and the limits of agreement (dashed)."
@@ -59,7 +61,7 @@ def _facts(subject: Subject, compared: Comparison) -> Iterator[tuple[str, str]]:
         yield "Registration", sentence
         yield from comparing.placement_words(placed)
     tip = compared.info.get("tip") or {}
-    yield "Tip", str(tip.get("name") or "not taken into account")
+    yield "Tip", str(tip.get("tip") or "not taken into account")
     if subject.run is not None and placed is not None and not comparing.is_current(compared, subject.run, placed):
         yield "Note", "The map was placed or levelled anew after this comparison."
 

@@ -10,6 +10,7 @@ import pyqtgraph as pg
 
 from eclips_app.gui.qt import Qt, QtWidgets
 from eclips_app.gui.theme import Theme
+from eclips_app.gui.widgets.calm_combo import CalmCombo
 from eclips_app.model.items import Comparison
 
 _REACH = 2.2  #: what of the histogram is shown, in distances of the limits of agreement from the bias
@@ -97,17 +98,22 @@ class BiasBySlope(_Diagram):
 
     def __init__(self, theme: Theme) -> None:
         self._rows: tuple[np.ndarray, ...] = (np.zeros(0),) * 3
-        labels = {"bottom": ("Slope", "°"), "left": ("Bias", "m")}
-        super().__init__(theme, "Bias against slope", labels)
+        super().__init__(theme, "Bias against slope", {"bottom": ("Slope (°)", ""), "left": ("Bias", "m")})
 
     @property
     def points(self) -> tuple[np.ndarray, ...]:
-        """Slope in degrees, bias and its standard deviation in nm."""
+        """Slope in degrees, bias and its standard deviation in nm or degrees."""
         return self._rows
 
-    def show_values(self, slope_deg: Sequence[float], bias_nm: Sequence[float], std_nm: Sequence[float]) -> None:
-        """Show one point for each class of slope."""
-        known = [row for row in zip(slope_deg, bias_nm, std_nm, strict=True) if None not in row]
+    def show_values(
+        self, slope_deg: Sequence[float], bias: Sequence[float], std: Sequence[float], *, in_degrees: bool
+    ) -> None:
+        """Show one point for each class of slope; the bias is that of slopes in degrees, or of heights in nm."""
+        self.setLabel(
+            "left", "Bias of slope (°)" if in_degrees else "Bias of height", units=None if in_degrees else "m"
+        )
+        self.getAxis("left").setScale(1.0 if in_degrees else _METRE)
+        known = [row for row in zip(slope_deg, bias, std, strict=True) if None not in row]
         self._rows = tuple(np.array([row[i] for row in known], float) for i in range(3))
         self.draw()
         self.autoRange()
@@ -134,12 +140,16 @@ class DiagramsTab(QtWidgets.QWidget):
         super().__init__()
         self._shown: Comparison | None = None
         self.histogram, self.by_slope = Histogram(theme), BiasBySlope(theme)
+        self.of_what = CalmCombo("Bias against slope", "What is drawn against the slope of the surface")
+        self.of_what.addItem("Bias of heights against slope", "nm")
+        self.of_what.addItem("Bias of slopes against slope", "deg")
+        self.of_what.activated.connect(self._show_by_slope)
         self.note = QtWidgets.QLabel("Error bars: two standard uncertainties.")
         self.note.setProperty("kind", "faint")
         self.note.setWordWrap(True)
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(4, 6, 4, 4)
-        for widget, stretch in ((self.histogram, 1), (self.by_slope, 1), (self.note, 0)):
+        for widget, stretch in ((self.histogram, 1), (self.of_what, 0), (self.by_slope, 1), (self.note, 0)):
             layout.addWidget(widget, stretch)
 
     def show_comparison(self, compared: Comparison | None) -> None:
@@ -148,7 +158,7 @@ class DiagramsTab(QtWidgets.QWidget):
             return
         self._shown = compared
         info = compared.info if compared is not None else {}
-        counted, by_slope, values = info.get("histogram"), info.get("by_slope"), info.get("values", {})
+        counted, values = info.get("histogram"), info.get("values", {})
         if counted:
             limits = [values[f"{side} limit of agreement"]["value"] for side in ("Lower", "Upper")]
             self.histogram.show_values(
@@ -156,5 +166,11 @@ class DiagramsTab(QtWidgets.QWidget):
             )
         else:
             self.histogram.show_values((), (), 0.0, (0.0, 0.0))
-        rows = [by_slope[name] for name in ("slope_deg", "bias_nm", "std_nm")] if by_slope else [(), (), ()]
-        self.by_slope.show_values(*rows)
+        self._show_by_slope()
+
+    def _show_by_slope(self, _: int = 0) -> None:
+        by_slope = self._shown.info.get("by_slope") if self._shown is not None else None
+        unit = self.of_what.currentData()
+        names = ("slope_deg", f"bias_{unit}", f"std_{unit}")
+        rows = [by_slope[name] for name in names] if by_slope else [(), (), ()]
+        self.by_slope.show_values(*rows, in_degrees=unit == "deg")

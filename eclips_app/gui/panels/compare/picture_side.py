@@ -99,8 +99,9 @@ class PictureSide(QtWidgets.QWidget):
         is_dilated = dilated is not None and self.dilated.isChecked()
         name = f"{shown.run.name}, dilated" if is_dilated else shown.run.name
         if way == "difference":
-            source, reach = shown.difference(compared)
-            title = "Reconstruction minus map" if compared is not None else "Reconstruction minus map, not compared yet"
+            source, reach = shown.difference(compared, dilated=is_dilated)
+            title = f"{'Dilated r' if is_dilated else 'R'}econstruction minus map"
+            title += "" if compared is not None else ", not compared yet"
             self.pane.set_pictures(source, None, (title, ""))
             self.pane.set_way("single")
             self.scale.set_scale(DIVERGING, scale_marks(reach))
@@ -175,7 +176,7 @@ class PictureSide(QtWidgets.QWidget):
     def _show_controls(self) -> None:
         compared = self._flow.comparison
         has_tip = compared is not None and "dilated" in compared.arrays
-        self.dilated.setVisible(has_tip and self.way != "difference" and self.way != "landmarks")
+        self.dilated.setVisible(has_tip and self.way != "landmarks")
         self.certainty.setVisible(has_tip and self.way != "landmarks")
         self.slider.setVisible(self.way in self._kept)
         self.scale.setVisible(self.way != "landmarks")

@@ -50,9 +50,11 @@ class Pictures:
         """Give the map in the colours of both."""
         return self._source(self.placed, self.levels, colormap)
 
-    def difference(self, compared: Comparison | None) -> tuple[Source, float]:
-        """Give reconstruction minus map with zero in the middle, and the reach of the colours in nm."""
-        found: Float = self.height - self.placed if compared is None else compared.arrays["difference"]
+    def difference(self, compared: Comparison | None, *, dilated: bool) -> tuple[Source, float]:
+        """Give reconstruction (or what the tip makes of it) minus map, zero in the middle, and the colours' reach in nm."""
+        found: Float = self.height - self.placed
+        if compared is not None:
+            found = compared.arrays["tip_difference" if dilated else "difference"]
         reach = max(abs(level) for level in percentile_levels(found, 1.0, 99.0))
         return self._source(found, (-reach, reach), DIVERGING), reach
 
@@ -97,11 +99,11 @@ def placed_low(placed: HeightMap) -> tuple[Float, int]:
 
 def uncertain_flags(compared: Comparison | None) -> NDArray[np.uint8] | None:
     """Give flags where the map shows its tip and not the surface; None without a model of the tip."""
-    certainty = compared.arrays.get("certainty") if compared is not None else None
-    if compared is None or certainty is None:
+    certain = compared.arrays.get("certain") if compared is not None else None
+    if compared is None or certain is None:
         return None
     known = np.isfinite(compared.arrays["difference"])
-    return np.where(known & (np.asarray(certainty) < 0.5), np.uint8(OCCLUDED), np.uint8(0))
+    return np.where(known & ~certain, np.uint8(OCCLUDED), np.uint8(0))
 
 
 def reading(pictures: Pictures, compared: Comparison | None, col: float, row: float) -> str:

@@ -27,7 +27,7 @@ class ProfileTab(QtWidgets.QWidget):
         self.plot = ProfilePlot(session.theme)
         self.legend = QtWidgets.QLabel()
         self.legend.setSizePolicy(QtWidgets.QSizePolicy.Policy.Ignored, QtWidgets.QSizePolicy.Policy.Fixed)
-        self.note = QtWidgets.QLabel("Angles are compared between the two cursors.")
+        self.note = QtWidgets.QLabel("The verdict compares the angles of the steepest flank of this line.")
         self.note.setProperty("kind", "faint")
         self.note.setWordWrap(True)
         self.empty = EmptyState(

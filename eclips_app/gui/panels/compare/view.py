@@ -49,7 +49,7 @@ class ComparePanel(QtWidgets.QWidget):
     @property
     def is_settled(self) -> bool:
         """Whether nothing is being read or computed for the panel."""
-        return not self._background.is_busy and self._flow.task is None
+        return not self._background.is_busy and not self._flow.is_busy
 
     def minimumSizeHint(self) -> QtCore.QSize:
         """Ask for what the panel needs at least."""
