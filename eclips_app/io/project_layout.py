@@ -1,9 +1,9 @@
 """Where things are inside a project file, and how they are written.
 
 Arrays are stored once, under ``/sets/<id>``, ``/runs/<id>``, ``/maps/<id>``, ``/calibrations/<id>`` and
-``/comparisons/<id>``; ``/state`` is the JSON of `model.snapshot`, with the arrays by key. ``/input`` and ``/reconstruction`` are hard links to the selected set and its
-starred (else selected, else last) run. Two or more sets of one shape are a time series: then both are groups of virtual
-datasets over the frames, in the order of time, within the same file.
+``/comparisons/<id>``; ``/state`` is the JSON of `model.snapshot`, with the arrays by key. ``/input`` and ``/reconstruction`` are
+hard links to the selected set and its starred (else selected, else last) run. Two or more sets of one shape are a time series:
+then both are groups of virtual datasets over the frames, in the order of time, within the same file.
 """
 
 from __future__ import annotations

@@ -297,7 +297,7 @@ def _tones(agreement: Mapping[str, Any]) -> list[str]:
 
 
 def _is_small(quantity: Quantity) -> bool:
-    return abs(quantity["value"]) <= _SURE * (quantity["std"] or 0.0)
+    return abs(float(quantity["value"])) <= _SURE * float(quantity["std"] or 0.0)
 
 
 def _histogram(difference: NDArray[Any], agreement: Mapping[str, Any]) -> dict[str, list[float]]:

@@ -15,6 +15,7 @@ from pytestqt.qtbot import QtBot
 from eclips_app.commands import edits
 from eclips_app.core.context import SilentContext
 from eclips_app.core.errors import EclipsError
+from eclips_app.core.registration import CompareMap
 from eclips_app.core.steps import run_step
 from eclips_app.gui.flows import compare, measure
 from eclips_app.gui.panels.compare.landmark_pane import LandmarkPane
@@ -382,13 +383,9 @@ def test_comparing_gives_sentences_values_and_diagrams(opened: Open, held: Sessi
 
 
 def test_window_and_step_give_equal_numbers(opened: Open, held: Session, qtbot: QtBot, surface: NDArray[Any]) -> None:
-    from eclips_app.core.registration import CompareMap
-
     panel = opened(**AT_TRUTH)
     found = compare_now(panel, held, qtbot)
-    params = CompareMap(
-        pixel_size_nm=PIXEL_NM, map_pixel_size_nm=(MAP_NM, MAP_NM), placed={k: v for k, v in AT_TRUTH.items()}
-    )
+    params = CompareMap(pixel_size_nm=PIXEL_NM, map_pixel_size_nm=(MAP_NM, MAP_NM), placed=dict(AT_TRUTH))
     inputs = {"height": surface, "height_std": np.full(surface.shape, 0.3, np.float32), "map": map_of(surface)}
     direct = run_step("compare-map", inputs, params, SilentContext())
     assert found.info["values"]["Bias"] == direct.info["agreement"]["bias"]

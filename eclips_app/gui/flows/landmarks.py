@@ -37,7 +37,10 @@ class Landmarks(QtCore.QObject):
             return f"Click point {alone[0]} in the {missing}."
         count = len(self.pairs)
         if count < 2:
-            return "Click a point in one image, then the same point in the other. Two pairs turn and scale the map, three shear it too."
+            return (
+                "Click a point in one image, then the same point in the other. Two pairs turn and scale the map, three shear "
+                "it too."
+            )
         model = "shift, rotation and scale" if count == 2 else "shift, rotation, stretch and shear"
         return f"{count} pairs: {model}. Drag a point to move it, Delete takes it out."
 
