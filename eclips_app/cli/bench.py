@@ -5,7 +5,7 @@ calibration: intervals of calibrated detectors, and facets measured with them. c
 truth. emission: our electron scattering against published figures. engine and solver: time and memory of the linear
 reconstruction and of the closed loop. forward: the same of the forward model, errors of its derivatives, reference cases
 rendered. optics: field and flight of electrons. raytrace: ray tracer against renderer. real: what both methods leave of measured
-images. startup: of commands and window. The others: how quickly the window answers.
+images. registration: pairs of AFM maps found again. startup: of commands and window. The others: how quickly the window answers.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ _OWN = (
     "optics",
     "raytrace",
     "real",
+    "registration",
     "solver",
     "startup",
 )
@@ -49,10 +50,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--large", action="store_true", help="engine, forward, solver: also 8192 or 4096 pixels (minutes)"
     )
     parser.add_argument(
-        "--quick", action="store_true", help="accuracy, calibration, coverage, emission, real, solver: a small version"
+        "--quick",
+        action="store_true",
+        help="accuracy, calibration, coverage, emission, real, registration, solver: a small version",
     )
     parser.add_argument("--cases", type=int, help="calibration, coverage: random cases; default: 50, 200")
-    parser.add_argument("--seed", type=int, default=1, help="accuracy, calibration, coverage: of the random cases")
+    parser.add_argument(
+        "--seed", type=int, default=1, help="accuracy, calibration, coverage, registration: of the random cases"
+    )
     parser.add_argument(
         "--case", action="append", default=[], metavar="NAME", help="accuracy, real: only this case; may be repeated"
     )
@@ -93,6 +98,7 @@ def _tables(name: str, args: argparse.Namespace, context: Context) -> list[dict[
         "optics": lambda: made.tables(context),
         "raytrace": lambda: [made.table(context)],
         "real": lambda: made.tables(args.shared, context, quick=args.quick, pictures=args.pictures, only=args.case),
+        "registration": lambda: made.tables(args.shared, context, quick=args.quick, seed=args.seed),
         "solver": lambda: [made.table(context, large=args.large, quick=args.quick)],
         "startup": lambda: [made.table()],
     }

@@ -86,7 +86,19 @@ def _unique(folder: Path, names: tuple[str, ...], each: int, seed: int, context:
         "left out, being synthetic, too small or too smooth for a part of it to be unique: gwyfile_test.gwy, "
         "NanoSurf_20160301.nid, sample_0.jpk-qi-image, di-3.di, spot_1-1000nm.ibw; STM files without a scale: spiepy_*",
     )
-    columns = ("pair", "shift %", "turn deg", "scale", "pixel ratio", "tip", "found", "error px", "method", "s", "verdict")
+    columns = (
+        "pair",
+        "shift %",
+        "turn deg",
+        "scale",
+        "pixel ratio",
+        "tip",
+        "found",
+        "error px",
+        "method",
+        "s",
+        "verdict",
+    )
     return Table("Registration of pairs made from real AFM maps", columns, tuple(rows), notes)
 
 
@@ -112,8 +124,8 @@ def position_error_px(pair: Pair, found: Registration) -> float:
     """Give the rms distance of found from true places over the overlap, in pixels of the image."""
     frames = pair.frames
     rows, columns = np.nonzero(np.isfinite(pair.placed))
-    x = (columns - (frames.map_shape[1] - 1) / 2) * frames.map_pixel_nm[0]
-    y = ((frames.map_shape[0] - 1) / 2 - rows) * frames.map_pixel_nm[1]
+    x = (columns.astype(np.float64) - (frames.map_shape[1] - 1) / 2) * frames.map_pixel_nm[0]
+    y = ((frames.map_shape[0] - 1) / 2 - rows.astype(np.float64)) * frames.map_pixel_nm[1]
     true = np.stack(pair.truth.moved(x, y, frames))
     half = np.array([[frames.image_shape[1]], [frames.image_shape[0]]]) * frames.image_pixel_nm / 2
     inside = (np.abs(true) < half).all(axis=0)
@@ -169,7 +181,7 @@ def make_pair(name: str, height: Floats, pixel_nm: float, rng: np.random.Generat
     map_shape = round(shape[0] / ratio / scale), round(shape[1] / ratio / scale)
     frames = Frames(map_shape, (pixel_nm * ratio,) * 2, shape, pixel_nm)
     drift = free_drift(_KNOTS) @ rng.normal(0, 1, (_KNOTS - 2, 2)) * rng.uniform(0.5, 2.5) * pixel_nm
-    pose = Pose.similar(*(shift * pixel_nm), turn, scale)
+    pose = Pose.similar(float(shift[0]) * pixel_nm, float(shift[1]) * pixel_nm, turn, scale)
     truth = Pose(pose.shift_nm, pose.matrix, drift)
     tip, blunt = _blunted(height, pixel_nm, rng)
     placed = _scanned(blunt, pixel_nm, (top, left), truth, frames)
@@ -193,9 +205,7 @@ def _blunted(height: Floats, pixel_nm: float, rng: np.random.Generator) -> tuple
     return f"{radius / pixel_nm:.1f} px", tips.dilated(solid, tip)
 
 
-def _scanned(
-    surface: Floats, pixel_nm: float, corner: tuple[int, int], truth: Pose, frames: Frames
-) -> Floats:
+def _scanned(surface: Floats, pixel_nm: float, corner: tuple[int, int], truth: Pose, frames: Frames) -> Floats:
     """Give what a scan under a pose sees of a surface: the mean over its pixels, NaN beyond the surface."""
     rows, columns = np.mgrid[: frames.map_shape[0], : frames.map_shape[1]].astype(float)
     size = frames.map_pixel_nm[0]

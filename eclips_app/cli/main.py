@@ -29,6 +29,7 @@ COMMANDS = {
     "emission": "how a material backscatters electrons, by Monte Carlo",
     "vision-field": "how far away a surface can still cast a shadow",
     "profile": "heights along a line",
+    "compare": "a reconstruction with an AFM's height map: registration, differences, angles",
     "check": "what a reconstruction explains of its images, and where not",
     "cycle": "cycle consistency: render a reconstruction and reconstruct it again",
     "report": "PDF or HTML report of a project, and figures true to size",

@@ -42,7 +42,7 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     found = open_run(args.project, args.run, ("height", "height_std", "mask", "deviations"), context)
     deviations = Deviations.of_run(found.arrays, found.entry["info"], found.entry["params"])
     size = found.pixel_size_nm
-    start, end = _point(args.start, size), _point(args.end, size)
+    start, end = point_px(args.start, size), point_px(args.end, size)
     width = _in_pixels(args.width, size)
     line = profile.sample(
         found.arrays["height"], start, end, pixel_size_nm=size, width_px=width, origin_px=found.origin_px,
@@ -112,7 +112,8 @@ def _fit(slope: Any, line: Any) -> dict[str, Any]:
     }
 
 
-def _point(text: str, pixel_size_nm: float) -> tuple[float, float]:
+def point_px(text: str, pixel_size_nm: float) -> tuple[float, float]:
+    """Read ``10,20`` or ``1.2um,300nm`` as a point (col, row) in pixels; raises `EclipsError` if it is none."""
     parts = text.split(",")
     if len(parts) != 2:
         raise EclipsError(f"'{text}' is no point", hint="Write column,row, for example 10,20 or 1.2um,300nm.")

@@ -1,7 +1,7 @@
 """The registry of steps: every long computation, named by a string, with its parameters.
 
-A step is a function ``step(inputs, params, context) -> StepResult`` in `engine`, `metrology` or `io`. It is named here by
-text, so that the window can submit it without importing what computes it. The engine process, the command line and
+A step is a function ``step(inputs, params, context) -> StepResult`` in `engine`, `metrology`, `plugin_api` or `io`. It is named
+here by text, so that the window can submit it without importing what computes it. The engine process, the command line and
 the replay of a project all call `run_step`; equal inputs and parameters give equal bits.
 """
 
@@ -19,6 +19,7 @@ from eclips_app.core.context import Context
 from eclips_app.core.detector import Detector
 from eclips_app.core.emission import Emission
 from eclips_app.core.report import DrawFigure, Report
+from eclips_app.core.registration import CompareMap, RegisterMap
 from eclips_app.core.schema import choice, quantity
 from eclips_app.core.specimen import Specimen as Specimen
 from eclips_app.core.tolerance import Tolerances
@@ -349,6 +350,8 @@ _ALL = (
     Step("read-segments", 1, "eclips_app.io.segments:read_step", ReadSegments),
     Step("read-height-map", 1, "eclips_app.io.height_maps:read_step", ReadHeightMap),
     Step("register", 1, "eclips_app.engine.register:register_step", Register),
+    Step("register-map", 1, "eclips_app.plugin_api.register_map:register_step", RegisterMap),
+    Step("compare-map", 1, "eclips_app.metrology.agreement_step:compare_step", CompareMap),
     Step("reconstruct-linear", 1, "eclips_app.engine.linear:reconstruct_step", Reconstruct),
     Step("reconstruct-closed-loop", 2, "eclips_app.engine.refine.step:reconstruct_step", ClosedLoop, 30.0),
     Step("functional-std", 1, "eclips_app.engine.refine.functionals:functional_step", FunctionalStd),

@@ -143,9 +143,7 @@ def _extremum(surface: Floats, tip: Tip, context: Context) -> Floats:
     return found
 
 
-def _one_tile(
-    tile: Floats, around: Floats, down: NDArray[np.intp], right: NDArray[np.intp], cost: Floats
-) -> None:
+def _one_tile(tile: Floats, around: Floats, down: NDArray[np.intp], right: NDArray[np.intp], cost: Floats) -> None:
     """Fill one tile in place; `around` reaches as far as the tip on every side."""
     known = np.isfinite(tile)
     if not known.any():
@@ -165,7 +163,8 @@ def _one_tile(
 def _window_maximum(values: Floats, rows: int, columns: int) -> Floats:
     """Give the maximum of every window [rows, columns] inside an array, by its first row and column."""
     along = np.lib.stride_tricks.sliding_window_view(values, rows, axis=0).max(axis=-1)
-    return np.lib.stride_tricks.sliding_window_view(along, columns, axis=1).max(axis=-1)
+    found: Floats = np.lib.stride_tricks.sliding_window_view(along, columns, axis=1).max(axis=-1)
+    return found
 
 
 def certain(image: NDArray[np.floating], tip: Tip, tolerance_nm: float) -> NDArray[np.bool_]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 from numpy.typing import NDArray
 
 from eclips_app.core.context import Context
@@ -65,3 +66,31 @@ class HeightMapReader(Protocol):
 
     def read_height_map(self, path: Path) -> HeightMap:
         """Read the height map; NaN where nothing was measured."""
+
+
+@runtime_checkable
+class MapMatcher(Protocol):
+    """Finds points that two pictures of the same surface share."""
+
+    name: str
+
+    def match(
+        self, first: NDArray[np.float32], second: NDArray[np.float32], folder: Path | None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Match two grey pictures [row, col] with values in 0 to 1.
+
+        Parameters
+        ----------
+        folder : Path, optional
+            Where the user keeps the model that the matcher loads; nothing is fetched from a network.
+
+        Returns
+        -------
+        tuple of arrays
+            Points (col, row) [n, 2] in the first picture, the same in the second, and a score [n] for each pair, best 1.
+
+        Raises
+        ------
+        EclipsError
+            If the folder does not hold what the matcher needs.
+        """

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from eclips_app.metrology.registration.grids import correlation_length
 from eclips_app.metrology.registration.pose import Floats, Frames, Pose
 from eclips_app.metrology.registration.refine import Fit, Problem, solved
 
@@ -35,40 +34,42 @@ class Spread:
 
 def spread_of(problem: Problem, fit: Fit) -> Spread:
     """Give the covariance of the placement that a fit found, in the units of `model.items.HeightMap`."""
-    length = correlation_length(fit.residual)
-    parameters = _parameters(fit, length)[: fit.geometry, : fit.geometry]
+    length = fit.noise.length_px
+    parameters = _parameters(problem, fit)
     names, values, jacobian = _placement_jacobian(problem, fit)
     return Spread(
         names, values, jacobian @ parameters @ jacobian.T, length, _position_std(problem, fit, parameters)
     )  # fmt: skip
 
 
-def _parameters(fit: Fit, length_px: float) -> Floats:
-    """Give the covariance of all parameters of the fit."""
-    residual = fit.residual[fit.overlap]
+def _parameters(problem: Problem, fit: Fit) -> Floats:
+    """Give the covariance of the pose parameters; those of the drift keep what was taken as likely where nothing tells them."""
+    residual, count = fit.residual[fit.overlap], fit.geometry
     weighted = fit.jacobian * fit.weights[:, None]
+    precision = problem.precision() * fit.noise.power
     normal = weighted.T @ fit.jacobian
+    normal[:count, :count] += np.diag(precision)
+    blocks = _blocks(fit.overlap, fit.noise.length_px)
+    number = int(blocks.max()) + 1
     scores = weighted * residual[:, None]
-    blocks = _blocks(fit.overlap, length_px)
-    count = int(blocks.max()) + 1
-    sums = np.stack([np.bincount(blocks, scores[:, k], count) for k in range(scores.shape[1])], axis=1)
-    used = int((np.bincount(blocks, minlength=count) > 0).sum())
-    free = max(used - 1, 1) / max(used - fit.geometry, 1)
-    inner = solved(normal, (sums.T @ sums) * free)
-    return solved(normal, inner.T).T * _tukey_widening(fit, residual)
+    sums = np.stack([np.bincount(blocks, scores[:, k], number) for k in range(scores.shape[1])], axis=1)
+    used = int((np.bincount(blocks, minlength=number) > 0).sum())
+    middle = np.asarray(sums.T @ sums) * (max(used - 1, 1) / max(used - count, 1) * _tukey_widening(fit, residual))
+    middle[:count, :count] += np.diag(precision * fit.noise.power)
+    return solved(normal, solved(normal, middle).T)[:count, :count]
 
 
 def _tukey_widening(fit: Fit, residual: Floats) -> float:
     """Correct for weights that follow the residuals: the slope of the score is less than the weight (Huber, 1981, 7.6)."""
-    if fit.sigma_nm <= 0:
+    if fit.noise.sigma_nm <= 0:
         return 1.0
-    u2 = (residual / (4.685 * fit.sigma_nm)) ** 2
+    u2 = (residual / (4.685 * fit.noise.sigma_nm)) ** 2
     slope = np.where(u2 < 1.0, (1.0 - u2) * (1.0 - 5.0 * u2), 0.0).mean()
     return float((fit.weights.mean() / slope) ** 2) if slope > 0 else 1.0
 
 
 def _blocks(overlap: NDArray[np.bool_], length_px: float) -> NDArray[np.intp]:
-    """Number the pixels of the overlap by square blocks."""
+    """Give numbers to the pixels of the overlap by square blocks."""
     most = max(min(overlap.shape) // _FEWEST_BLOCKS, 1)
     edge = min(max(math.ceil(_LENGTHS * length_px), 6), most)
     rows, columns = np.nonzero(overlap)
@@ -89,8 +90,6 @@ def _placement_jacobian(problem: Problem, fit: Fit) -> tuple[tuple[str, ...], Fl
         columns.append((up - down) / (2 * size))
     jacobian = np.stack(columns, axis=1)
     return names, values, jacobian
-
-
 
 
 def _small_steps(problem: Problem, fit: Fit) -> Floats:

@@ -81,11 +81,11 @@ def robust_plane(x: Floats, y: Floats, z: Floats, iterations: int = 8) -> Floats
     """Fit ``z = c0 + c1 x + c2 y`` with Tukey's weights [Huber & Ronchetti, Robust Statistics (2009), 4.8]; gives c [3]."""
     size = max(float(np.abs(x).max()), float(np.abs(y).max()), 1e-300)
     design = np.stack([np.ones_like(x), x / size, y / size], axis=1)
-    weight = np.ones_like(z)
-    coefficients = np.zeros(3)
+    weight: Floats = np.ones_like(z)
+    coefficients: Floats = np.zeros(3)
     for _ in range(iterations):
         weighted = design * weight[:, None]
-        coefficients = np.linalg.lstsq(weighted.T @ design, weighted.T @ z, rcond=None)[0]
+        coefficients = np.asarray(np.linalg.lstsq(weighted.T @ design, weighted.T @ z, rcond=None)[0], np.float64)
         residual = z - design @ coefficients
         weight = tukey_weights(residual, robust_sigma(residual))
     return coefficients / [1.0, size, size]
@@ -105,11 +105,11 @@ def tukey_weights(residual: Floats, sigma: float) -> Floats:
 
 
 def tukey_cost(residual: Floats, sigma: float) -> float:
-    """Give the mean of Tukey's loss, which is 1 for everything beyond 4.685 standard deviations."""
+    """Give the mean of Tukey's loss: the square of small residuals, the same for all beyond 4.685 standard deviations."""
     if sigma <= 0:
         return float(np.mean(residual**2))
     inside = np.clip(1.0 - (residual / (_TUKEY * sigma)) ** 2, 0.0, None)
-    return float(np.mean(1.0 - inside**3))
+    return float(np.mean(1.0 - inside**3)) * (_TUKEY * sigma) ** 2 / 3.0
 
 
 def levelled(grid: Grid) -> Grid:
@@ -155,11 +155,11 @@ def correlation_area_px(first: Grid, second: Grid) -> float:
     Clifford, Richardson & Hemon, Biometrics 45 (1989) 123], each up to the lag where it first falls below 0.05.
     """
     radius = min(*first.heights.shape, *second.heights.shape) // 2
-    product = np.prod([_autocorrelation(grid, radius) for grid in (first, second)], axis=0)
+    product = np.prod([autocorrelation(grid, radius) for grid in (first, second)], axis=0)
     return max(float(product.sum()), 1.0)
 
 
-def _autocorrelation(grid: Grid, radius: int) -> Floats:
+def autocorrelation(grid: Grid, radius: int) -> Floats:
     """Give the autocorrelation [2 radius + 1, 2 radius + 1] of a field without its mean; 0 beyond its first fall."""
     from scipy import fft
 

@@ -37,7 +37,7 @@ def pose(pairs: Sequence[tuple[float, float, float, float]], frames: Frames) -> 
     design = np.stack([np.ones_like(x), x, y], axis=1)
     if np.linalg.svd(np.stack([x - x.mean(), y - y.mean()]), compute_uv=False)[1] < 0.02 * far:
         raise EclipsError("the landmarks lie on one line", hint="Set one of them aside, or use two only.")
-    fitted = np.linalg.lstsq(design, np.stack([u, v], axis=1), rcond=None)[0]
+    fitted = np.asarray(np.linalg.lstsq(design, np.stack([u, v], axis=1), rcond=None)[0], np.float64)
     matrix = fitted[1:].T
     if np.linalg.det(matrix) <= 0:
         raise EclipsError("the landmarks mirror the map", hint="Check their order.")

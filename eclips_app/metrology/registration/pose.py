@@ -94,9 +94,8 @@ class Pose:
         """Give points of the map after the drift of their rows."""
         if not len(self.drift_nm):
             return x, y
-        rows = frames.map_rows(y)
-        by_row = drift_weights(len(self.drift_nm), np.arange(frames.map_shape[0]), frames.map_shape[0]) @ self.drift_nm
-        grid = np.arange(frames.map_shape[0])
+        rows, grid = frames.map_rows(y), np.arange(frames.map_shape[0], dtype=np.float64)
+        by_row = drift_weights(len(self.drift_nm), grid, frames.map_shape[0]) @ self.drift_nm
         return x + np.interp(rows, grid, by_row[:, 0]), y + np.interp(rows, grid, by_row[:, 1])
 
     @property

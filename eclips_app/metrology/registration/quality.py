@@ -16,7 +16,7 @@ from eclips_app.metrology.registration.pose import Frames, Pose
 from eclips_app.metrology.registration.refine import Fit
 from eclips_app.metrology.registration.search import Candidate
 
-_SURE_SCORE = 6.0  #: standard deviations; a search looks at some 1e6 places
+_SURE_SCORE = 5.0  #: standard deviations; of some 1e5 independent places the best by chance comes to 4.5
 _SURE_CORRELATION = 0.5
 _LEAST_OVERLAP = 0.15
 _RIVAL = 0.8  #: a second place with this part of the score makes the first ambiguous
@@ -81,19 +81,22 @@ def judge(
     maps: tuple[Grid, Grid],
     cutoff_nm: float,
     frames: Frames,
+    first: Candidate | None,
     rivals: Sequence[Candidate],
-    *,
-    automatic: bool,
 ) -> Quality:
-    """Say whether a refined pose can be trusted."""
+    """Say whether a refined pose can be trusted.
+
+    `first` is the pose as it was when it was chosen before its `rivals`: only with equal care are they comparable. None: it was
+    set by hand.
+    """
     own = Scorer(*maps, cutoff_nm, frames).candidate(fit.pose)
-    second = max((each.score for each in rivals), default=0.0)
-    uniqueness = None
-    if automatic:
-        uniqueness = 1.0 - second / own.score if own.score > 0 else 0.0
+    uniqueness, alike = None, 1
+    if first is not None:
+        best = max(first.score, 1e-9)
+        uniqueness = 1.0 - max((each.score for each in rivals), default=0.0) / best
+        alike += sum(each.score > _RIVAL * best for each in rivals)
     sure = is_sure(own)
     unique = uniqueness is None or uniqueness > 1.0 - _RIVAL
-    alike = 1 + sum(each.score > _RIVAL * own.score for each in rivals)
     sentence = _sentence(own, sure, unique, alike, fit.converged)
     return Quality(
         sure and unique, own.overlap, own.correlation, own.score, uniqueness, fit.converged, sentence

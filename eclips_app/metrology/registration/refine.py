@@ -1,4 +1,4 @@
-"""Dense refinement: Gauss-Newton of height differences from coarse to fine [Lucas & Kanade, IJCAI (1981) 674], with robust weights.
+"""Dense refinement: Gauss-Newton of height differences from coarse to fine [Lucas & Kanade, IJCAI (1981) 674], robustly weighted.
 
 The differences ``I(W(v)) - g T(v) - B(v) b`` of image I and map T are made small over the pose W, a scale g of the heights, and
 a background B of low order, which takes up offset, slopes and bows of both maps. Weights are Tukey's, so that what is on one
@@ -24,6 +24,7 @@ from eclips_app.metrology.registration.pose import Floats, Frames, Model, Pose, 
 
 _FEWEST_PIXELS = 200
 _SMALL_GAIN = 0.003  #: in variances: steps of a twentieth of a standard deviation
+_LIKELY_DRIFT = 0.02  #: standard deviation of the drift at a knot, as part of the field's edge
 _TURN_BACK = 6  #: halvings of a step that makes it worse
 
 
@@ -38,14 +39,27 @@ class Options:
     steps: int = 25
 
 
+@dataclass(frozen=True)
+class Noise:
+    """What the differences of two maps are like."""
+
+    sigma_nm: float  #: standard deviation that the weights are for
+    length_px: float  #: over which they go together
+
+    @property
+    def power(self) -> float:
+        """Variance times the pixels that count as one: what a sum of squares has to fall by to mean something."""
+        return self.sigma_nm**2 * self.length_px**2
+
+
 @dataclass(frozen=True, eq=False)
 class Fit:
     """A refined pose with what its covariance follows from."""
 
     pose: Pose
     height_scale: float
-    cost: float  #: mean of Tukey's loss of the differences, for `sigma_nm`
-    sigma_nm: float  #: robust standard deviation of the differences
+    cost: float  #: Tukey's loss of the differences, and of the drift against what is likely; as a sum of squares in nm²
+    noise: Noise
     residual: Floats  #: [row, col] of the map's grid in nm; NaN outside the overlap
     jacobian: Floats  #: [pixel of the overlap, parameter]: pose parameters first, then height scale and background
     weights: Floats  #: [pixel of the overlap]
@@ -64,19 +78,34 @@ class Problem:
     def __init__(self, image: Grid, placed: Grid, frames: Frames, options: Options) -> None:
         self.image, self.map, self.frames, self.options = image, placed, frames, options
         self._spline = ndimage.spline_filter(image.heights, order=3)
-        down, right = np.gradient(image.heights, image.pixel_nm)
-        self._rise = right, -down
+        self._rise = _slopes(image)
         self._there = image.known.astype(np.float32)
         self._x, self._y = (each[placed.known] for each in placed.places())
         self._template = placed.heights[placed.known]
-        down, right = np.gradient(placed.heights, placed.pixel_nm)
-        self._map_rise = np.stack([right[placed.known], -down[placed.known]])
+        self._map_rise = np.stack([each[placed.known] for each in _slopes(placed)])
         self._background = _polynomials(placed, options.background)
         self._drift = self._drift_basis()
 
     def parameters(self) -> int:
         """Give the number of pose parameters."""
-        return {"shift": 2, "similarity": 4, "affine": 6, "drift": 6 + 2 * self._drift.shape[1]}[self.options.model]
+        drift = 2 * (self.options.knots - 2)
+        return {"shift": 2, "similarity": 4, "affine": 6, "drift": 6 + drift}[self.options.model]
+
+    def precision(self) -> Floats:
+        """Give one over the variance that each pose parameter is likely to have: 0 but for the drift.
+
+        It decides where the overlap tells nothing of the drift: at rows that lie beside the image, or are flat.
+        """
+        found = np.zeros(self.parameters())
+        found[6:] = 1.0 / (_LIKELY_DRIFT * max(self.map.size_nm)) ** 2
+        return found
+
+    def drift_of(self, pose: Pose) -> Floats:
+        """Give the drift of a pose in the pose parameters' places; 0 for all others."""
+        found = np.zeros(self.parameters())
+        if self.options.model == "drift" and len(pose.drift_nm) == self.options.knots:
+            found[6:] = (free_drift(self.options.knots).T @ pose.drift_nm).ravel()
+        return found
 
     def stepped(self, pose: Pose, step: Floats) -> Pose:
         """Change a pose by a step of its parameters."""
@@ -177,20 +206,22 @@ def refine(problem: Problem, pose: Pose, tolerance_px: float, context: Context) 
 def _settled(problem: Problem, state: Fit, tolerance_px: float, context: Context) -> Fit:
     """Take Gauss-Newton steps until they are small, or far smaller than what the differences leave uncertain."""
     most_nm, small_nm = 0.1 * min(problem.map.size_nm), tolerance_px * problem.map.pixel_nm
-    uncertain = state.sigma_nm**2 * correlation_length(state.residual) ** 2
+    uncertain = state.noise.power
     for _ in range(problem.options.steps):
         context.check()
         step, moved_nm, gain = _newton(problem, state)
         part = min(1.0, most_nm / max(moved_nm, 1e-300))
         following = None
         for _ in range(_TURN_BACK):
-            following = _attempt(problem, problem.stepped(state.pose, part * step), state.sigma_nm)
+            following = _attempt(problem, problem.stepped(state.pose, part * step), state.noise)
             if following is not None and following.cost <= state.cost:
                 break
             part, following = part / 2, None
         if moved_nm < small_nm or gain < _SMALL_GAIN * uncertain:
             return replace(following or state, converged=True)
-        if following is None:  # pixels at the border come and go: the cost is not smooth below some hundredths of a pixel
+        if (
+            following is None
+        ):  # pixels at the border come and go: the cost is not smooth below some hundredths of a pixel
             return replace(state, converged=moved_nm < 0.05 * problem.map.pixel_nm or gain < 0.1 * uncertain)
         state = following
     return state
@@ -199,8 +230,12 @@ def _settled(problem: Problem, state: Fit, tolerance_px: float, context: Context
 def _newton(problem: Problem, state: Fit) -> tuple[Floats, float, float]:
     """Give the Gauss-Newton step of the pose, the largest movement it makes in nm, and by what the squares would fall."""
     weighted = state.jacobian * state.weights[:, None]
+    count = state.geometry
+    precision = problem.precision() * state.noise.power
     normal = weighted.T @ state.jacobian
+    normal[:count, :count] += np.diag(precision)
     descent = -weighted.T @ state.residual[state.overlap]
+    descent[:count] -= precision * problem.drift_of(state.pose)
     whole = solved(normal, descent)
     step, grid = whole[: state.geometry], problem.map
     half_x, half_y = grid.size_nm[0] / 2, grid.size_nm[1] / 2
@@ -234,19 +269,19 @@ def solved(normal: Floats, right: Floats) -> Floats:
     return found.reshape(right.shape)
 
 
-def _attempt(problem: Problem, pose: Pose, sigma_nm: float) -> Fit | None:
+def _attempt(problem: Problem, pose: Pose, noise: Noise) -> Fit | None:
     try:
-        return _state(problem, pose, sigma_nm)
+        return _state(problem, pose, noise)
     except EclipsError:
         return None
 
 
-def _state(problem: Problem, pose: Pose, scale: float | Literal["plain", "robust"]) -> Fit:
+def _state(problem: Problem, pose: Pose, scale: Noise | Literal["plain", "robust"]) -> Fit:
     """Evaluate a pose: height scale and background follow from it by a robust linear fit.
 
-    `scale` of the weights is a standard deviation in nm, or "plain" (the rms of all differences, with which what is still far
-    off pulls) or "robust" (the median's, but no less than a third of the rms: most of a map with few features is flat, and
-    what it is placed by would count as outlying).
+    `scale` of the weights is given, or "plain" (the rms of all differences, with which what is still far off pulls) or
+    "robust" (the median's, but no less than a third of the rms: most of a map with few features is flat, and what it is placed
+    by would count as outlying).
     """
     inside, heights = problem.evaluate(pose)
     if len(heights) < _FEWEST_PIXELS:
@@ -257,31 +292,53 @@ def _state(problem: Problem, pose: Pose, scale: float | Literal["plain", "robust
     target = heights if problem.options.height_scale else heights - template
     coefficients, weights, sigma = _robust_linear(linear, target, scale)
     residual = target - linear @ coefficients
+    spread = problem.spread(inside, residual)
+    noise = scale if isinstance(scale, Noise) else Noise(sigma, correlation_length(spread))
     factor = float(coefficients[0]) if problem.options.height_scale else 1.0
     derivatives = problem.derivatives(pose, inside, factor)
     jacobian = np.concatenate([derivatives, -linear], axis=1)
     return Fit(
-        pose, factor, grids.tukey_cost(residual, sigma), sigma, problem.spread(inside, residual), jacobian, weights,
-        derivatives.shape[1], False,
-    )  # fmt: skip
+        pose,
+        factor,
+        _cost(problem, pose, residual, noise),
+        noise,
+        spread,
+        jacobian,
+        weights,
+        derivatives.shape[1],
+        False,
+    )
 
 
-def _robust_linear(design: Floats, target: Floats, scale: float | str) -> tuple[Floats, Floats, float]:
-    weights, sigma = np.ones_like(target), 0.0
-    coefficients = np.zeros(design.shape[1])
+def _cost(problem: Problem, pose: Pose, residual: Floats, noise: Noise) -> float:
+    """Give the loss per pixel of the overlap, so that it does not fall by overlapping less."""
+    unlikely = float(problem.precision() @ problem.drift_of(pose) ** 2) * noise.power
+    return grids.tukey_cost(residual, noise.sigma_nm) + unlikely / len(residual)
+
+
+def _robust_linear(design: Floats, target: Floats, scale: Noise | str) -> tuple[Floats, Floats, float]:
+    weights: Floats = np.ones_like(target)
+    sigma = 0.0
+    coefficients: Floats = np.zeros(design.shape[1])
     for _ in range(5):
         weighted = design * weights[:, None]
         normal = weighted.T @ design
         normal += 1e-12 * np.trace(normal) * np.eye(len(normal))
-        coefficients = np.linalg.solve(normal, weighted.T @ target)
+        coefficients = np.asarray(np.linalg.solve(normal, weighted.T @ target), np.float64)
         residual = target - design @ coefficients
-        if not isinstance(scale, str):
-            sigma = scale
+        if isinstance(scale, Noise):
+            sigma = scale.sigma_nm
         else:
             rms = float(np.sqrt(np.mean(residual**2)))
             sigma = rms if scale == "plain" else max(grids.robust_sigma(residual), rms / 3)
         weights = grids.tukey_weights(residual, sigma)
     return coefficients, weights, sigma
+
+
+def _slopes(grid: Grid) -> tuple[Floats, Floats]:
+    """Give the slopes along x and along y (up)."""
+    down, right = np.gradient(grid.heights, grid.pixel_nm)
+    return np.asarray(right, np.float64), np.asarray(-down, np.float64)
 
 
 def _polynomials(grid: Grid, order: int) -> Floats:

@@ -90,16 +90,17 @@ def register_map(
     context.progress(0.02, "Preparing")
     middle = _grids(height, placed, frames, _FEATURE_PX)
     cutoff = _CUTOFF * min(*middle[0].size_nm, *middle[1].size_nm)
+    rivals: Sequence[Candidate] = ()
     if task.landmarks:
         start, method = landmarks.pose(task.landmarks, frames), "landmarks"
-        best, rivals = _candidate(start, method), ()
+        best = _candidate(start, method)
     elif task.start is not None:
-        best, rivals, method = _candidate(task.start, "placed"), (), "placed"
+        best, method = _candidate(task.start, "placed"), "placed"
     else:
         best, rivals = _found(height, placed, middle, cutoff, frames, task, context, matcher)
         method = best.method
     fit, problem = _refined(height, placed, frames, task, best.pose, context)
-    verdict = quality.judge(fit, middle, cutoff, frames, rivals, automatic=method in ("features", "search"))
+    verdict = quality.judge(fit, middle, cutoff, frames, None if method in ("landmarks", "placed") else best, rivals)
     offset, slope, rms = _heights(problem, fit.pose, height, placed)
     spread = spread_of(problem, fit) if task.dense or not task.landmarks else None
     context.progress(1.0, "Registered")
@@ -190,10 +191,8 @@ def _verified(
 ) -> list[Candidate]:
     """Refine poses on coarse maps and score how well they fit."""
     found = []
-    coarse = [_halved(grid) for grid in middle]
-    problem = Problem(
-        *(grids.high_passed(grid, cutoff_nm) for grid in coarse), frames, Options("similarity", background=1)
-    )  # type: ignore[misc]
+    image, own = (grids.high_passed(_halved(grid), cutoff_nm) for grid in middle)
+    problem = Problem(image, own, frames, Options("similarity", background=1))
     judge = quality.Scorer(*middle, cutoff_nm, frames)
     for pose in poses:
         context.check()
@@ -241,7 +240,8 @@ def _refined(
                 return refine.refine(replace_steps(problem), pose, 0.01, context), problem
             fit = refine.refine(problem, pose, 0.003 if last and model == task.model else 0.05, context)
             pose = fit.pose
-    assert fit is not None and problem is not None  # there is one level at least
+    if fit is None or problem is None:
+        raise AssertionError("there is one level at least")
     return fit, problem
 
 
