@@ -18,6 +18,7 @@ SECTIONS: dict[str, str] = {
     "profiles": "Profiles",
     "measurements": "Measurements",
     "budgets": "Uncertainty budgets",
+    "comparison": "Comparison with other height maps",
     "provenance": "Provenance",
 }
 
@@ -59,7 +60,7 @@ _FULL = ReportTemplate()
 #: The built-in templates by the word that the command line takes.
 TEMPLATES: dict[str, ReportTemplate] = {
     "full": _FULL,
-    "short": replace(_FULL, name="Short", sections=("summary", "maps", "measurements"), maps=("height",)),
+    "short": replace(_FULL, name="Short", sections=("summary", "maps", "measurements", "comparison"), maps=("height",)),
     "measurements": replace(_FULL, name="Measurements", sections=("summary", "profiles", "measurements", "budgets")),
 }
 

@@ -1,9 +1,9 @@
 """Where things are inside a project file, and how they are written.
 
-Arrays are stored once, under ``/sets/<id>``, ``/runs/<id>``, ``/maps/<id>``, ``/calibrations/<id>`` and ``/facets/<id>``.
-``/state`` is the JSON of `model.snapshot`, with the arrays by key. ``/input`` and ``/reconstruction`` are hard links to the
-selected set and its starred (else selected, else last) run. Two or more sets of one shape are a time series: then both are
-groups of virtual datasets over the frames, in the order of time, within the same file.
+Arrays are stored once, under ``/sets/<id>``, ``/runs/<id>``, ``/maps/<id>``, ``/calibrations/<id>``, ``/facets/<id>`` and
+``/comparisons/<id>``; ``/state`` is the JSON of `model.snapshot`, with the arrays by key. ``/input`` and ``/reconstruction`` are
+hard links to the selected set and its starred (else selected, else last) run. Two or more sets of one shape are a time series:
+then both are groups of virtual datasets over the frames, in the order of time, within the same file.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ from eclips_app.version import VERSION
 SCHEMA = "eclips-project"
 LAYOUT_VERSION = 1
 
-_KEY = re.compile(r"(sets/[\w-]+/quadrants/\d{1,3}|(sets|runs|maps|calibrations|facets)/[\w-]+/[\w-]+)\Z")
+_ARRAYS_OF = "sets|runs|maps|calibrations|facets|comparisons"
+_KEY = re.compile(rf"(sets/[\w-]+/quadrants/\d{{1,3}}|({_ARRAYS_OF})/[\w-]+/[\w-]+)\Z")
 _UNITS = {
     "height": "nm", "height_std": "nm", "residual": "grey value", "normals": "1", "rho": "1", "chi2": "1", "chi2_known": "1",
-    "deviations": "pixel size",
+    "deviations": "pixel size", "difference": "nm", "dilated": "nm", "tip_difference": "nm",
 }  # fmt: skip
 _LABELS = {
     "quadrants": "segment images as read [segment, row, column]",
@@ -50,6 +51,10 @@ _LABELS = {
     "scatter": "covariance of the planes by the scatter about them: sum of the products of the columns [facet, 3, 3]",
     "histogram": "orientations on the equal-area disc, multiples of a uniform distribution [y, x]",
     "flags": "not to be trusted: sum of 1 no data, 2 clipped, 4 occluded, 8 out of model [row, column]",
+    "difference": "reconstruction minus height map [row, column]",
+    "dilated": "reconstruction as the tip of the height map shows it [row, column]",
+    "tip_difference": "dilated reconstruction minus height map [row, column]",
+    "certain": "the height map shows the surface itself, not its tip [row, column]",
 }
 
 
@@ -187,6 +192,13 @@ def _describe(file: h5py.File, state: dict[str, Any]) -> None:
         group.attrs["name"], group.attrs["source"] = _text(item["name"]), item["source_id"]
         group.attrs["parameters"] = json.dumps(item["params"], allow_nan=False)
         _label(group, item["params"]["pixel_size_nm"])
+    for item in _of_kind(state, "comparison"):
+        group = file.require_group(f"comparisons/{item['id']}")
+        for name in ("name", "run_id", "map_id", "created"):
+            group.attrs[name] = _text(item[name])
+        group.attrs["parameters"] = json.dumps(item["params"], allow_nan=False)
+        group.attrs["values"] = json.dumps(item["info"].get("values", {}), allow_nan=False)
+        _label(group, item["params"].get("pixel_size_nm"))
     for item in _of_kind(state, "run"):
         group = file.require_group(f"runs/{item['id']}")
         for name, value in provenance(item).items():

@@ -285,6 +285,35 @@ class FacetSet:
     reference: int = 0
 
 
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """A reconstruction compared with a height map from elsewhere, with everything that made it. Arrays are read-only.
+
+    Attributes
+    ----------
+    run_id, map_id : str
+        What was compared.
+    params : dict
+        The step's parameters as JSON (`core.registration.CompareMap`), the placement of the map and the tip among them.
+    info : dict
+        `values` (name -> {"value", "std", "unit"}), with a tip `before` (the same without it), `sentences`, and the points of
+        the diagrams (`model.comparing.comparison_of`).
+    arrays : dict
+        On the pixels of the run: ``difference`` [row, col], reconstruction minus map in nm; with a tip also ``dilated``, the
+        reconstruction as the tip shows it, ``tip_difference``, that minus the map (both nm), and ``certain``, True where the
+        map shows the surface itself.
+    """
+
+    id: str
+    name: str
+    run_id: str
+    map_id: str
+    created: str  #: ISO 8601, UTC
+    params: dict[str, Any]
+    info: dict[str, Any]
+    arrays: dict[str, NDArray[Any]]
+
+
 Item = (
     SegmentSet
     | DetectorItem
@@ -296,4 +325,5 @@ Item = (
     | Calibration
     | CrystalItem
     | FacetSet
+    | Comparison
 )

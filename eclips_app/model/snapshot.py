@@ -1,7 +1,8 @@
 """The project as JSON and arrays by key: what is saved, sent to another process, and read back.
 
 Arrays keep their place in the keys: ``sets/<id>/quadrants/<k>``, ``sets/<id>/exclude``, ``runs/<id>/<name>``,
-``maps/<id>/height``, ``calibrations/<id>/<name>`` and ``facets/<id>/<name>``. In the JSON, ``{"$array": key}`` stands for them.
+``maps/<id>/height``, ``calibrations/<id>/<name>``, ``facets/<id>/<name>`` and ``comparisons/<id>/<name>``. In the JSON,
+``{"$array": key}`` stands for them.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from eclips_app.core.errors import EclipsError
 from eclips_app.model.items import (
     Calibration,
     CalibrationPlan,
+    Comparison,
     CrystalItem,
     DetectorItem,
     FacetSet,
@@ -49,6 +51,7 @@ _KINDS: dict[str, type[Item]] = {
     "calibration": Calibration,
     "crystal": CrystalItem,
     "facets": FacetSet,
+    "comparison": Comparison,
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
@@ -176,6 +179,8 @@ def _array_key(item: Item, path: tuple[str, ...]) -> str:
             place = ("calibrations", item.id, name)
         case FacetSet(), ("arrays", name):
             place = ("facets", item.id, name)
+        case Comparison(), ("arrays", name):
+            place = ("comparisons", item.id, name)
         case _:
             raise TypeError(f"{type(item).__name__}.{'.'.join(path)} is an array that no key is known for")
     return "/".join(place)

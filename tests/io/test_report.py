@@ -20,7 +20,7 @@ from eclips_app.io.report.html import page
 from eclips_app.io.report.numbers import written
 from eclips_app.io.report.sections import content_of
 from eclips_app.io.report.subject import subject_of
-from eclips_app.model.items import HeightMap, Item, Measurement, ProfileLine, Run, SegmentImage, SegmentSet
+from eclips_app.model.items import Comparison, HeightMap, Item, Measurement, ProfileLine, Run, SegmentImage, SegmentSet
 from eclips_app.model.snapshot import state_of
 
 ROWS, COLUMNS, PIXEL_NM = 24, 32, 2.0
@@ -173,3 +173,46 @@ def test_every_parameter_of_every_step_can_be_told() -> None:
     params = Report("", state, ReportTemplate(sections=("reconstruction", "provenance")))
     assert STEPS["report"].params is Report
     assert "standard" in page(content_of(subject_of(arrays, params), params))
+
+
+def _comparison(**info: object) -> list[Item]:
+    difference = np.linspace(-1.0, 1.0, ROWS * COLUMNS, dtype=np.float32).reshape(ROWS, COLUMNS)
+    values = {
+        "Bias": {"value": 0.1234, "std": 0.021, "unit": "nm"},
+        "Lower limit of agreement": {"value": -1.0, "std": 0.1, "unit": "nm"},
+        "Upper limit of agreement": {"value": 1.2, "std": 0.1, "unit": "nm"},
+    }
+    facts = {
+        "values": values,
+        "sentences": [{"tone": "warning", "text": "Heights differ by more than stated."}],
+        "histogram": {"edges_nm": [-1.0, 0.0, 1.0], "counts": [30, 40]},
+        "by_slope": {"slope_deg": [2.0, 10.0, 20.0], "bias_nm": [0.1, 0.2, None], "std_nm": [0.01, 0.02, None]},
+    }
+    made = ("2026-01-02T03:04:05+00:00", {"pixel_size_nm": PIXEL_NM})
+    return [*_items(), Comparison("c1", "Linear with AFM", "r1", "m1", *made, facts | info, {"difference": difference})]
+
+
+def test_a_comparison_is_told_with_its_pictures_and_table(tmp_path: Path) -> None:
+    alone = ReportTemplate(sections=("comparison",))
+    text = _report(tmp_path / "r.html", _comparison(), template=alone).read_text()
+    assert text.count("data:image/png;base64,") == 3  # difference, histogram, bias against slope
+    for told in ("Linear with AFM", "0.123", "0.021", "0.042", "Heights differ by more than stated.", "Placed by hand"):
+        assert told in text
+    assert "placed or levelled anew" in text  # the comparison does not know this placement
+    assert "as it is" not in text
+
+
+def test_with_a_tip_both_values_stand_in_the_report(tmp_path: Path) -> None:
+    before = {"Bias": {"value": 0.9876, "std": 0.03, "unit": "nm"}}
+    items = _comparison(before=before, tip={"tip": "cone, radius 10 nm"})
+    text = _report(tmp_path / "r.html", items, template=TEMPLATES["short"]).read_text()
+    for told in ("0.988", "as it is", "dilated by the tip", "cone, radius 10 nm"):
+        assert told in text
+    assert (_report(tmp_path / "r.pdf", items).read_bytes()).startswith(b"%PDF-")
+
+
+def test_without_a_comparison_the_report_has_no_such_section() -> None:
+    state, arrays = state_of(_items())
+    params = Report("", state)
+    titles = [section.title for section in content_of(subject_of(arrays, params), params).sections]
+    assert not any("Comparison" in title for title in titles)

@@ -67,6 +67,14 @@ PANELS = (
         f"{_P}.facets.view:FacetsPanel",
         help="Plane facets, angles between them, crystal planes",
     ),
+    PanelInfo(
+        "compare",
+        "Compare",
+        "compare",
+        "Ctrl+Alt+C",
+        f"{_P}.compare.view:ComparePanel",
+        help="A reconstruction against an AFM or other height map",
+    ),
     PanelInfo("series", "Series", "series", "Ctrl+6", f"{_P}.series.view:SeriesPanel", help="Frames over time"),
     PanelInfo(
         "simulate",

@@ -31,17 +31,17 @@ def maps(subject: Subject, params: Report) -> Iterator[Block]:
     """Give the maps that the template names, the lines drawn on the height."""
     run = subject.run
     if run is None:
-        yield from (_picture(m.height, m.pixel_size_nm[0], m.name, "nm", params) for m in subject.of_kind(HeightMap))
+        yield from (picture(m.height, m.pixel_size_nm[0], m.name, "nm", params) for m in subject.of_kind(HeightMap))
         return
     for name in params.template.maps:
         values = map_of(run, name) if name in run.arrays else None
         if values is not None and np.isfinite(values).any():
             unit = "nm" if name.startswith("height") else ""
             lines = [_outline(line, run) for line in subject.lines] if name == "height" else []
-            yield _picture(values, run.pixel_size_nm, MAPS[name], unit, params, lines)
+            yield picture(values, run.pixel_size_nm, MAPS[name], unit, params, lines)
 
 
-def _picture(
+def picture(
     values: NDArray[Any],
     pixel_nm: float,
     caption: str,
@@ -50,6 +50,7 @@ def _picture(
     lines: Any = (),
     signed: bool = False,
 ) -> Picture:
+    """Give a map as a figure of the template's width, with its scale and colours inside."""
     width = params.template.figure_width_mm
     shown = figures.Map(values, pixel_nm, unit, params.template.colormap, signed, lines)
 

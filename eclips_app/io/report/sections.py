@@ -15,7 +15,7 @@ from eclips_app.core.schema import Rule, rule_of
 from eclips_app.core.steps import STEPS
 from eclips_app.core.units import format_length
 from eclips_app.io.certificate import acquisition_rows
-from eclips_app.io.report import calibration, measured, pictures
+from eclips_app.io.report import calibration, compared, measured, pictures
 from eclips_app.io.report.content import Block, Content, Pairs, Section, Text
 from eclips_app.io.report.subject import Subject
 from eclips_app.metrology.honesty import judge
@@ -145,5 +145,6 @@ _BUILDERS: dict[str, Build] = {
     "profiles": pictures.profiles,
     "measurements": measured.measurements,
     "budgets": measured.budgets,
+    "comparison": compared.blocks,
     "provenance": _provenance,
 }
