@@ -89,7 +89,7 @@ def click(panel: FacetsPanel, qtbot: QtBot, number: int, modifier: MODIFIER = MO
     """Click the middle of a facet on the image."""
     found = facets.flow_of(panel._session).found
     assert found is not None
-    column, row = found.facts[number]["centre_px"]
+    column, row = found.facts[number]["spot_px"]
     scene = panel.image.box.mapViewToScene(QtCore.QPointF(column, row))
     qtbot.mouseClick(panel.image.viewport(), LEFT, modifier, panel.image.mapFromScene(scene))
 
