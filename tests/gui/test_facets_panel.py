@@ -14,6 +14,7 @@ from pytestqt.qtbot import QtBot
 from eclips_app.commands import edits
 from eclips_app.core.context import SilentContext
 from eclips_app.core.crystal import PRESETS, Crystal
+from eclips_app.core.errors import EclipsError
 from eclips_app.core.steps import run_step
 from eclips_app.gui.flows import facets
 from eclips_app.gui.flows.facets import FacetsFlow
@@ -23,6 +24,7 @@ from eclips_app.gui.qt import Qt, QtCore
 from eclips_app.gui.session import Session
 from eclips_app.gui.shell.main_window import MainWindow
 from eclips_app.io.project_file import read_project, write_project
+from eclips_app.jobs.job import Failed
 from eclips_app.model.items import CrystalItem, FacetSet, HeightMap, Measurement
 from eclips_app.model.snapshot import from_state, to_state
 
@@ -89,7 +91,7 @@ def click(panel: FacetsPanel, qtbot: QtBot, number: int, modifier: MODIFIER = MO
     """Click the middle of a facet on the image."""
     found = facets.flow_of(panel._session).found
     assert found is not None
-    column, row = found.facts[number]["centre_px"]
+    column, row = found.facts[number]["spot_px"]
     scene = panel.image.box.mapViewToScene(QtCore.QPointF(column, row))
     qtbot.mouseClick(panel.image.viewport(), LEFT, modifier, panel.image.mapFromScene(scene))
 
@@ -227,6 +229,23 @@ def test_the_wulff_shape_follows_the_energies(found: FacetsPanel, held: Session,
     qtbot.keyClick(found.wulff.view, Qt.Key.Key_Right)
     assert found.wulff.view.azimuth_deg == 30.0
     assert not found.wulff.view.grab().isNull()
+    qtbot.waitUntil(lambda: found.is_settled)
+
+
+def test_energies_without_a_shape_are_told_once(found: FacetsPanel, held: Session, qtbot: QtBot) -> None:
+    found.tabs.setCurrentIndex(2)
+    answer(held)
+    found.wulff.table.item(1, 0).setText("010")  # equivalent to the first
+    jobs: Any = held.jobs
+    assert [job.step for job in jobs.jobs] == ["wulff"]
+    job = jobs.jobs.pop()
+    job.hear(Failed(job, EclipsError("the planes are equivalent")))
+    assert not jobs.jobs  # it is not tried for ever
+    assert flow(held).shape is None
+    assert found.wulff.table.item(0, 2).text() == "–"
+    held.history.undo()
+    assert answer(held) == ["wulff"]
+    assert found.wulff.table.item(1, 2).text() == "44.1 %"
     qtbot.waitUntil(lambda: found.is_settled)
 
 

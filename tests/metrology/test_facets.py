@@ -141,6 +141,15 @@ def test_terraces_joined_somewhere_are_split() -> None:
     assert levels == pytest.approx([0.0, 20.0], abs=0.5)
 
 
+def test_every_facet_has_a_spot_inside_even_a_ring() -> None:
+    columns, rows = np.meshgrid(np.arange(161.0) - 80, np.arange(161.0) - 80)
+    ring = np.minimum(np.maximum(np.abs(rows), np.abs(columns)) * PIXEL_NM - 60.0, 0.0)  # a pit in the middle of a flat
+    found = find(ring)
+    for number in found.numbers:
+        column, row = found.facts[number]["spot_px"]
+        assert found.labels[int(row), int(column)] == number
+
+
 def test_outliers_and_gaps_do_not_move_a_facet() -> None:
     height = pyramid(46.0)
     rng = np.random.default_rng(1)

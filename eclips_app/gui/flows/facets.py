@@ -42,8 +42,9 @@ class FacetsFlow(QtCore.QObject):
         self._found: tuple[FacetSet, Found] | None = None
         self._indexed: tuple[tuple[Any, ...], Indexed | EclipsError] | None = None
         self._asked: tuple[Any, ...] = ()
-        self._shape: tuple[Wulff, StepResult] | None = None
-        self._shape_wanted: Wulff | None = None
+        self._shape: StepResult | None = None
+        self._shape_wanted: Wulff | None = None  # what is being made
+        self._shape_tried: Wulff | None = None
         self.task: Task | None = None
         self.params = FindFacets()
         self.chosen: tuple[int, ...] = ()
@@ -110,8 +111,8 @@ class FacetsFlow(QtCore.QObject):
 
     @property
     def shape(self) -> StepResult | None:
-        """The last Wulff shape."""
-        return self._shape[1] if self._shape is not None else None
+        """The last Wulff shape; None if there is none, or none is possible."""
+        return self._shape
 
     @property
     def is_busy(self) -> bool:
@@ -234,19 +235,19 @@ class FacetsFlow(QtCore.QObject):
     def construct(self) -> None:
         """Make the Wulff shape of the crystal's surface energies."""
         wanted = Wulff(self.crystal.lattice, self.crystal.energies)
-        if wanted == self._shape_wanted or (self._shape is not None and self._shape[0] == wanted):
+        if wanted == self._shape_tried:  # what failed once would fail again
             return
-        self._shape_wanted = wanted
-        task = self._session.tasks.run(
-            "wulff", wanted, {}, "Wulff construction", self._keep_shape, data=wanted, key="facets.wulff"
-        )
+        self._shape_wanted = self._shape_tried = wanted
+        task = self._session.tasks.run("wulff", wanted, {}, "Wulff construction", self._keep_shape, key="facets.wulff")
         task.finished.connect(self._on_shape)
 
-    def _keep_shape(self, task: Task, result: StepResult) -> None:
-        self._shape = task.data, result
+    def _keep_shape(self, _: Task, result: StepResult) -> None:
+        self._shape = result
 
-    def _on_shape(self, _: str) -> None:
+    def _on_shape(self, outcome: str) -> None:
         self._shape_wanted = None
+        if outcome == "failed":
+            self._shape = None
         self.changed.emit()
 
     # Results

@@ -22,6 +22,7 @@ Floats = NDArray[np.floating]
 
 _EDGE = 4.0  #: times the median rms about local planes: more is an edge
 _LEAST_EDGE = 0.05  #: of the pixel size: the same on surfaces without noise
+_SPOT_PX = 50_000  #: of a region in which a spot well inside is looked for
 _NEAR = 4.0  #: scatters from a plane within which a pixel at its border belongs to it
 _LEAST_NEAR = 0.02  #: of the pixel size: the same for planes without scatter
 
@@ -170,17 +171,28 @@ def _mean_plane(height: Floats, deviations: NDArray[np.floating], pixel_size_nm:
 
 
 def _facts(labels: Labels, planes: list[Plane], params: FindFacets) -> list[dict[str, Any]]:
-    """Give what is known of each facet beside its plane; areas in nm² along the facet."""
+    """Give what is known of each facet beside its plane; areas in nm² along the facet, `spot_px` a pixel well inside."""
     counts = np.bincount(labels.ravel(), minlength=len(planes))
     counts[0] = planes[0].pixels
     pixel = params.pixel_size_nm[0] * params.pixel_size_nm[1]
+    spots = [planes[0].centre_px, *(_spot(labels, box, n) for n, box in enumerate(ndimage.find_objects(labels), 1))]
     return [
         {
             "pixels": int(count),
             "area_nm2": float(count * pixel * np.sqrt(1 + plane.values[1] ** 2 + plane.values[2] ** 2)),
             "rms_nm": plane.rms_nm,
             "centre_px": [float(each) for each in plane.centre_px],
+            "spot_px": [float(each) for each in spot],
             "fitted_pixels": plane.pixels,
         }
-        for plane, count in zip(planes, counts, strict=True)
+        for plane, count, spot in zip(planes, counts, spots, strict=True)
     ]
+
+
+def _spot(labels: Labels, box: tuple[slice, slice], number: int) -> tuple[float, float]:
+    """Give the pixel (col, row) of a region farthest from its border."""
+    rows, columns = (side.stop - side.start for side in box)
+    thin = max(1, int(np.sqrt(rows * columns / _SPOT_PX)))
+    region = np.pad(labels[box][::thin, ::thin] == number, 1)
+    row, column = np.unravel_index(int(ndimage.distance_transform_edt(region).argmax()), region.shape)
+    return float(box[1].start + thin * (column - 1)), float(box[0].start + thin * (row - 1))

@@ -90,7 +90,7 @@ class FacetImage(ImagePane):
         if shown < 14 and number not in self._chosen:
             return None
         top, left = self._picture.origin_px
-        point = self.box.mapViewToScene(QtCore.QPointF(facts["centre_px"][0] + left, facts["centre_px"][1] + top))
+        point = self.box.mapViewToScene(QtCore.QPointF(facts["spot_px"][0] + left, facts["spot_px"][1] + top))
         return QtCore.QPointF(self.mapFromScene(point))
 
     def _on_clicked(self, col: float, row: float) -> None:
