@@ -19,6 +19,7 @@ from eclips_app.gui.flows.levelling import LevelFlow
 from eclips_app.gui.panels.levelling.view import LevelPanel
 from eclips_app.gui.panels.profile.map_form import MapForm
 from eclips_app.gui.session import Session
+from eclips_app.metrology.placement import Placement
 from eclips_app.model.items import HeightMap, ProfileLine, Run
 from eclips_app.model.levelling import LEVELLING, is_levelled
 
@@ -202,9 +203,7 @@ def test_shapes_of_the_project_become_areas_where_they_lie_on_the_map(panel: Lev
     placed = add_map(held)
     flow.open_map()
     panel.shapes.click()
-    from eclips_app.metrology.profile import image_to_map
-
-    columns, rows = image_to_map(placed, np.array([10.0]), np.array([20.0]), PIXEL_NM)
+    columns, rows = Placement.of(placed, PIXEL_NM).to_map(np.array([10.0]), np.array([20.0]))
     assert flow.recipe.areas[0].points_px[0] == pytest.approx((columns[0], rows[0]))
 
 

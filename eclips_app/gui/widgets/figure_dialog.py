@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 from eclips_app.core.report import MAPS, DrawFigure
 from eclips_app.core.schema import rule_of
 from eclips_app.core.steps import StepResult
-from eclips_app.gui.qt import Qt, QtGui, QtWidgets
+from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
 from eclips_app.gui.session import Session
 from eclips_app.gui.widgets.quantity_edit import QuantityEdit
 from eclips_app.model.items import Run
@@ -28,7 +27,7 @@ class FigureDialog(QtWidgets.QDialog):
         super().__init__(parent)
         self.setWindowTitle("Figure")
         self._session, self._run = session, run
-        self._folder = tempfile.TemporaryDirectory(prefix="eclips-")
+        self._folder = QtCore.QTemporaryDir()
         self.map = QtWidgets.QComboBox()
         for name, text in MAPS.items():
             if name in run.arrays:
@@ -59,7 +58,7 @@ class FigureDialog(QtWidgets.QDialog):
 
     def draw(self, _: object = None) -> None:
         """Have the proof drawn."""
-        params = replace(self.params(), path=str(Path(self._folder.name) / "proof.png"), dpi=_PROOF_DPI)
+        params = replace(self.params(), path=str(Path(self._folder.path()) / "proof.png"), dpi=_PROOF_DPI)
         inputs = {name: self._run.arrays[name] for name in (params.name, "mask") if name in self._run.arrays}
         self._session.tasks.run("figure", params, inputs, "Drawing a proof", self._show, key="figure-proof")
 
