@@ -18,8 +18,8 @@ from eclips_app.core.calibration import Calibrate, FindReference
 from eclips_app.core.context import Context
 from eclips_app.core.detector import Detector
 from eclips_app.core.emission import Emission
-from eclips_app.core.report import DrawFigure, Report
 from eclips_app.core.registration import CompareMap, RegisterMap
+from eclips_app.core.report import DrawFigure, Report
 from eclips_app.core.schema import choice, quantity
 from eclips_app.core.specimen import Specimen as Specimen
 from eclips_app.core.tolerance import Tolerances
