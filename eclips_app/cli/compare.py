@@ -185,12 +185,13 @@ def _landmarks(path: Path) -> tuple[tuple[float, float, float, float], ...]:
 
 
 def _line(text: str, pixel_size_nm: float) -> tuple[float, float, float, float]:
-    from eclips_app.cli.profile import point_px
+    from eclips_app.cli.shape_texts import parse_point
 
     start, colon, end = text.partition(":")
     if not colon:
         raise EclipsError(f"'{text}' is no line", hint="Write column,row:column,row, for example 10,20:300,40.")
-    return (*point_px(start, pixel_size_nm), *point_px(end, pixel_size_nm))
+    both = (pixel_size_nm, pixel_size_nm)
+    return (*parse_point(start, both), *parse_point(end, both))
 
 
 def _default_lines(

@@ -1,4 +1,4 @@
-"""Measure the height along a straight line of a project's reconstruction.
+"""Measure the height along a line, polyline, circle or rectangle of a project's reconstruction.
 
 Points are column,row in pixels of the uncropped image, counted from the centre of its top-left pixel; with units
 (1.2um,300nm) they are lengths to the right and down from there.
@@ -8,58 +8,80 @@ from __future__ import annotations
 
 import argparse
 import math
-import re
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from eclips_app.cli.common import quantity, quantity_text
+from eclips_app.cli.shape_texts import HELP, in_pixels, parse_point, parse_shape
 from eclips_app.core.context import Context
 from eclips_app.core.errors import EclipsError
-from eclips_app.core.units import parse_length_nm
+from eclips_app.core.shapes import Shape
+from eclips_app.version import VERSION
 
-_NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*\Z")
+if TYPE_CHECKING:
+    from eclips_app.io.project_runs import OpenRun
+    from eclips_app.metrology.profile import Profile
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("project", type=Path, help="project file (.eclips)")
-    parser.add_argument("--from", dest="start", required=True, metavar="X,Y", help="start of the line")
-    parser.add_argument("--to", dest="end", required=True, metavar="X,Y", help="end of the line")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--from", dest="start", metavar="X,Y", help="start of the line")
+    where.add_argument("--shape", metavar="SHAPE", help=f"instead of a line: {HELP}")
+    parser.set_defaults(wrong=parser.error)
+    parser.add_argument("--to", dest="end", metavar="X,Y", help="end of the line")
+    parser.add_argument("--width", metavar="W", help="average over this width, in pixels or with a unit; default 1")
     parser.add_argument(
-        "--width", default="1", metavar="W", help="average over this width, in pixels or with a unit; default 1"
+        "--step", metavar="S", help="distance of the points, in pixels or with a unit; default: a pixel"
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        help="also write the profile: .csv, .tsv, .xlsx, or a drawing at true scale .svg, .dxf",
+    )
+    parser.add_argument("--unit", choices=("nm", "mm"), default="nm", help="of a drawing: one unit is this; default nm")
+    parser.add_argument(
+        "--z-exaggeration", type=float, default=1.0, metavar="F", help="of a drawing: heights times this; default 1"
     )
     parser.add_argument("--run", default="", help="name or id of the reconstruction; default: the starred or last one")
 
 
 def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     """Measure; gives quantities and the profile itself."""
+    if bool(args.start) != bool(args.end):
+        args.wrong("--from and --to belong together")
     from eclips_app.io.project_runs import open_run
-    from eclips_app.metrology import cursors, profile
+    from eclips_app.metrology import cursors, path
     from eclips_app.metrology.deviations import Deviations
 
     found = open_run(args.project, args.run, ("height", "height_std", "mask", "deviations"), context)
     deviations = Deviations.of_run(found.arrays, found.entry["info"], found.entry["params"])
     size = found.pixel_size_nm
-    start, end = point_px(args.start, size), point_px(args.end, size)
-    width = _in_pixels(args.width, size)
-    line = profile.sample(
-        found.arrays["height"], start, end, pixel_size_nm=size, width_px=width, origin_px=found.origin_px,
-        mask=found.arrays.get("mask"), std=found.arrays.get("height_std"), deviations=deviations,
+    shape = _shape(args, size)
+    line = path.sample_shape(
+        found.arrays["height"], shape, pixel_size_nm=size, step_px=in_pixels(args.step, size) if args.step else None,
+        origin_px=found.origin_px, mask=found.arrays.get("mask"), std=found.arrays.get("height_std"), deviations=deviations,
     )  # fmt: skip
     known = np.flatnonzero(np.isfinite(line.height_nm))
     if len(known) < 3:
         hint = f"The map covers columns and rows {found.area_text}."
         raise EclipsError("fewer than three points of the line have a height", where=str(args.project), hint=hint)
-    ends, length = (line.distance_nm[known[0]], line.distance_nm[known[-1]]), math.dist(start, end) * size
+    ends, length = (line.distance_nm[known[0]], line.distance_nm[known[-1]]), path.length_px(shape) * size
     reading, slope = cursors.between(line, *ends), cursors.fit_slope(line, ends)
+    if args.output is not None:
+        _write(args, found, shape, line)
     return {
         "project": str(args.project),
         "run": found.name,
-        "from_px": list(start),
-        "to_px": list(end),
-        "width_px": width,
+        "shape": shape.kind,
+        "from_px": list(shape.points_px[0]),
+        "to_px": list(shape.points_px[-1]),
+        "width_px": shape.width_px,
         "length": quantity(length, "nm", deviations.std_of_length(length) if deviations is not None else None),
         "height_difference": {**reading.dz_nm.to_json(), **_budget(line, reading.dz_from)},
         "slope_angle": {**slope.angle_deg.to_json(), **_budget(line, slope.angle_from)},
@@ -70,6 +92,7 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
         "height_nm": line.height_nm,
         "std_nm": line.std_nm,
         **({} if deviations is None else {"not_stated": list(deviations.not_stated)}),
+        **({} if args.output is None else {"output": str(args.output)}),
     }
 
 
@@ -89,7 +112,20 @@ def describe(result: dict[str, Any]) -> str:
             lines.append(f"{'':<30}{shares}")
     if result.get("not_stated"):
         lines.append(f"{'not stated':<30}{', '.join(result['not_stated'])}")
+    if result.get("output"):
+        lines.append(f"{'written to':<30}{result['output']}")
     return "\n".join(lines)
+
+
+def _write(args: argparse.Namespace, found: OpenRun, shape: Shape, line: Profile) -> None:
+    from eclips_app.io.profile_files import CurveOfLine, LineProfiles, Scale, write_profiles
+
+    if args.output.resolve() == args.project.resolve():
+        raise EclipsError("the profile would replace the project", where=str(args.output), hint="Choose another file.")
+    curve = CurveOfLine("A", f"{found.set_name}, {found.name}", str(found.entry["id"]), line)
+    facts = {"Program": f"ECLIPS {VERSION}", "Project": str(args.project)}
+    scale = Scale(args.unit, args.z_exaggeration)
+    write_profiles(args.output, [LineProfiles("Profile", shape, "#e6550d", (curve,))], facts, scale)
 
 
 def _budget(line: Any, influence: Any) -> dict[str, Any]:
@@ -112,13 +148,11 @@ def _fit(slope: Any, line: Any) -> dict[str, Any]:
     }
 
 
-def point_px(text: str, pixel_size_nm: float) -> tuple[float, float]:
-    """Read ``10,20`` or ``1.2um,300nm`` as a point (col, row) in pixels; raises `EclipsError` if it is none."""
-    parts = text.split(",")
-    if len(parts) != 2:
-        raise EclipsError(f"'{text}' is no point", hint="Write column,row, for example 10,20 or 1.2um,300nm.")
-    return _in_pixels(parts[0], pixel_size_nm), _in_pixels(parts[1], pixel_size_nm)
-
-
-def _in_pixels(text: str, pixel_size_nm: float) -> float:
-    return float(text) if _NUMBER.match(text) else parse_length_nm(text) / pixel_size_nm
+def _shape(args: argparse.Namespace, size: float) -> Shape:
+    """Give the shape of the arguments: a line from start to end, or the one that is written."""
+    both = (size, size)
+    if args.shape:
+        shape = parse_shape(args.shape, both)
+    else:
+        shape = Shape("line", (parse_point(args.start, both), parse_point(args.end, both)))
+    return replace(shape, width_px=in_pixels(args.width, size)) if args.width else shape

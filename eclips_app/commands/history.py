@@ -72,6 +72,19 @@ class History:
             self._position += 1
         self.changed.emit()
 
+    def amend(self, changes: Mapping[str, Item | None]) -> None:
+        """Put in items whose content follows from others, as a part of the step that changed those.
+
+        What is worked out anew after an edit is no edit of its own: undoing that step takes it back too. It comes when it is
+        ready, by when other steps may stand on top, and becomes a part of the last one in force; who works it out has to look
+        again after an undo, which may have brought back an older content. The project counts as saved if it did.
+        """
+        before = self.project.apply(changes)
+        if self._position:
+            last = self._done[self._position - 1]
+            merged = {**before, **last.before}, {**last.after, **changes}
+            self._done[self._position - 1] = replace(last, before=merged[0], after=merged[1])
+
     def go_to(self, position: int) -> None:
         """Undo or redo until `position` steps are in force."""
         while self._position > max(0, position):

@@ -16,8 +16,11 @@ from numpy.typing import NDArray
 
 from eclips_app.core.calibration import Calibrate, FindReference
 from eclips_app.core.context import Context
+from eclips_app.core.crystal import FindFacets, Wulff
 from eclips_app.core.detector import Detector
 from eclips_app.core.emission import Emission
+from eclips_app.core.levelling import Level
+from eclips_app.core.measuring import Measure
 from eclips_app.core.registration import CompareMap, RegisterMap
 from eclips_app.core.report import DrawFigure, Report
 from eclips_app.core.schema import choice, quantity
@@ -333,6 +336,9 @@ class Export:
     provenance: dict[str, Any] = field(default_factory=dict)
     picture: str = choice("colour", "colour", "grey16", label="PNG", help="grey16: heights as 16-bit grey values.")
     keep_paths: tuple[str, ...] = ()  #: files that must not be overwritten: the inputs
+    pixel_size_y_nm: float | None = quantity(
+        None, label="Pixel size along y", unit="nm", low=1e-3, high=1e7, help="Where pixels are not square."
+    )
 
 
 @dataclass(frozen=True)
@@ -349,6 +355,7 @@ class Step:
 _ALL = (
     Step("read-segments", 1, "eclips_app.io.segments:read_step", ReadSegments),
     Step("read-height-map", 1, "eclips_app.io.height_maps:read_step", ReadHeightMap),
+    Step("level", 1, "eclips_app.metrology.levelling:level_step", Level),
     Step("register", 1, "eclips_app.engine.register:register_step", Register),
     Step("register-map", 1, "eclips_app.plugin_api.register_map:register_step", RegisterMap),
     Step("compare-map", 1, "eclips_app.metrology.agreement_step:compare_step", CompareMap),
@@ -365,6 +372,9 @@ _ALL = (
     Step("calibrate", 1, "eclips_app.engine.calibration.step:calibrate_step", Calibrate, 10.0),
     Step("find-reference", 1, "eclips_app.engine.calibration.find:find_step", FindReference),
     Step("check-calibration", 1, "eclips_app.engine.calibration.check:check_step", CheckCalibration),
+    Step("measure", 1, "eclips_app.metrology.measure:measure_step", Measure),
+    Step("find-facets", 1, "eclips_app.metrology.facets.step:find_step", FindFacets),
+    Step("wulff", 1, "eclips_app.metrology.wulff:wulff_step", Wulff),
     Step("save-project", 1, "eclips_app.io.project_file:save_step", SaveProject),
     Step("load-project", 1, "eclips_app.io.project_file:load_step", LoadProject),
     Step("export", 1, "eclips_app.io.export:export_step", Export),

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
+from eclips_app.gui.qt import Qt, QtCore, QtWidgets
 
 if TYPE_CHECKING:
     from eclips_app.gui.session import Session
@@ -38,7 +38,7 @@ def bench_render(size_px: int = 1024, view_px: int = 1024) -> Figures:
     from eclips_app.scene3d import arrays
 
     figures: Figures = {"drawn_with": drawing.description, "import_ms": since(start)}
-    height = _rough_surface(size_px)
+    height = rough_surface(size_px)
     view = RenderView()
     view.resize(view_px, view_px)
     view.show()
@@ -68,32 +68,11 @@ def bench_render(size_px: int = 1024, view_px: int = 1024) -> Figures:
     return figures
 
 
-def bench_profile(size_px: int = 1024, width_px: float = 20.0, moves: int = 60) -> Figures:
-    """Time the Profile panel from the mouse's move to the painted plot and image, on maps of `size_px` squared."""
-    from eclips_app.gui.flows import measure
-    from eclips_app.gui.panels.profile.view import ProfilePanel
+def bench_profile() -> Figures:
+    """Drag a line in the Profile panel; see `gui.bench_profile`."""
+    from eclips_app.gui import bench_profile as made
 
-    figures: Figures = {}
-    with tempfile.TemporaryDirectory() as folder:
-        session = make_session(folder)
-        first, second = _add_runs(session, size_px)
-        panel = ProfilePanel(session)
-        panel.resize(1250, 850)
-        panel.show()
-        flow = measure.flow_of(session)
-        line = flow.new_line((0.1 * size_px, 0.1 * size_px), (0.9 * size_px, 0.8 * size_px))
-        flow.set_width(line, width_px)
-        session.project.select(run_id=first)
-        wait_until(lambda: False, 200)
-        for name, compared in (("one_run", ""), ("two_runs", second)):
-            session.project.select(compared_run_id=compared)
-            times = _drag_end(panel, size_px, moves)
-            figures[f"{name}_median_ms"] = statistics.median(clock for clock, _ in times)
-            figures[f"{name}_longest_ms"] = max(clock for clock, _ in times)
-            figures[f"{name}_processor_ms"] = statistics.median(busy for _, busy in times)
-        panel.close()
-        session.close()
-    return figures
+    return made.bench_profile()
 
 
 def bench_stall(size_px: int = 2048) -> Figures:
@@ -103,7 +82,7 @@ def bench_stall(size_px: int = 2048) -> Figures:
 
     with tempfile.TemporaryDirectory() as folder:
         session = make_session(folder)
-        _add_images(session, size_px)
+        add_images(session, size_px)
         panel = ReconstructPanel(session)
         panel.show()
         session.jobs.start()
@@ -197,7 +176,7 @@ def make_session(folder: str) -> Session:
     return session
 
 
-def _add_images(session: Session, size_px: int) -> None:
+def add_images(session: Session, size_px: int) -> None:
     """Put a set of four 16-bit images and a typical detector into the project."""
     from eclips_app.commands import edits
     from eclips_app.core.detector import presets
@@ -205,7 +184,7 @@ def _add_images(session: Session, size_px: int) -> None:
 
     detector = next(each for each in presets().values() if len(each.quadrants) == 4)
     rng = np.random.default_rng(0)
-    p, q = np.gradient(_rough_surface(size_px).astype(np.float32) / 20)
+    p, q = np.gradient(rough_surface(size_px).astype(np.float32) / 20)
     images = []
     for segment in detector.quadrants:
         f = np.deg2rad(segment.azimuth_deg)
@@ -213,47 +192,6 @@ def _add_images(session: Session, size_px: int) -> None:
         images.append(SegmentImage(segment.name, np.clip(signal, 1, 65000).astype(np.uint16)))
     session.do(edits.set_detector(session.project, detector))
     session.do(edits.add("Open", SegmentSet("bench", "Bench", tuple(images), 2.0, "typed")))
-
-
-def _add_runs(session: Session, size_px: int) -> tuple[str, str]:
-    """Put a set with two runs into the project; gives the runs' ids."""
-    from eclips_app.commands import edits
-    from eclips_app.model.items import Run
-
-    _add_images(session, size_px)
-    height = _rough_surface(size_px)
-    arrays = {"height": height, "height_std": np.full_like(height, 0.5), "mask": np.ones(height.shape, bool)}
-    params = {"pixel_size_nm": 2.0, "crop": [0, 0, 0, 0]}
-    for name in ("first", "second"):
-        run = Run(
-            name, name, "bench", "reconstruct-linear", 1, params, dict(arrays), {}, (), "2026-01-01T00:00:00Z", 1.0
-        )
-        session.do(edits.add("Run", run))
-    return "first", "second"
-
-
-def _drag_end(panel: Any, size_px: int, moves: int) -> list[tuple[float, float]]:
-    """Drag the end of the selected line about; give each move's ms (clock, processor) until all was painted."""
-    pane = panel.image.pane
-    line = next(each for each in pane.lines if each.id == pane.selected_id)
-    kinds, left = QtCore.QEvent.Type, Qt.MouseButton.LeftButton
-
-    def send(kind: QtCore.QEvent.Type, point: tuple[float, float], buttons: Qt.MouseButton) -> None:
-        place = QtCore.QPointF(*pane.screen_point(point))
-        none = Qt.KeyboardModifier.NoModifier
-        event = QtGui.QMouseEvent(kind, place, pane.viewport().mapToGlobal(place), left, buttons, none)
-        QtWidgets.QApplication.sendEvent(pane.viewport(), event)
-
-    send(kinds.MouseButtonPress, line.end_px, left)
-    times, end = [], line.end_px
-    for i in range(moves):
-        end = (0.9 - 0.3 * i / moves) * size_px, (0.8 + 0.15 * np.sin(i / 5)) * size_px
-        start, cpu = time.perf_counter(), time.process_time()
-        send(kinds.MouseMove, end, left)
-        QtWidgets.QApplication.sendPostedEvents()  # what the move has left to paint is painted now
-        times.append((since(start), 1e3 * (time.process_time() - cpu)))
-    send(kinds.MouseButtonRelease, end, Qt.MouseButton.NoButton)
-    return times
 
 
 def _median_ms(work: Callable[[], object], count: int) -> float:
@@ -270,7 +208,7 @@ def since(start: float) -> float:
     return 1e3 * (time.perf_counter() - start)
 
 
-def _rough_surface(size_px: int) -> NDArray[np.float32]:
+def rough_surface(size_px: int) -> NDArray[np.float32]:
     """Waves with noise: heights in nm."""
     row, col = np.mgrid[0:size_px, 0:size_px].astype(np.float32) * np.float32(1024 / size_px)
     noise = np.random.default_rng(0).normal(0.0, 0.5, row.shape).astype(np.float32)

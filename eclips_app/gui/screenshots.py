@@ -11,11 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from eclips_app.gui.app import make_application, make_window
-from eclips_app.gui.flows import calibration, compare, simulate, uncertainty
+from eclips_app.gui.flows import calibration, compare, facets, simulate, uncertainty
 from eclips_app.gui.panels import PANELS
 from eclips_app.gui.panels.calibration.view import CalibrationPanel
 from eclips_app.gui.panels.check.view import CheckPanel
 from eclips_app.gui.panels.compare.view import ComparePanel
+from eclips_app.gui.panels.levelling.view import LevelPanel
 from eclips_app.gui.panels.simulate.view import SimulatePanel
 from eclips_app.gui.qt import QtCore, QtWidgets
 from eclips_app.gui.session import Session
@@ -90,6 +91,11 @@ def main() -> int:
                     calibration.flow_of(session).add("indent")
                     wait_until(lambda: _is_settled(window), 60_000)
                     settle(200)
+                if key == "facets" and facets.flow_of(session).found is None:
+                    facets.flow_of(session).find()
+                    wait_until(lambda: not facets.flow_of(session).is_busy, 60_000)
+                    facets.flow_of(session).set_chosen((1, 2))
+                    settle(400)
                 if key == "compare" and session.project.run is not None:
                     _compare(session)
                     settle(400)
@@ -119,9 +125,9 @@ def _compare(session: Session) -> None:
 
 def _is_settled(window: QtWidgets.QWidget) -> bool:
     """Whether what is drawn step by step is drawn."""
-    views: list[RenderView | SimulatePanel | CheckPanel | CalibrationPanel | ComparePanel] = [
+    views: list[RenderView | SimulatePanel | CheckPanel | CalibrationPanel | LevelPanel | ComparePanel] = [
         *window.findChildren(RenderView), *window.findChildren(SimulatePanel), *window.findChildren(CheckPanel),
-        *window.findChildren(CalibrationPanel), *window.findChildren(ComparePanel),
+        *window.findChildren(CalibrationPanel), *window.findChildren(LevelPanel), *window.findChildren(ComparePanel),
     ]  # fmt: skip
     return all(view.is_settled for view in views if view.isVisible())
 

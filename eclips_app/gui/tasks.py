@@ -14,6 +14,7 @@ from eclips_app.jobs.job import Cancelled, Done, Event, Failed, Job, Lost, Previ
 from eclips_app.jobs.scratch import ArrayInput
 
 OnDone = Callable[["Task", StepResult], object]
+OnFailed = Callable[["Task", EclipsError], object]
 OnPreview = Callable[[str, Any, dict[str, Any]], object]
 
 
@@ -24,8 +25,8 @@ class Task(QtCore.QObject):
     finished = Signal(str)  #: "done", "failed", "cancelled" or "lost"
 
     def __init__(
-        self, text: str, on_done: OnDone, on_preview: OnPreview | None, on_stopped: OnDone | None, data: Any,
-        parent: QtCore.QObject,
+        self, text: str, on_done: OnDone, on_preview: OnPreview | None, on_stopped: OnDone | None,
+        on_failed: OnFailed | None, data: Any, parent: QtCore.QObject,
     ) -> None:  # fmt: skip
         super().__init__(parent)
         self.text = text
@@ -37,6 +38,7 @@ class Task(QtCore.QObject):
         self.on_done = on_done
         self.on_preview = on_preview
         self.on_stopped = on_stopped
+        self.on_failed = on_failed
         self.job: Job | None = None
 
     def cancel(self) -> None:
@@ -68,6 +70,7 @@ class Tasks(QtCore.QObject):
         *,
         on_preview: OnPreview | None = None,
         on_stopped: OnDone | None = None,
+        on_failed: OnFailed | None = None,
         data: Any = None,
         key: str = "",
         priority: Priority = "foreground",
@@ -86,6 +89,8 @@ class Tasks(QtCore.QObject):
             Called with the preview's name, its array and its facts.
         on_stopped : callable, optional
             Called as `on_done` with what a step gives in spite of being told to stop, its best so far; without it that is lost.
+        on_failed : callable, optional
+            Called with the task and the error if the step finds something wrong, in place of a message to the user.
         data : Any
             Kept in the task.
         key : str
@@ -93,7 +98,7 @@ class Tasks(QtCore.QObject):
         priority : str
             "preview", "foreground" or "batch".
         """
-        task = Task(text, on_done, on_preview, on_stopped, data, self)
+        task = Task(text, on_done, on_preview, on_stopped, on_failed, data, self)
         self.running.append(task)
         task.job = self._jobs.submit(step, params, inputs, hear=_Listener(self, task), key=key, priority=priority)
         self.changed.emit()
@@ -134,6 +139,10 @@ class _Listener:
                     task.on_preview(name, array, info)
             case Done(result=result, duration_s=duration_s):
                 self._take(task.on_done, result, duration_s, "done")
+            case Failed(error=error) if task.on_failed is not None:
+                task.problem = str(error)
+                task.on_failed(task, error)
+                tasks.end(task, "failed")
             case Failed(error=error, details=details):
                 task.problem = str(error)
                 tasks.end(task, "failed", Message(f"{task.text}: {error}", "error", details))

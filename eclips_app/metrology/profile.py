@@ -104,16 +104,16 @@ def sample(
         If the line has no length, or an array's shape or a number makes no sense.
     """
     along, columns, rows = _grid(start_px, end_px, step_px, width_px, finest_px=1.0)
-    _check_arrays(height, mask, std, pixel_size_nm)
+    check_arrays(height, mask, std, pixel_size_nm)
     if deviations is not None and deviations.maps.shape[1:] != height.shape:
         raise EclipsError(f"the deviations have the shape {deviations.maps.shape[1:]}, the height map {height.shape}")
     local = columns - origin_px[1], rows - origin_px[0]
     values = interpolate(height, *local, mask=mask, method=method)
     if deviations is not None:
-        profile = _profile(along * pixel_size_nm, values, None, columns, rows)
-        return _with_deviations(profile, deviations, Footprint.bilinear(height.shape, *local, ~np.isnan(values)))
-    sigma = None if std is None else _mean(np.where(np.isnan(values), np.nan, interpolate(std, *local)))[0]
-    return _profile(along * pixel_size_nm, values, sigma, columns, rows)
+        profile = averaged(along * pixel_size_nm, values, None, columns, rows)
+        return with_deviations(profile, deviations, Footprint.bilinear(height.shape, *local, ~np.isnan(values)))
+    sigma = None if std is None else np.where(np.isnan(values), np.nan, interpolate(std, *local))
+    return averaged(along * pixel_size_nm, values, sigma, columns, rows)
 
 
 def sample_map(
@@ -148,18 +148,13 @@ def sample_map(
     EclipsError
         As in `sample`.
     """
-    _check_arrays(placed.height, None, None, pixel_size_nm)
+    check_arrays(placed.height, None, None, pixel_size_nm)
     finest = min(1.0, *(size / pixel_size_nm for size in placed.pixel_size_nm))
     along, columns, rows = _grid(start_px, end_px, step_px, width_px, finest_px=finest)
     place = Placement.of(placed, pixel_size_nm)
     values = interpolate(placed.height, *place.to_map(columns, rows), method=method)
     values += place.height_added(columns, rows)
-    return _profile(along * pixel_size_nm, values, None, columns, rows)
-
-
-def image_to_map(placed: PlacedMap, columns: Floats, rows: Floats, pixel_size_nm: float) -> tuple[Floats, Floats]:
-    """Give the (columns, rows) in a placed map of points in the image; both count from the top-left pixel's centre."""
-    return Placement.of(placed, pixel_size_nm).to_map(columns, rows)
+    return averaged(along * pixel_size_nm, values, None, columns, rows)
 
 
 def interpolate(
@@ -215,9 +210,10 @@ def _grid(
     return along, start[0] + ux * along - uy * across, start[1] + uy * along + ux * across
 
 
-def _check_arrays(
+def check_arrays(
     height: NDArray[np.floating], mask: NDArray[np.bool_] | None, std: NDArray[np.floating] | None, pixel_size_nm: float
 ) -> None:
+    """Refuse arrays that are no height map or do not go together, and an unknown pixel size."""
     if height.ndim != 2 or not height.size:
         raise EclipsError(f"a profile needs a height map of rows and columns, not the shape {height.shape}")
     for name, other in (("mask", mask), ("standard deviation", std)):
@@ -227,12 +223,15 @@ def _check_arrays(
         raise EclipsError("the pixel size is not known", hint="Enter the pixel size of the images.")
 
 
-def _profile(distance_nm: Floats, values: Floats, sigma: Floats | None, columns: Floats, rows: Floats) -> Profile:
+def averaged(distance_nm: Floats, values: Floats, sigma: Floats | None, columns: Floats, rows: Floats) -> Profile:
+    """Give the profile of samples [across, along] and their standard deviations, at points in pixels of the image."""
     mean, count, spread = _mean(values)
-    return Profile(distance_nm, mean, spread, sigma, count, columns.mean(axis=0), rows.mean(axis=0))
+    std = None if sigma is None else _mean(sigma)[0]
+    return Profile(distance_nm, mean, spread, std, count, columns.mean(axis=0), rows.mean(axis=0))
 
 
-def _with_deviations(profile: Profile, deviations: Deviations, footprint: Footprint) -> Profile:
+def with_deviations(profile: Profile, deviations: Deviations, footprint: Footprint) -> Profile:
+    """Give the profile with the deviations of what it averages."""
     along = deviations.along(footprint)
     sigma = np.where(profile.count > 0, np.sqrt((along * along).sum(axis=0)), np.nan)
     return replace(profile, std_nm=sigma, deviations_nm=along, covariance=deviations, footprint=footprint)

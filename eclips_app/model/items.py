@@ -16,6 +16,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from eclips_app.core.calibration import Observation, Parameter
+from eclips_app.core.crystal import Crystal
 from eclips_app.core.detector import Detector
 from eclips_app.core.emission import Emission
 from eclips_app.core.schema import choice
@@ -163,6 +164,7 @@ class ProfileLine:
     visible: bool = True
     kind: str = choice("line", *SHAPES)
     via_px: tuple[Point, ...] = ()
+    stretches_nm: tuple[tuple[float, float], ...] = ()  #: marked on the profile, in nm from its start
 
     @property
     def shape(self) -> Shape:
@@ -191,6 +193,8 @@ class Measurement:
     recipe: dict[str, Any] = field(default_factory=dict)  #: `core.measuring.Recipe` as JSON; empty: read from cursors
     more_line_ids: tuple[str, ...] = ()  #: further shapes, for what is measured between several
     problem: str = ""  #: why there are no values
+    notes: tuple[str, ...] = ()  #: what the measurement says beside its values
+    seen: str = ""  #: source and shapes as they were when it was measured (`model.measurements.measured_print`)
 
 
 @dataclass(frozen=True)
@@ -249,6 +253,38 @@ class Calibration:
     arrays: dict[str, NDArray[Any]]
 
 
+@dataclass(frozen=True)
+class CrystalItem:
+    """The crystal that facets are compared with; a project has one."""
+
+    id: str
+    crystal: Crystal
+
+
+@dataclass(frozen=True, eq=False)
+class FacetSet:
+    """The facets of a reconstruction or height map. Arrays are read-only.
+
+    Attributes
+    ----------
+    source_id : str
+        Run or height map that they were found on.
+    params, info, arrays
+        Parameters as JSON, facts and arrays of the step (`core.crystal.FindFacets`).
+    reference : int
+        Facet that slopes and azimuths are told from; 0: mean plane of the map, -1: plane of the image.
+    """
+
+    id: str
+    name: str
+    created: str  #: ISO 8601, UTC
+    source_id: str
+    params: dict[str, Any]
+    arrays: dict[str, NDArray[Any]]
+    info: dict[str, Any]
+    reference: int = 0
+
+
 @dataclass(frozen=True, eq=False)
 class Comparison:
     """A reconstruction compared with a height map from elsewhere, with everything that made it. Arrays are read-only.
@@ -279,5 +315,15 @@ class Comparison:
 
 
 Item = (
-    SegmentSet | DetectorItem | Run | HeightMap | ProfileLine | Measurement | CalibrationPlan | Calibration | Comparison
+    SegmentSet
+    | DetectorItem
+    | Run
+    | HeightMap
+    | ProfileLine
+    | Measurement
+    | CalibrationPlan
+    | Calibration
+    | CrystalItem
+    | FacetSet
+    | Comparison
 )

@@ -27,6 +27,12 @@ class Surface:
     normals: NDArray[Any] | None = None  #: components x, y, z [3, row, col]
     texture: NDArray[Any] | None = None  #: grey values 0 to 255 [row, col] to paint the surface with
     provenance: dict[str, Any] = field(default_factory=dict)  #: how the height was made, as JSON
+    pixel_size_y_nm: float | None = None  #: where pixels are not square: their size along y
+
+    @property
+    def pixel_sizes_nm(self) -> tuple[float, float]:
+        """Pixel size along x and y in nm."""
+        return self.pixel_size_nm, self.pixel_size_y_nm or self.pixel_size_nm
 
 
 @runtime_checkable

@@ -80,3 +80,35 @@ def test_another_state_at_the_same_step_is_not_the_saved_one() -> None:
     assert history.is_saved
     history.mark_saved(mark)
     assert not history.is_saved
+
+
+def test_what_follows_from_an_edit_is_undone_and_redone_with_it() -> None:
+    """Item "b" stands for values that follow from "a"."""
+    project = Project()
+    history = History(project)
+    history.do(edits.add("Add", line("a", 0.0), line("b", 0.0)))
+    history.mark_saved(history.mark())
+    history.do(edits.change("Move", line("a"), start_px=(5.0, 0.0)))
+    history.amend({"b": line("b", 5.0)})
+    assert history.texts == ("Add", "Move")
+    history.undo()
+    assert state(project)["b"].start_px == (0.0, 0.0)
+    assert history.is_saved
+    history.redo()
+    assert state(project)["b"].start_px == (5.0, 0.0)
+    history.go_to(1)
+    history.amend({"b": line("b", 1.0)})  # worked out anew after an undo: a part of the step that is in force
+    assert history.is_saved
+    history.undo()
+    assert state(project) == {}
+    history.go_to(2)
+    assert state(project)["b"].start_px == (5.0, 0.0)
+
+
+def test_what_is_worked_out_before_any_edit_is_kept() -> None:
+    project = Project()
+    project.apply({"b": line("b", 0.0)})
+    history = History(project)
+    history.amend({"b": line("b", 5.0)})
+    assert (history.texts, history.is_saved) == ((), True)
+    assert state(project)["b"].start_px == (5.0, 0.0)

@@ -263,18 +263,19 @@ def test_map_without_unit_is_read_with_settings(held: Session, flow: measure.Mea
 
 
 def test_csv_holds_distance_height_unit_and_source(
-    panel: ProfilePanel, held: Session, flow: measure.MeasureFlow, tmp_path: Path
+    panel: ProfilePanel, held: Session, flow: measure.MeasureFlow, tmp_path: Path, qtbot
 ) -> None:
     flow.new_line((10.0, 30.0), (60.0, 30.0))
-    flow.write_csv(tmp_path / "p.csv")
+    flow.write_profiles(tmp_path / "p.csv")
+    qtbot.waitUntil(lambda: any(m.text.startswith("Profiles written") for m in held.messages.items))
     with (tmp_path / "p.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 51
     last = rows[-1]
     assert (float(last["distance (nm)"]), float(last["height (nm)"])) == pytest.approx((100.0, 60.0))
     assert last["source id"] == "scan0-0"
-    flow.write_csv(tmp_path / "missing" / "p.csv")
-    assert held.messages.items[-1].kind == "error"
+    flow.write_profiles(tmp_path / "missing" / "p.csv")
+    qtbot.waitUntil(lambda: held.messages.items[-1].kind == "error")
     flow.copy_profile()
     assert QtGui.QGuiApplication.clipboard().text().splitlines()[-1].split("\t")[4] == "100"
 

@@ -134,6 +134,9 @@ def test_profile_lines_lie_on_the_surface(qtbot: QtBot, session: Session, panel:
     (draped,) = panel.view.scene.lines
     np.testing.assert_allclose(draped.points_px[[0, -1]], [[2, 15], [40, 15]])  # the crop begins at col 10, row 5
     assert draped.color == (1.0, 0.0, 0.0)
+    session.do(edits.change("Circle", line, kind="circle", end_px=(20.0, 20.0)))
+    (round_one,) = panel.view.scene.lines
+    np.testing.assert_allclose(np.hypot(*(round_one.points_px - (2, 15)).T), 8.0, atol=0.01)
     panel.lines.setChecked(False)
     assert panel.view.scene.lines == ()
     panel.lines.setChecked(True)

@@ -15,11 +15,13 @@ from pytestqt.qtbot import QtBot
 from eclips_app.commands import edits
 from eclips_app.core.detector import presets
 from eclips_app.gui.app import make_window
+from eclips_app.gui.panels.results.view import ResultsPanel
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
 from eclips_app.gui.session import Session
-from eclips_app.gui.shell.docks import HistoryDock, ResultsDock
+from eclips_app.gui.shell.docks import HistoryDock
 from eclips_app.gui.shell.main_window import MainWindow
 from eclips_app.gui.shell.palette import CommandPalette, match_score
+from eclips_app.io.results_files import results_text
 from eclips_app.model.items import DetectorItem, Measurement, ProfileLine
 
 
@@ -84,12 +86,12 @@ def test_undo_and_history_dock(window: MainWindow, session: Session, qtbot: QtBo
 def test_results_table_and_its_text(window: MainWindow, session: Session) -> None:
     quantity = {"dz": {"value": 12.5, "std": 0.25, "unit": "nm"}, "angle": {"value": 3.0, "std": None, "unit": "°"}}
     session.do(edits.add("Add result", Measurement("m", "Step", "Run 1, Profile 1", "", "", quantity)))
-    dock = window.findChild(ResultsDock)
+    dock = window.findChild(ResultsPanel)
     assert dock is not None
-    assert dock.table.item(0, 2).text() == "12.5 ± 0.25"
-    assert dock.text(",").splitlines() == [
-        "name,source,dz (nm),dz (nm) std,angle (°),angle (°) std",
-        'Step,"Run 1, Profile 1",12.5,0.25,3.0,',
+    assert dock.table.item(0, 4).text() == "12.50 ± 0.25"
+    assert results_text(session.project).splitlines() == [
+        "name,measurement,source,shape,dz (nm),dz (nm) std,angle (°),angle (°) std,problem",
+        'Step,,"Run 1, Profile 1",,12.5,0.25,3.0,,',
     ]
     dock.table.selectRow(0)
     dock.delete()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from eclips_app.commands import edits
@@ -17,19 +19,25 @@ from eclips_app.gui.flows.sampling import (
     offset_to_match,
     pixel_size_nm,
     read_cursors,
-    sample_all,
 )
 from eclips_app.gui.qt import QtCore, QtGui, Signal
 from eclips_app.gui.session import Session
 from eclips_app.gui.tasks import Task
-from eclips_app.model.items import HeightMap, Measurement, ProfileLine, new_id
+from eclips_app.gui.widgets import shape_geometry as shapes
+from eclips_app.gui.widgets.background import Background
+from eclips_app.model.items import HeightMap, Item, Measurement, ProfileLine, new_id
+from eclips_app.version import VERSION
 
 _MAPS = (
     "Height maps (*.spm *.ibw *.gwy *.nid *.sxm *.jpk *.jpk-qi-image *.mi *.tif *.tiff *.x3p *.sdf *.sur *.plu *.al3d "
     "*.opd *.top *.xyz *.txt *.asc *.csv *.dat *.0* *.stp);;All files (*)"
 )
 _COLORS = ("#e6550d", "#1f8fd6", "#2ca02c", "#d62796", "#8c6bd1", "#b8860b", "#00999a", "#c0392b")
+EXPORTS = (
+    "Table, CSV (*.csv);;Workbook (*.xlsx);;Drawing at true scale, SVG (*.svg);;Drawing at true scale, DXF (*.dxf)"
+)
 Point = tuple[float, float]
+Stretches = tuple[tuple[float, float], ...]
 
 
 class MeasureFlow(QtCore.QObject):
@@ -40,25 +48,33 @@ class MeasureFlow(QtCore.QObject):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._session = session
+        self._background = Background(self)
         self._path: Path | None = None  # of the height map read last
         self._channels: tuple[str, ...] = ()
+        self._dragged: dict[str, Stretches] = {}  # stretches as they were before the mouse took hold of one
         self._panel = "profile"  # where the map that is read will be shown
         self._cursors: dict[str, tuple[float, float]] = {}
         session.height_map_offered.connect(self.load_height_map)
 
-    # Lines
+    # Shapes
 
-    def new_line(self, start: Point, end: Point, merge_key: str = "") -> str:
-        """Add a line of its own colour and select it; gives its id."""
+    def new_shape(self, kind: str, points: shapes.Points, merge_key: str = "") -> str:
+        """Add a shape of its own colour and select it; gives its id."""
         lines = self._session.project.of_kind(ProfileLine)
         names, colors = {line.name for line in lines}, [line.color for line in lines]
-        name = next(name for i in range(1, len(lines) + 2) if (name := f"Line {i}") not in names)
+        title = shapes.TITLES[kind]
+        name = next(name for i in range(1, len(lines) + 2) if (name := f"{title} {i}") not in names)
         color = min(_COLORS, key=colors.count)
-        width = lines[-1].width_px if lines else 1.0
-        line = ProfileLine(new_id(), name, start, end, width, color)
+        width = next((line.width_px for line in reversed(lines) if line.kind in shapes.WITH_WIDTH), 1.0)
+        width = width if kind in ("line", "polyline") else 1.0
+        line = ProfileLine(new_id(), name, points[0], points[-1], width, color, kind=kind, via_px=points[1:-1])
         self._session.do(Edit(f"Draw {name}", {line.id: line}, merge_key))
         self._session.project.select(line_id=line.id)
         return line.id
+
+    def new_line(self, start: Point, end: Point, merge_key: str = "") -> str:
+        """Add a straight line and select it; gives its id."""
+        return self.new_shape("line", (start, end), merge_key)
 
     def add_line(self) -> None:
         """Add a line across the middle of the image, for those who do not draw."""
@@ -68,20 +84,36 @@ class MeasureFlow(QtCore.QObject):
             row = min(row, shape[0] - 1.0)
             self.new_line((0.2 * (shape[1] - 1), row), (0.8 * (shape[1] - 1), row))
 
-    def move_line(self, line_id: str, start: Point, end: Point, merge_key: str = "") -> None:
-        """Put a line's ends elsewhere."""
+    def reshape(self, line_id: str, points: shapes.Points, merge_key: str = "") -> None:
+        """Put a shape's points elsewhere."""
         line = self._session.project.get(ProfileLine, line_id)
-        if line is not None and (start, end) != (line.start_px, line.end_px):
+        if line is not None and points != line.shape.points_px:
             # Without its own key a nudge merges with the nudges before it, as a drag does.
             key = merge_key or f"line:{line_id}"
             verb = "Draw" if key.startswith("draw:") else "Move"
-            self._session.do(edits.change(f"{verb} {line.name}", line, key, start_px=start, end_px=end))
+            places = {"start_px": points[0], "via_px": points[1:-1], "end_px": points[-1]}
+            self._session.do(edits.change(f"{verb} {line.name}", line, key, **places))
 
     def set_width(self, line_id: str, width_px: float) -> None:
-        """Average a line's profile over another width."""
+        """Average a shape's profile over another width."""
         line = self._session.project.get(ProfileLine, line_id)
         if line is not None and width_px != line.width_px:
             self._session.do(edits.change(f"Width of {line.name}", line, f"width:{line_id}", width_px=width_px))
+
+    def duplicate_line(self) -> None:
+        """Add a copy of the selected shape, a little below it."""
+        line = self._session.project.line
+        if line is not None:
+            copy = self.new_shape(line.kind, shapes.moved_by(line.shape.points_px, 0.0, 12.0), f"copy:{line.id}")
+            self.set_copied(copy, line)
+            self._session.history.end_merge()
+
+    def set_copied(self, copy_id: str, line: ProfileLine) -> None:
+        """Give a fresh copy the width and the marks of its original, in the same step."""
+        copy = self._session.project.get(ProfileLine, copy_id)
+        if copy is not None:
+            marks = {"width_px": line.width_px, "stretches_nm": line.stretches_nm}
+            self._session.do(edits.change(f"Copy {line.name}", copy, f"copy:{line.id}", **marks))
 
     def delete_line(self) -> None:
         """Take out the selected line and select its neighbour."""
@@ -106,9 +138,53 @@ class MeasureFlow(QtCore.QObject):
 
     def cursors_nm(self, line: ProfileLine) -> tuple[float, float]:
         """Give both cursors of a line in nm from its start; before they are moved, at a quarter and three quarters."""
-        length = line.length_px * (pixel_size_nm(self._session.project) or 1.0)
+        length = self.length_nm(line)
         first, second = self._cursors.get(line.id, (0.25 * length, 0.75 * length))
         return min(max(first, 0.0), length), min(max(second, 0.0), length)
+
+    def length_nm(self, line: ProfileLine) -> float:
+        """Give the length of a shape's profile in nm; in pixels while the pixel size is not known."""
+        size = pixel_size_nm(self._session.project) or 1.0
+        return shapes.length_px(line.kind, line.shape.points_px) * size
+
+    def set_stretches(self, line: ProfileLine, stretches_nm: Stretches) -> None:
+        """Mark other stretches on a profile; what is measured on a stretch follows it, in the same step."""
+        if stretches_nm != line.stretches_nm:
+            changed: dict[str, Item | None] = {line.id: replace(line, stretches_nm=stretches_nm)}
+            changed |= self._rows_moved(line.id, line.stretches_nm, stretches_nm)
+            self._session.do(Edit(f"Mark stretches of {line.name}", changed))
+
+    def drag_stretches(self, line: ProfileLine, stretches_nm: Stretches) -> None:
+        """Follow the mouse that moves a stretch; what is measured on it follows when the mouse lets go."""
+        if stretches_nm != line.stretches_nm:
+            self._dragged.setdefault(line.id, line.stretches_nm)
+            text, key = f"Mark stretches of {line.name}", f"stretches:{line.id}"
+            self._session.do(edits.change(text, line, key, stretches_nm=stretches_nm))
+
+    def end_stretch_drag(self) -> None:
+        """Let measurements follow the stretches that the mouse has let go of."""
+        for line_id, before in self._dragged.items():
+            line = self._session.project.get(ProfileLine, line_id)
+            rows = self._rows_moved(line_id, before, line.stretches_nm) if line is not None else {}
+            if line is not None and rows:
+                self._session.do(Edit(f"Mark stretches of {line.name}", rows, f"stretches:{line_id}"))
+        self._dragged.clear()
+        self._session.history.end_merge()
+
+    def _rows_moved(self, line_id: str, before: Stretches, after: Stretches) -> dict[str, Item | None]:
+        """Give the rows that are measured on stretches which have moved."""
+        moved, changed = dict(zip(before, after, strict=False)), dict[str, Item | None]()
+        for row in self._session.project.of_kind(Measurement):
+            old = [(float(a), float(b)) for a, b in row.recipe.get("stretches_nm", ())]
+            new = [moved.get(each, each) for each in old]
+            if row.line_id == line_id and new != old:
+                changed[row.id] = replace(row, recipe={**row.recipe, "stretches_nm": [list(each) for each in new]})
+        return changed
+
+    def remove_stretch(self, line: ProfileLine, index: int) -> None:
+        """Take out a stretch, all with a negative index; what was measured on it keeps its own."""
+        kept = tuple(each for i, each in enumerate(line.stretches_nm) if index >= 0 and i != index)
+        self._session.do(edits.change(f"Remove stretches of {line.name}", line, stretches_nm=kept))
 
     def set_cursors(self, line_id: str, first_nm: float, second_nm: float) -> None:
         """Move both cursors of a line."""
@@ -133,7 +209,7 @@ class MeasureFlow(QtCore.QObject):
             reading = read_cursors(each, *self.cursors_nm(line))
             values = {name: quantity.to_json() for name, quantity in reading.values.items()}
             source = each.name if each.role == "map" else f"{set_name}, {each.name}"
-            run_id = "" if each.role == "map" else each.source_id
+            run_id = each.source_id
             rows.append(Measurement(new_id(), line.name, source, line.id, run_id, values))
         self._session.do(edits.add(f"Measure {line.name}", *rows))
         self._session.notify(f"{line.name} is in the results table.", "good")
@@ -232,26 +308,22 @@ class MeasureFlow(QtCore.QObject):
             QtGui.QGuiApplication.clipboard().setText(as_csv(line, sampled, "\t"))
             self._session.notify(f"The profile of {line.name} is on the clipboard.", "info")
 
-    def export_csv(self) -> None:
-        """Write the profiles of all visible lines to a CSV file."""
-        path = self._session.ask_save_file("Export profiles", "exports", "CSV (*.csv)", "profiles.csv")
+    def export_profiles(self) -> None:
+        """Write the profiles of all visible lines to a file; its suffix says of which kind."""
+        path = self._session.ask_save_file("Export profiles", "exports", EXPORTS, "profiles.csv")
         if path is not None:
-            self.write_csv(path if path.suffix else path.with_suffix(".csv"))
+            self.write_profiles(path if path.suffix else path.with_suffix(".csv"))
 
-    def write_csv(self, path: Path) -> None:
+    def write_profiles(self, path: Path) -> None:
         """Write the profiles of all visible lines; a failure is told and leaves no half file."""
-        from eclips_app.io.atomic import whole_file  # late: nothing else here writes
+        from eclips_app.gui.flows.profile_export import frozen, write_visible  # late: nothing else here writes
 
-        project = self._session.project
-        parts = [as_csv(line, sample_all(project, line)) for line in project.of_kind(ProfileLine) if line.visible]
-        text = "".join([*parts[:1], *(part.partition("\n")[2] for part in parts[1:])])
-        try:
-            with whole_file(path) as temporary:
-                temporary.write_text(text, encoding="utf-8")
-        except EclipsError as error:
-            self._session.notify(str(error), "error")
-        else:
-            self._session.notify(f"Profiles written to {path}.", "good")
+        facts = {"Program": f"ECLIPS {VERSION}", "Project": str(self._session.path or "not saved")}
+        project, sampling = frozen(self._session.project), profiles_of(self._session).sampling
+        self._background.run(partial(write_visible, project, sampling, path, facts), self._tell_written)
+
+    def _tell_written(self, outcome: tuple[str, str]) -> None:
+        self._session.notify(*outcome)
 
     def has_line(self) -> bool:
         """Whether a line is selected."""
@@ -281,6 +353,10 @@ def register(session: Session) -> None:
             "Add a profile line across the middle of the image.",
         ),
         ActionInfo(
+            "measure.duplicate_line", "Duplicate line", "Profile", flow.duplicate_line, "", "copy", flow.has_line,
+            "Add a copy of the selected shape.",
+        ),
+        ActionInfo(
             "measure.next_line", "Next line", "Profile", flow.next_line, "", "next", flow.has_line,
             "Select the next profile line.",
         ),
@@ -297,8 +373,8 @@ def register(session: Session) -> None:
             "Copy the selected line's profile for a spreadsheet.",
         ),
         ActionInfo(
-            "measure.export_csv", "Export profiles as CSV…", "Profile", flow.export_csv, "", "export", flow.has_line,
-            "Write the profiles of all visible lines to a file.",
+            "measure.export", "Export profiles…", "Profile", flow.export_profiles, "", "export", flow.has_line,
+            "Write the profiles of all visible lines as CSV or XLSX, or as a drawing (SVG, DXF) at true scale.",
         ),
     ):  # fmt: skip
         session.actions.add(info)

@@ -1,23 +1,40 @@
-"""What a profile line meets: the heights of the runs A and B and of a placed map, sampled along it."""
+"""What a shape meets: the heights of the runs A and B and of a placed map, sampled along it."""
 
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.units import Quantity
+from eclips_app.gui.widgets import shape_geometry as shapes
 from eclips_app.metrology.cursors import Influence, Slope, between, fit_slope, step_height
 from eclips_app.metrology.deviations import Budget, Deviations
-from eclips_app.metrology.profile import Profile, sample, sample_map
+from eclips_app.metrology.path import sample_map_shape, sample_shape
+from eclips_app.metrology.profile import Method, Profile
 from eclips_app.model.items import HeightMap, ProfileLine, Run, SegmentSet
+from eclips_app.model.measurements import image_pixel_size_nm
 from eclips_app.model.project import Project
+
+if TYPE_CHECKING:
+    from eclips_app.io.profile_files import LineProfiles
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How profiles are sampled: the distance of their points (None: a pixel at most), and what is taken between pixels."""
+
+    step_nm: float | None = None
+    method: Method = "linear"
+
+
+_AUTOMATIC = Sampling()
+pixel_size_nm = image_pixel_size_nm
 
 
 @dataclass(frozen=True)
@@ -28,7 +45,8 @@ class Sampled:
     name: str
     source_id: str
     profile: Profile
-    waits: bool = False  #: its deviations are not sampled yet
+    waits: bool = False  #: its standard deviations are not sampled yet
+    deviates: bool = False  #: the run states deviations, so that they will be known along the whole profile
 
 
 @dataclass(frozen=True)
@@ -47,45 +65,58 @@ class CursorReading:
         return covariance.budget(effects) if covariance is not None and effects is not None else None
 
 
-def sample_run(run: Run, line: ProfileLine, *, quick: bool = False) -> Profile:
-    """Sample a run's height along a line; raises `EclipsError` for a line without length.
+def sample_run(run: Run, line: ProfileLine, *, quick: bool = False, sampling: Sampling = _AUTOMATIC) -> Profile:
+    """Sample a run's height along a shape; raises `EclipsError` for one without length, or without a profile.
 
-    With `quick` the deviations of the run are left out, and with them every standard deviation: they take some 10 ms.
+    With `quick` every standard deviation is left out: they take as long as the heights, or some 10 ms.
     """
     deviations = Deviations.of_run(run.arrays, run.info, run.params)
-    return sample(
+    return sample_shape(
         run.arrays["height"],
-        line.start_px,
-        line.end_px,
+        line.shape,
         pixel_size_nm=run.pixel_size_nm,
-        width_px=line.width_px,
+        step_px=_step_px(sampling, run.pixel_size_nm),
         origin_px=run.origin_px,
         mask=run.arrays.get("mask"),
-        std=run.arrays.get("height_std") if deviations is None else None,
+        std=run.arrays.get("height_std") if deviations is None and not quick else None,
         deviations=None if quick else deviations,
+        method=sampling.method,
     )
 
 
-def sample_all(project: Project, line: ProfileLine, *, quick: bool = False) -> tuple[Sampled, ...]:
-    """Sample all that is shown along a line: run A, run B of a comparison, and the selected height map."""
+def sample_all(
+    project: Project, line: ProfileLine, *, quick: bool = False, sampling: Sampling = _AUTOMATIC
+) -> tuple[Sampled, ...]:
+    """Sample all that is shown along a shape: run A, run B of a comparison, and the selected height map.
+
+    An area has no profile.
+    """
+    if line.kind not in shapes.WITH_PROFILE:
+        return ()
     found = []
     compared = project.get(Run, project.selection.compared_run_id)
     for role, run in (("A", project.run), ("B", compared)):
         if run is not None and "height" in run.arrays and (role == "A" or run is not project.run):
-            waits = quick and "deviations" in run.arrays
-            found.append(Sampled(role, run.name, run.id, sample_run(run, line, quick=quick), waits))
+            found.append(sampled_run(role, run, line, quick=quick, sampling=sampling))
     placed, pixel_size = project.get(HeightMap, project.selection.map_id), pixel_size_nm(project)
     if placed is not None and pixel_size is not None:
-        profile = sample_map(placed, line.start_px, line.end_px, pixel_size_nm=pixel_size, width_px=line.width_px)
+        step_px = _step_px(sampling, pixel_size)
+        profile = sample_map_shape(
+            placed, line.shape, pixel_size_nm=pixel_size, step_px=step_px, method=sampling.method
+        )
         found.append(Sampled("map", placed.name, placed.id, profile))
     return tuple(found)
 
 
-def pixel_size_nm(project: Project) -> float | None:
-    """Give the pixel size of what is shown: the run's, else the set's; None while it is not known."""
-    if project.run is not None:
-        return project.run.pixel_size_nm
-    return project.segment_set.pixel_size_nm if project.segment_set is not None else None
+def sampled_run(role: str, run: Run, line: ProfileLine, *, quick: bool, sampling: Sampling) -> Sampled:
+    """Sample a run, and say whether standard deviations are still to come."""
+    profile = sample_run(run, line, quick=quick, sampling=sampling)
+    deviates = "deviations" in run.arrays
+    return Sampled(role, run.name, run.id, profile, quick and (deviates or "height_std" in run.arrays), deviates)
+
+
+def _step_px(sampling: Sampling, size_nm: float) -> float | None:
+    return sampling.step_nm / size_nm if sampling.step_nm is not None else None
 
 
 def image_shape(project: Project) -> tuple[int, int] | None:
@@ -141,19 +172,14 @@ def offset_to_match(placed: HeightMap, map_profile: Profile, profile: Profile) -
 
 def as_csv(line: ProfileLine, profiles: Sequence[Sampled], separator: str = ",") -> str:
     """Write profiles as a table, one row for each point: distance, height, spread, standard deviation, place."""
-    out = io.StringIO()
-    writer = csv.writer(out, delimiter=separator, lineterminator="\n")
-    writer.writerow([
-        "line", "curve", "source", "source id", "distance (nm)", "height (nm)", "spread (nm)", "std (nm)",
-        "column (px)", "row (px)",
-    ])  # fmt: skip
-    for each in profiles:
-        p = each.profile
-        std = p.std_nm if p.std_nm is not None else np.full(len(p), np.nan)
-        for row in zip(p.distance_nm, p.height_nm, p.spread_nm, std, p.x_px, p.y_px, strict=True):
-            writer.writerow([line.name, each.role, each.name, each.source_id, *(_cell(float(v)) for v in row)])
-    return out.getvalue()
+    from eclips_app.io.profile_files import table_text  # late: nothing else here writes
+
+    return table_text([to_write(line, profiles)], separator)
 
 
-def _cell(value: float) -> str:
-    return f"{value:.9g}" if math.isfinite(value) else ""
+def to_write(line: ProfileLine, profiles: Sequence[Sampled]) -> LineProfiles:
+    """Give what the files of profiles hold of a line."""
+    from eclips_app.io.profile_files import CurveOfLine, LineProfiles
+
+    curves = tuple(CurveOfLine(each.role, each.name, each.source_id, each.profile) for each in profiles)
+    return LineProfiles(line.name, line.shape, line.color, curves)

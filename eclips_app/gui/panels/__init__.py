@@ -52,6 +52,22 @@ PANELS = (
     PanelInfo("surface3d", "3D", "surface", "Ctrl+4", f"{_P}.surface3d.view:Surface3DPanel", help="The surface in 3D"),
     PanelInfo("profile", "Profile", "profile", "Ctrl+5", f"{_P}.profile.view:ProfilePanel", help="Line profiles"),
     PanelInfo(
+        "levelling",
+        "Level",
+        "level",
+        "",
+        f"{_P}.levelling.view:LevelPanel",
+        help="Planes, bows, lines and scars taken out",
+    ),
+    PanelInfo(
+        "facets",
+        "Facets",
+        "facets",
+        "Ctrl+Shift+F",
+        f"{_P}.facets.view:FacetsPanel",
+        help="Plane facets, angles between them, crystal planes",
+    ),
+    PanelInfo(
         "compare",
         "Compare",
         "compare",

@@ -7,17 +7,31 @@ from pathlib import Path
 from eclips_app.gui.actions import ActionInfo
 from eclips_app.gui.messages import Message
 from eclips_app.gui.panels import PANELS, PanelInfo
+from eclips_app.gui.panels.results.view import ResultsPanel
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
 from eclips_app.gui.session import Session
-from eclips_app.gui.shell.docks import HistoryDock, MessagesDock, ResultsDock
+from eclips_app.gui.shell.docks import HistoryDock, MessagesDock
 from eclips_app.gui.shell.palette import CommandPalette
 from eclips_app.gui.shell.status import StatusArea
 from eclips_app.gui.shell.steady import SteadyDocks
 
-_LAYOUT_VERSION = 3  #: another one with every panel that comes or goes
+_LAYOUT_VERSION = 4  #: another one with every panel that comes or goes
 _SIDE_PX = 325  #: width of the Reconstruct column
 _LOWER_PX = 165  #: height of the results, history and messages
-_MENUS = ("File", "Edit", "Images", "Calibration", "Reconstruct", "Profile", "Series", "Simulate", "View", "Help")
+_MENUS = (
+    "File",
+    "Edit",
+    "Images",
+    "Calibration",
+    "Reconstruct",
+    "Profile",
+    "Measure",
+    "Facets",
+    "Series",
+    "Simulate",
+    "View",
+    "Help",
+)
 _TOOL_BAR = (
     "images.open", "file.open", "file.save", "", "edit.undo", "edit.redo", "", "reconstruct.run", "", "file.export",
 )  # fmt: skip
@@ -126,7 +140,7 @@ class MainWindow(QtWidgets.QMainWindow):
             else:
                 self.addDockWidget(areas[info.area], dock)
                 first[info.area] = dock
-        makers = {"results": ResultsDock, "history": HistoryDock, "messages": MessagesDock}
+        makers = {"results": ResultsPanel, "history": HistoryDock, "messages": MessagesDock}
         for key, maker in makers.items():
             tool = TabDock(f"tool/{key}", key.capitalize(), self)
             tool.setWidget(maker(self.session))
@@ -155,10 +169,8 @@ class MainWindow(QtWidgets.QMainWindow):
             actions.add(
                 ActionInfo(f"view.{info.key}", info.title, "View", show, info.shortcut, info.icon, help=info.help)
             )
-        for key, text, icon in (
-            ("results", "Results", "results"), ("history", "History", "history"), ("messages", "Messages", "messages"),
-        ):  # fmt: skip
-            actions.add(ActionInfo(f"view.{key}", text, "View", _Show(self.session, key), "", icon))
+        for key, shortcut in (("results", "Ctrl+M"), ("history", ""), ("messages", "")):
+            actions.add(ActionInfo(f"view.{key}", key.capitalize(), "View", _Show(self.session, key), shortcut, key))
         for mode, text in (("system", "Follow the system's look"), ("light", "Light"), ("dark", "Dark")):
             actions.add(ActionInfo(f"view.theme_{mode}", text, "View", _SetTheme(self.session, mode), "", "theme"))
         actions.add(ActionInfo("view.float", "Detach or attach panel", "View", self._float_current, "Ctrl+D"))

@@ -1,4 +1,4 @@
-"""An image on which profile lines are drawn and moved, and a height map is placed, by mouse and keys."""
+"""An image on which shapes are drawn, moved and reshaped, and a height map is placed, by mouse and keys."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ from numpy.typing import NDArray
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets, Signal
 from eclips_app.gui.theme import Theme
 from eclips_app.gui.widgets import line_geometry as geometry
+from eclips_app.gui.widgets import shape_geometry as shapes
 from eclips_app.gui.widgets.hatch import HatchOverlay
 from eclips_app.gui.widgets.image_pane import ImagePane, draw_label, percentile_levels
 from eclips_app.gui.widgets.line_geometry import Bounds, Point
+from eclips_app.gui.widgets.shape_drafts import Draft
+from eclips_app.gui.widgets.shape_painter import paint_bar, paint_draft, paint_shape, square
 from eclips_app.metrology.map_pixels import straightened
 from eclips_app.metrology.placement import Placement
 from eclips_app.model.items import HeightMap, ProfileLine
@@ -28,25 +31,29 @@ _KEYS = {
     Qt.Key.Key_Up: (0, -1),
     Qt.Key.Key_Down: (0, 1),
 }
+_DELETE = (Qt.Key.Key_Delete, Qt.Key.Key_Backspace)
+_FINISH = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 
 
 @dataclass
 class _Drag:
-    kind: str  #: "draw", "start", "end", "body", "width", "map" or "turn"
+    kind: str  #: "draw", "handle", "body", "width", "map" or "turn"
     line: ProfileLine | None
     origin: Point
+    index: int = 0  #: of the handle
     moved: bool = False
 
 
 class LinePane(ImagePane):
-    """Shows lines and tells how the user wants them; it changes nothing itself.
+    """Shows shapes and tells how the user wants them; it changes nothing itself.
 
-    `tool` is "move" (grab lines, else pan), "draw" (every drag is a new line) or "place" (drag the map).
+    `tool` is "move" (grab shapes, else pan), "draw" (the next shape is of `kind`) or "place" (drag the map). A line, circle or
+    rectangle is dragged up; of a polyline or an area each click is a corner, and a double click, Enter or Escape ends it.
     All points are (col, row) of the uncropped image.
     """
 
-    line_drawn = Signal(object, object)  #: start, end of a new line that is being drawn
-    line_moved = Signal(str, object, object)  #: id, start, end
+    shape_drawn = Signal(str, object)  #: kind, points of a new shape that is being drawn
+    shape_moved = Signal(str, object)  #: id, points
     width_dragged = Signal(str, float)
     line_picked = Signal(str)
     delete_asked = Signal()
@@ -56,16 +63,18 @@ class LinePane(ImagePane):
 
     def __init__(self, theme: Theme, title: str = "") -> None:
         super().__init__(theme, title)
-        self.tool = "move"
+        self.tool, self.kind = "move", "line"
         self.lines: tuple[ProfileLine, ...] = ()
         self.selected_id = ""
         self.editable = True
         self._marks: list[tuple[Point, str]] = []
+        self._stretches: list[tuple[list[Point], str]] = []
         self._hatch = HatchOverlay()
         self._map: HeightMap | None = None
         self._map_scale_nm = 1.0
         self._drag: _Drag | None = None
-        self._drawn_id = ""
+        self._draft: Draft | None = None
+        self._handle: tuple[str, int] | None = None  # shape and point that were grabbed last
         self._bar: tuple[str, str, str] | None = None
         # Moving a line draws the image anew; its picture at this zoom is kept.
         self.image.setCacheMode(QtWidgets.QGraphicsItem.CacheMode.DeviceCoordinateCache)
@@ -73,22 +82,24 @@ class LinePane(ImagePane):
         self._map_image.setZValue(5)
         self.box.addItem(self._map_image, ignoreBounds=True)
 
-    def set_tool(self, tool: str) -> None:
-        """Choose what a drag does."""
-        if tool != self.tool:
-            self.tool = tool
+    def set_tool(self, tool: str, kind: str = "line") -> None:
+        """Choose what a drag does; `kind` is that of the shapes to draw."""
+        kind = kind if tool == "draw" else self.kind
+        if (tool, kind) != (self.tool, self.kind):
+            self._end_draft()
+            self.tool, self.kind = tool, kind
             self.viewport().setCursor(_tool_cursor(tool))
             self.tool_changed.emit(tool)
             self.viewport().update()
 
     def set_lines(self, lines: Sequence[ProfileLine], selected_id: str) -> None:
-        """Show these lines; one is selected and has handles."""
+        """Show these shapes; one is selected and has handles."""
         self.lines, self.selected_id = tuple(lines), selected_id
         self.viewport().update()
 
-    def set_marks(self, marks: Sequence[tuple[Point, str]]) -> None:
-        """Show the places of the plot's cursors: (point, colour)."""
-        self._marks = list(marks)
+    def set_marks(self, marks: Sequence[tuple[Point, str]], stretches: Sequence[tuple[list[Point], str]] = ()) -> None:
+        """Show the places of the plot's cursors, (point, colour), and of its stretches, (points along it, colour)."""
+        self._marks, self._stretches = list(marks), list(stretches)
         self.viewport().update()
 
     def set_map(self, placed: HeightMap | None, pixel_size_nm: float = 1.0, opacity: float = 0.0) -> None:
@@ -126,40 +137,96 @@ class LinePane(ImagePane):
     # Mouse
 
     def mousePressEvent(self, event: QtGui.QMouseEvent) -> None:
-        """Grab a handle, a line or the map, or begin a new line; else pan."""
+        """Grab a handle, a shape or the map, begin a new shape or set its next corner; else pan."""
         self.setFocus(Qt.FocusReason.MouseFocusReason)
+        if self._draft is not None and event.button() == Qt.MouseButton.RightButton:
+            self.set_tool("move")
+            event.accept()
+            return
         if event.button() == Qt.MouseButton.LeftButton and self.editable and self._data is not None:
+            if self.tool == "draw" and self.kind in shapes.OPEN_ENDED:
+                self._add_corner(self._to_image(event.position()), _is_snapping(event))
+                event.accept()
+                return
             self._drag = self._grab(event.position())
             if self._drag is not None:
-                if self._drag.line is not None and self._drag.line.id != self.selected_id:
-                    self.line_picked.emit(self._drag.line.id)
+                self._pick(self._drag)
                 event.accept()
                 return
         super().mousePressEvent(event)
 
     def mouseMoveEvent(self, event: QtGui.QMouseEvent) -> None:
         """Carry on with the drag, or show what would be grabbed."""
+        if self._draft is not None:
+            self._draft.hover(self.bounds.clamp(self._to_image(event.position())), _is_snapping(event))
+            self.viewport().update()
+            event.accept()
+            return
         if self._drag is None:
             if not event.buttons() and self.editable and self.tool != "draw":
                 grab = self._grab(event.position())
                 self.viewport().setCursor(_drag_cursor(grab.kind) if grab else _tool_cursor(self.tool))
             super().mouseMoveEvent(event)
             return
-        snap = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
-        self._drag_to(self._drag, self._to_image(event.position()), snap)
+        self._drag_to(self._drag, self._to_image(event.position()), _is_snapping(event))
         event.accept()
 
     def mouseReleaseEvent(self, event: QtGui.QMouseEvent) -> None:
         """End the drag."""
         drag, self._drag = self._drag, None
         if drag is None:
-            super().mouseReleaseEvent(event)
+            if self._draft is None:
+                super().mouseReleaseEvent(event)
             return
         if drag.kind == "draw" and drag.moved:
             self.set_tool("move")
         if drag.moved:
             self.drag_ended.emit()
         event.accept()
+
+    def mouseDoubleClickEvent(self, event: QtGui.QMouseEvent) -> None:
+        """End a polyline or an area; of a finished one, put in a corner where there is none, or take out the one there."""
+        line = self._selected()
+        if self._draft is not None:
+            self.set_tool("move")
+        elif line is None or line.kind not in shapes.OPEN_ENDED or not self.editable or self.tool != "move":
+            super().mouseDoubleClickEvent(event)
+            return
+        else:
+            points, grab = line.shape.points_px, self._grab(event.position())
+            if grab is not None and grab.kind in ("handle", "body"):
+                here = self.bounds.clamp(self._to_image(event.position()))
+                add = grab.kind == "body"
+                changed = (
+                    shapes.with_corner(line.kind, points, here) if add
+                    else shapes.without_corner(line.kind, points, grab.index)
+                )  # fmt: skip
+                self.shape_moved.emit(line.id, changed)
+                self.drag_ended.emit()
+        event.accept()
+
+    def _add_corner(self, point: Point, snap: bool) -> None:
+        if self._draft is None:
+            self._draft = Draft(self.kind)
+        if self._draft.add(self.bounds.clamp(point), snap):
+            self.shape_drawn.emit(self.kind, self._draft.points)
+        self.viewport().update()
+
+    def _end_draft(self) -> None:
+        draft, self._draft = self._draft, None
+        if draft is not None:
+            self.drag_ended.emit()
+
+    def _pick(self, drag: _Drag) -> None:
+        if drag.line is None:
+            return
+        if drag.kind == "handle":
+            self._handle = drag.line.id, drag.index
+        if drag.line.id != self.selected_id:
+            self.line_picked.emit(drag.line.id)
+
+    def _selected(self) -> ProfileLine | None:
+        return next((each for each in self.lines if each.id == self.selected_id), None)
 
     def _grab(self, position: QtCore.QPointF) -> _Drag | None:
         here, point = (position.x(), position.y()), self._to_image(position)
@@ -169,14 +236,18 @@ class LinePane(ImagePane):
             return self._grab_map(here, point)
         order = sorted(self.lines, key=lambda line: line.id != self.selected_id)
         for line in order:
-            start, end = self.screen_point(line.start_px), self.screen_point(line.end_px)
-            if line.id == self.selected_id:
-                for kind, place in (("start", start), ("end", end), ("width", self._width_handle(line))):
-                    if math.dist(here, place) <= _REACH:
-                        return _Drag(kind, line, point)
-            if geometry.distance_to_line(here, start, end) <= _REACH:
+            if line.id == self.selected_id and (grab := self._grab_handle(line, here, point)):
+                return grab
+            if shapes.distance_to(line.kind, line.shape.points_px, point) * self._screen_per_pixel() <= _REACH:
                 return _Drag("body", line, point)
         return None
+
+    def _grab_handle(self, line: ProfileLine, here: Point, point: Point) -> _Drag | None:
+        for index, handle in enumerate(shapes.handles(line.kind, line.shape.points_px)):
+            if math.dist(here, self.screen_point(handle)) <= _REACH:
+                return _Drag("handle", line, point, index)
+        width = self._width_handle(line)
+        return _Drag("width", line, point) if width and math.dist(here, width) <= _REACH else None
 
     def _grab_map(self, here: Point, point: Point) -> _Drag | None:
         if self._map is None:
@@ -193,30 +264,27 @@ class LinePane(ImagePane):
         if drag.kind in ("map", "turn") and self._map is not None:
             self._drag_map(drag, point, snap, self._map)
         elif drag.kind == "draw":
-            end = self._end_of(drag.origin, point, snap)
-            if math.dist(drag.origin, end) >= 1.0:
-                self.line_drawn.emit(drag.origin, end)
+            end = shapes.snapped_next(self.kind, drag.origin, point) if snap else self.bounds.clamp(point)
+            if shapes.is_possible(self.kind, (drag.origin, end)):
+                self.shape_drawn.emit(self.kind, (drag.origin, end))
                 drag.moved = True
         elif line is None:
             return
-        elif drag.kind == "start":
-            self._move(drag, line, self._end_of(line.end_px, point, snap), line.end_px)
-        elif drag.kind == "end":
-            self._move(drag, line, line.start_px, self._end_of(line.start_px, point, snap))
+        elif drag.kind == "handle":
+            point = point if snap else self.bounds.clamp(point)
+            self._move(drag, line, shapes.with_handle(line.kind, line.shape.points_px, drag.index, point, snap=snap))
         elif drag.kind == "body":
-            moved = geometry.shifted(line.start_px, line.end_px, point[0] - drag.origin[0], point[1] - drag.origin[1])
-            self._move(drag, line, *moved)
+            dx, dy = point[0] - drag.origin[0], point[1] - drag.origin[1]
+            self._move(drag, line, shapes.moved_by(line.shape.points_px, dx, dy))
         else:
-            across = geometry.distance_across(point, line.start_px, line.end_px) - self._to_image_length(_WIDTH_HANDLE)
+            across = shapes.width_from(line.kind, line.shape.points_px, point)
+            across -= self._to_image_length(_WIDTH_HANDLE)
             self.width_dragged.emit(line.id, float(max(1, round(2 * across))))
             drag.moved = True
 
-    def _end_of(self, fixed: Point, point: Point, snap: bool) -> Point:
-        return geometry.snapped(fixed, point) if snap else self.bounds.clamp(point)
-
-    def _move(self, drag: _Drag, line: ProfileLine, start: Point, end: Point) -> None:
-        if math.dist(start, end) >= 1.0:
-            self.line_moved.emit(line.id, start, end)
+    def _move(self, drag: _Drag, line: ProfileLine, points: shapes.Points) -> None:
+        if shapes.is_possible(line.kind, points):
+            self.shape_moved.emit(line.id, points)
             drag.moved = True
 
     def _drag_map(self, drag: _Drag, point: Point, snap: bool, placed: HeightMap) -> None:
@@ -235,71 +303,74 @@ class LinePane(ImagePane):
     # Keys
 
     def keyPressEvent(self, event: QtGui.QKeyEvent) -> None:
-        """Nudge the selected line: arrows move, with Ctrl turn and stretch; Shift makes the step ten times as large."""
-        line = next((each for each in self.lines if each.id == self.selected_id), None)
-        key = Qt.Key(event.key())
-        if line is not None and self.editable and key in _KEYS:
-            step = 10.0 if event.modifiers() & Qt.KeyboardModifier.ShiftModifier else 1.0
-            dx, dy = (step * part for part in _KEYS[key])
-            ends = line.start_px, line.end_px
-            if not event.modifiers() & Qt.KeyboardModifier.ControlModifier:
-                ends = geometry.shifted(*ends, dx, dy)
-            else:
-                ends = geometry.turned(*ends, -dx) if dx else geometry.stretched(*ends, -dy)
-            self.line_moved.emit(line.id, *ends)
-        elif line is not None and key in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace):
+        """Nudge the selected shape by arrow keys, and end or take back what is being drawn."""
+        line, key = self._selected(), Qt.Key(event.key())
+        if self._draft is not None and (key in _FINISH or key in _DELETE or key == Qt.Key.Key_Escape):
+            self._key_of_draft(self._draft, key)
+        elif line is not None and self.editable and key in _KEYS:
+            self._nudge(line, key, event.modifiers())
+        elif line is not None and key in _DELETE:
             self.delete_asked.emit()
         elif key == Qt.Key.Key_Escape and self.tool != "move":
             self.set_tool("move")
         else:
             super().keyPressEvent(event)
 
+    def _key_of_draft(self, draft: Draft, key: Qt.Key) -> None:
+        if key not in _DELETE:
+            self.set_tool("move")
+        elif draft.take_back():
+            self.shape_drawn.emit(draft.kind, draft.points)
+        self.viewport().update()
+
+    def _nudge(self, line: ProfileLine, key: Qt.Key, modifiers: Qt.KeyboardModifier) -> None:
+        """Move by 1 px, with Shift by 10; with Alt the point grabbed last alone; with Ctrl turn and stretch."""
+        step = 10.0 if modifiers & Qt.KeyboardModifier.ShiftModifier else 1.0
+        dx, dy = (step * part for part in _KEYS[key])
+        kind, points = line.kind, line.shape.points_px
+        if modifiers & Qt.KeyboardModifier.ControlModifier:
+            changed = shapes.turned(kind, points, -dx) if dx else shapes.stretched(kind, points, -dy)
+        elif modifiers & Qt.KeyboardModifier.AltModifier:
+            index = self._handle[1] if self._handle is not None and self._handle[0] == line.id else -1
+            handles = shapes.handles(kind, points)
+            index = index % len(handles) if index < len(handles) else len(handles) - 1
+            x, y = handles[index]
+            changed = shapes.with_handle(kind, points, index, (x + dx, y + dy), snap=False)
+        else:
+            changed = shapes.moved_by(points, dx, dy)
+        if shapes.is_possible(kind, changed):
+            self.shape_moved.emit(line.id, changed)
+
     # Painting
 
     def paintEvent(self, event: QtGui.QPaintEvent) -> None:
-        """Draw the image, then map, lines and marks at the size of the screen."""
+        """Draw the image, then map, shapes and marks at the size of the screen."""
         super().paintEvent(event)
         if self._data is None:
             return
-        painter = QtGui.QPainter(self.viewport())
+        painter, to_screen = QtGui.QPainter(self.viewport()), self._transform()
         painter.setRenderHint(QtGui.QPainter.RenderHint.Antialiasing)
-        self._hatch.paint(painter, self._transform(), self.viewport().size())
+        self._hatch.paint(painter, to_screen, self.viewport().size())
         if self._map is not None:
             self._paint_map(painter, self._map)
         for line in self.lines:
-            self._paint_line(painter, line)
+            chosen = line.id == self.selected_id
+            grabbed = self._handle[1] if chosen and self._handle is not None and self._handle[0] == line.id else -1
+            paint_shape(painter, line, to_screen, selected=chosen, editable=self.editable, grabbed=grabbed)
+            if chosen and self.editable and (width := self._width_handle(line)):
+                painter.drawRect(square(width, 4.0))
+        for points, color in self._stretches:
+            painter.setPen(QtGui.QPen(QtGui.QColor(color), 4, c=Qt.PenCapStyle.FlatCap))
+            painter.drawPolyline(to_screen.map(QtGui.QPolygonF([QtCore.QPointF(*p) for p in points])))
         for point, color in self._marks:
             painter.setPen(QtGui.QPen(QtGui.QColor("black"), 1))
             painter.setBrush(QtGui.QColor(color))
-            painter.drawEllipse(QtCore.QPointF(*self.screen_point(point)), 4.5, 4.5)
+            painter.drawEllipse(to_screen.map(QtCore.QPointF(*point)), 4.5, 4.5)
+        if self._draft is not None:
+            paint_draft(painter, self._draft, to_screen)
         if self._bar is not None:
-            self._paint_bar(painter, *self._bar)
+            paint_bar(painter, self.viewport().size(), *self._bar)
         painter.end()
-
-    def _paint_line(self, painter: QtGui.QPainter, line: ProfileLine) -> None:
-        start, end = (QtCore.QPointF(*self.screen_point(p)) for p in (line.start_px, line.end_px))
-        selected, color = line.id == self.selected_id, QtGui.QColor(line.color)
-        if line.width_px > 1:
-            corners = geometry.strip_corners(line.start_px, line.end_px, line.width_px)
-            faint = QtGui.QColor(color)
-            faint.setAlpha(60)
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(faint)
-            painter.drawPolygon(QtGui.QPolygonF([QtCore.QPointF(*self.screen_point(c)) for c in corners]))
-        for pen in (
-            QtGui.QPen(QtGui.QColor(0, 0, 0, 160), 4 if selected else 3),
-            QtGui.QPen(color, 2 if selected else 1.4),
-        ):
-            painter.setPen(pen)
-            painter.drawLine(start, end)
-        painter.setBrush(color)
-        painter.setPen(QtGui.QPen(QtGui.QColor("white"), 1.5))
-        painter.drawEllipse(start, 5 if selected else 3, 5 if selected else 3)
-        if selected:
-            painter.drawEllipse(end, 5, 5)
-            if self.editable:
-                painter.drawRect(_square(self._width_handle(line), 4.0))
-        draw_label(painter, start + QtCore.QPointF(8, 6), line.name)
 
     def _paint_map(self, painter: QtGui.QPainter, placed: HeightMap) -> None:
         corners = [QtCore.QPointF(*self.screen_point(c)) for c in geometry.map_corners(placed, self._map_scale_nm)]
@@ -310,33 +381,20 @@ class LinePane(ImagePane):
         if self.tool == "place":
             painter.setBrush(QtGui.QColor("white"))
             for corner in corners:
-                painter.drawRect(_square((corner.x(), corner.y()), 5.0))
+                painter.drawRect(square((corner.x(), corner.y()), 5.0))
         draw_label(painter, corners[0] + QtCore.QPointF(4, 4), placed.name)
 
-    def _paint_bar(self, painter: QtGui.QPainter, colormap: str, low: str, high: str) -> None:
-        height = min(140.0, self.viewport().height() * 0.45)
-        bar = QtCore.QRectF(self.viewport().width() - 22.0, 12.0, 12.0, height)
-        fill = QtGui.QLinearGradient(bar.bottomLeft(), bar.topLeft())
-        table = pg.colormap.get(colormap).getLookupTable(nPts=16)
-        for i, rgb in enumerate(table):
-            fill.setColorAt(i / (len(table) - 1), QtGui.QColor(*(int(v) for v in rgb[:3])))
-        painter.setPen(QtGui.QPen(QtGui.QColor(0, 0, 0, 200), 1))
-        painter.setBrush(fill)
-        painter.drawRect(bar)
-        metrics = painter.fontMetrics()
-        for text, y in ((high, bar.top() - 2), (low, bar.bottom() - metrics.height() - 2)):
-            draw_label(painter, QtCore.QPointF(bar.left() - metrics.horizontalAdvance(text) - 14, y), text)
-
-    def _width_handle(self, line: ProfileLine) -> Point:
-        (x0, y0), (x1, y1) = self.screen_point(line.start_px), self.screen_point(line.end_px)
-        length = math.dist((x0, y0), (x1, y1)) or 1.0
-        away = line.width_px / 2 * self._screen_per_pixel() + _WIDTH_HANDLE
-        return (x0 + x1) / 2 + (y0 - y1) / length * away, (y0 + y1) / 2 + (x1 - x0) / length * away
+    def _width_handle(self, line: ProfileLine) -> Point | None:
+        if line.kind not in shapes.WITH_WIDTH:
+            return None
+        away = line.width_px / 2 + self._to_image_length(_WIDTH_HANDLE)
+        return self.screen_point(shapes.width_handle(line.kind, line.shape.points_px, away))
 
     # Coordinates
 
     def _transform(self) -> QtGui.QTransform:
-        self.box.updateMatrix()
+        if self.box._matrixNeedsUpdate:  # each update has the whole scene painted once more
+            self.box.updateMatrix()
         found: QtGui.QTransform = self.box.childGroup.sceneTransform() * self.viewportTransform()
         return found
 
@@ -355,10 +413,6 @@ class LinePane(ImagePane):
 
     def _to_image_length(self, screen: float) -> float:
         return screen / self._screen_per_pixel()
-
-
-def _square(middle: Point, half: float) -> QtCore.QRectF:
-    return QtCore.QRectF(middle[0] - half, middle[1] - half, 2 * half, 2 * half)
 
 
 def _same_picture(shown: HeightMap | None, placed: HeightMap) -> bool:
@@ -385,3 +439,7 @@ def _drag_cursor(kind: str) -> Qt.CursorShape:
     if kind in ("body", "map"):
         return Qt.CursorShape.SizeAllCursor
     return Qt.CursorShape.SplitVCursor if kind == "width" else Qt.CursorShape.PointingHandCursor
+
+
+def _is_snapping(event: QtGui.QMouseEvent) -> bool:
+    return bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets, Signal
 from eclips_app.gui.theme import Theme
+from eclips_app.gui.widgets.stretch_marks import MarkBox, StretchMark, StretchMarks
 from eclips_app.metrology.profile import Profile
 
 _METRE = 1e-9  #: the axes choose nm or µm themselves from metres
@@ -28,7 +29,7 @@ class Curve:
     profile: Profile
     color: str
     dash: str = "solid"
-    is_main: bool = False
+    is_main: bool = False  #: drawn thicker
     band_nm: NDArray[np.float64] | None = None
 
 
@@ -39,7 +40,8 @@ class ProfilePlot(pg.PlotWidget):
 
     def __init__(self, theme: Theme) -> None:
         self._axes = {side: pg.AxisItem(side) for side in ("bottom", "left")}
-        super().__init__(axisItems=self._axes, enableMenu=False)
+        self._box = MarkBox()
+        super().__init__(axisItems=self._axes, viewBox=self._box, enableMenu=False)
         self._theme = theme
         self._curves: dict[str, pg.PlotCurveItem] = {}
         self._shown: tuple[Curve, ...] = ()
@@ -51,6 +53,7 @@ class ProfilePlot(pg.PlotWidget):
         self.cursors = tuple(self._make_cursor(i) for i in (1, 2))
         for item in (self._fit, *self.cursors):
             self.addItem(item)
+        self.stretches = StretchMarks(self, self._box, theme)
         for side, text in (("bottom", "Distance"), ("left", "Height")):
             self.setLabel(side, text, units="m")
             self._axes[side].setScale(_METRE)
@@ -66,7 +69,7 @@ class ProfilePlot(pg.PlotWidget):
 
     def set_curves(self, curves: Sequence[Curve]) -> None:
         """Show these curves in the place of the earlier ones."""
-        self._shown = tuple(curves)
+        before, self._shown = {curve.key: curve.profile for curve in self._shown}, tuple(curves)
         for key in self._curves.keys() - {curve.key for curve in curves}:
             self.removeItem(self._curves.pop(key))
         for curve in curves:
@@ -74,8 +77,9 @@ class ProfilePlot(pg.PlotWidget):
             if item is None:
                 item = self._curves[curve.key] = pg.PlotCurveItem(antialias=True)
                 self.addItem(item)
-            # Holes are gaps: NaN ends the line, which `connect="finite"` needs.
-            item.setData(curve.profile.distance_nm, curve.profile.height_nm, connect="finite")
+            if before.get(curve.key) is not curve.profile:
+                # Holes are gaps: NaN ends the line, which `connect="finite"` needs.
+                item.setData(curve.profile.distance_nm, curve.profile.height_nm, connect="finite")
             item.setPen(_pen(curve))
         self._show_bands({curve.key: curve for curve in curves if curve.band_nm is not None})
         self._follow()
@@ -96,6 +100,11 @@ class ProfilePlot(pg.PlotWidget):
         else:
             (x0, z0), (x1, z1) = points
             self._fit.setData(np.array([x0, x1]), np.array([z0, z1]))
+
+    def set_stretches(self, marks: Sequence[StretchMark]) -> None:
+        """Show the marked stretches with the lines fitted to them."""
+        right = max((float(curve.profile.distance_nm[-1]) for curve in self._shown), default=0.0)
+        self.stretches.show_marks(marks, right)
 
     @property
     def cursor_positions_nm(self) -> tuple[float, float]:
@@ -187,7 +196,7 @@ class ProfilePlot(pg.PlotWidget):
             cursor.setPen(pg.mkPen(ink, width=1.5))
             cursor.setHoverPen(pg.mkPen(ink, width=3))
             cursor.label.setColor(ink)
-        self._fit.setPen(pg.mkPen(colors.text, width=1.5, style=Qt.PenStyle.DashLine))
+        self._fit.setPen(pg.mkPen(colors.text, width=1, style=Qt.PenStyle.DashLine))
 
 
 class _Band(pg.GraphicsObject):
@@ -213,9 +222,10 @@ class _Band(pg.GraphicsObject):
         return self._path.boundingRect()
 
     def paint(self, painter: QtGui.QPainter, *_: object) -> None:
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(self._color)
-        painter.drawPath(self._path)
+        smooth = painter.testRenderHint(QtGui.QPainter.RenderHint.Antialiasing)
+        painter.setRenderHint(QtGui.QPainter.RenderHint.Antialiasing, False)  # of a pale area, it is not worth the time
+        painter.fillPath(self._path, self._color)
+        painter.setRenderHint(QtGui.QPainter.RenderHint.Antialiasing, smooth)
 
 
 def _area(x: _Floats, z: _Floats, half: _Floats) -> QtGui.QPolygonF:

@@ -30,7 +30,7 @@ class BandChoice(QtWidgets.QComboBox):
         """Give half the height of the band [point] in nm; None for no band."""
         _, kind, factor, _ = _CHOICES[self.currentIndex()]
         profile = sampled.profile
-        if kind == "sd" and sampled.waits:
+        if kind == "sd" and sampled.waits and sampled.deviates:
             return None
         if kind == "sd" and profile.deviations_nm is not None and profile.std_nm is not None:
             return factor * profile.std_nm

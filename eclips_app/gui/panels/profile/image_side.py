@@ -8,12 +8,14 @@ from eclips_app.gui.flows.measure import MeasureFlow
 from eclips_app.gui.flows.sampling import pixel_size_nm
 from eclips_app.gui.panels.profile.layers import HEIGHT, Layer, layers
 from eclips_app.gui.panels.profile.readings import quantity_text
+from eclips_app.gui.panels.profile.shape_button import ShapeButton
 from eclips_app.gui.qt import Qt, QtWidgets
 from eclips_app.gui.session import Session
 from eclips_app.gui.widgets.hatch import FlagLegend
 from eclips_app.gui.widgets.image_pane import percentile_levels
 from eclips_app.gui.widgets.line_geometry import Point
 from eclips_app.gui.widgets.line_pane import LinePane
+from eclips_app.gui.widgets.shape_geometry import Points
 from eclips_app.gui.widgets.themed_button import ThemedButton
 from eclips_app.model.items import HeightMap, ProfileLine
 
@@ -37,8 +39,7 @@ class ImageSide(QtWidgets.QWidget):
         self.colormap = _combo("Colour map", "Colours of the heights")
         for name, key in zip(_COLORMAP_NAMES, _COLORMAPS, strict=True):
             self.colormap.addItem(name, key)
-        self.draw = ThemedButton(session.theme, "line", "Draw a line by dragging; Shift keeps to steps of 15°", "L")
-        self.draw.setCheckable(True)
+        self.draw = ShapeButton(session.theme)
         self.zoom_fit = ThemedButton(session.theme, "fit", "Show the whole image", "0")
         self.pane = LinePane(session.theme)
         self.pane.setMinimumSize(160, 100)
@@ -63,7 +64,8 @@ class ImageSide(QtWidgets.QWidget):
     def refresh_lines(self) -> None:
         """Show the lines as they are now."""
         project = self._session.project
-        self.pane.set_lines([line for line in project.of_kind(ProfileLine) if line.visible], project.selection.line_id)
+        lines = [line for line in project.of_kind(ProfileLine) if line.visible]
+        self.pane.set_lines(lines, project.selection.line_id)
 
     def show_map(self, placed: HeightMap | None, opacity: float) -> None:
         """Show the placed map."""
@@ -92,8 +94,9 @@ class ImageSide(QtWidgets.QWidget):
         pane.tool_changed.connect(self._on_tool)
         pane.hovered.connect(self._on_hover)
         pane.clicked.connect(self._on_click)
-        pane.line_drawn.connect(self._on_drawn)
-        pane.line_moved.connect(self._on_moved)
+        self.draw.kind_chosen.connect(self._on_kind)
+        pane.shape_drawn.connect(self._on_drawn)
+        pane.shape_moved.connect(self._flow.reshape)
         pane.width_dragged.connect(self._flow.set_width)
         pane.line_picked.connect(self._on_picked)
         pane.delete_asked.connect(self._flow.delete_line)
@@ -142,9 +145,12 @@ class ImageSide(QtWidgets.QWidget):
         self.refresh_layers()
 
     def _on_draw(self, on: bool) -> None:
-        self.pane.set_tool("draw" if on else "move")
+        self.pane.set_tool("draw" if on else "move", self.draw.kind)
         if on:
             self.pane.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _on_kind(self, _: str) -> None:
+        self._on_draw(True)
 
     def _on_tool(self, tool: str) -> None:
         self.draw.setChecked(tool == "draw")
@@ -165,15 +171,12 @@ class ImageSide(QtWidgets.QWidget):
             budget = f"   {report.budget.text}" if report.budget is not None else ""
             self.status.setText(f"{quantity_text(report.height_nm)}{budget}   (see Uncertainty)")
 
-    def _on_drawn(self, start: Point, end: Point) -> None:
+    def _on_drawn(self, kind: str, points: Points) -> None:
         if not self._drawn_id:
             self._draw_key += 1
-            self._drawn_id = self._flow.new_line(start, end, f"draw:{self._draw_key}")
+            self._drawn_id = self._flow.new_shape(kind, points, f"draw:{self._draw_key}")
         else:
-            self._flow.move_line(self._drawn_id, start, end, f"draw:{self._draw_key}")
-
-    def _on_moved(self, line_id: str, start: Point, end: Point) -> None:
-        self._flow.move_line(line_id, start, end)
+            self._flow.reshape(self._drawn_id, points, f"draw:{self._draw_key}")
 
     def _on_picked(self, line_id: str) -> None:
         self._session.project.select(line_id=line_id)

@@ -5,17 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 from eclips_app.core.errors import EclipsError
-from eclips_app.gui.flows.measure import MeasureFlow
+from eclips_app.gui.flows.measure import MeasureFlow, Stretches
 from eclips_app.gui.flows.profiles import profiles_of
 from eclips_app.gui.flows.sampling import CursorReading, Sampled, fit_ends, read_cursors
 from eclips_app.gui.panels.profile.bands import BandChoice
 from eclips_app.gui.panels.profile.budget_tab import BudgetTab
 from eclips_app.gui.panels.profile.plot_files import write_plot
 from eclips_app.gui.panels.profile.readings import Readings, summary_text
+from eclips_app.gui.panels.profile.stretch_button import StretchButton
+from eclips_app.gui.panels.profile.stretch_table import StretchTable, fits_of, marks_of
 from eclips_app.gui.qt import Qt, QtWidgets
 from eclips_app.gui.session import Session
 from eclips_app.gui.widgets.empty_state import EmptyState
 from eclips_app.gui.widgets.profile_plot import Curve, ProfilePlot
+from eclips_app.gui.widgets.shape_geometry import WITH_PROFILE
+from eclips_app.gui.widgets.themed_button import ThemedButton
 from eclips_app.model.items import ProfileLine
 
 _DASHES = {"A": "solid", "B": "dash", "map": "dot", "held": "dash"}
@@ -33,6 +37,7 @@ class PlotSide(QtWidgets.QWidget):
         self.readings_now: tuple[CursorReading, ...] = ()
         self.plot = ProfilePlot(session.theme)
         self.readings = Readings()
+        self.stretches = StretchTable()
         self.budget = BudgetTab(session)
         self.summary = QtWidgets.QLabel()
         self.summary.setProperty("kind", "heading")
@@ -45,18 +50,34 @@ class PlotSide(QtWidgets.QWidget):
         self.no_line = EmptyState(
             session, "Drag over the image to draw a line (L)", "Add line", "measure.add_line", "profile"
         )
-        self.result = QtWidgets.QPushButton("Add to results")
-        self.result.setToolTip("Put the readings of all curves into the results table (Ctrl+R)")
+        self.area = QtWidgets.QLabel("An area has no profile. Measure it from the results table.")
+        self.area.setProperty("kind", "faint")
+        self.area.setWordWrap(True)
+        self.area.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.result = ThemedButton(
+            session.theme, "results", "Put the readings of all curves into the results table", "Ctrl+R"
+        )
+        self.result.setText("Add")
+        self.result.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.result.clicked.connect(flow.add_result)
         self.equal = _toggle("1 : 1", "Draw height and distance to the same scale, so that angles look as they are")
         self.equal.toggled.connect(self.plot.set_equal_aspect)
         self.hold = _toggle("Hold", "Keep this curve in the plot while other images, frames or runs are shown")
         self.hold.toggled.connect(self._on_hold)
+        self.mark = StretchButton(session.theme, self.plot.stretches)
         self.band = BandChoice()
         self.band.activated.connect(self.refresh)
         self.more = self._export_button()
         self._lay_out()
         self.profiles.completed.connect(self.refresh)
+        self.profiles.sampling_changed.connect(self.refresh)
+        marks = self.plot.stretches
+        marks.marked.connect(self._on_marked)
+        marks.moved.connect(self._on_stretches)
+        marks.drag_ended.connect(flow.end_stretch_drag)
+        self.mark.remove_asked.connect(self._on_remove)
+        self.stretches.removed.connect(self._on_remove)
+        self.stretches.typed.connect(self._on_stretch_typed)
         self.plot.cursors_moved.connect(self._on_cursors_dragged)
         self.readings.cursors_typed.connect(self._on_cursors_typed)
         flow.cursors_changed.connect(self._on_cursors)
@@ -96,7 +117,7 @@ class PlotSide(QtWidgets.QWidget):
         return [
             Curve(
                 f"{line.id}/{each.role}", each.name, each.profile, line.color, _DASHES[each.role],
-                each.role == "A" and selected, self.band.half_nm(each) if selected else None,
+                each.role == "A" and selected and not each.waits, self.band.half_nm(each) if selected else None,
             )
             for each in self.profiles.of(line, selected)
         ]  # fmt: skip
@@ -104,6 +125,7 @@ class PlotSide(QtWidgets.QWidget):
     def _read(self, line: ProfileLine | None) -> None:
         sampled = self.selected_profiles()
         self.readings.setEnabled(bool(sampled))
+        self._fit_stretches(line, sampled)
         if line is None or not sampled:
             self.readings_now = ()
             self.summary.clear()
@@ -121,12 +143,45 @@ class PlotSide(QtWidgets.QWidget):
         self.readings.show_readings(cursors, self.readings_now)
         self.budget.set_reading(self.readings_now[0], line, cursors)
 
+    def _fit_stretches(self, line: ProfileLine | None, sampled: tuple[Sampled, ...]) -> None:
+        """Fit a line to each stretch of the first curve, and show all."""
+        stretches = line.stretches_nm if line is not None and sampled else ()
+        fits = fits_of(sampled[0], stretches) if stretches else []
+        self.plot.set_stretches(marks_of(stretches, fits))
+        self.stretches.show_stretches(stretches, fits)
+        self.mark.show_count(len(stretches))
+
+    def _on_marked(self, low: float, high: float) -> None:
+        line = self._session.project.line
+        if line is not None:
+            stretch = low, min(high, self._flow.length_nm(line))
+            self._flow.set_stretches(line, (*line.stretches_nm, stretch))
+
+    def _on_stretches(self, stretches: Stretches) -> None:
+        line = self._session.project.line
+        if line is not None and len(stretches) == len(line.stretches_nm):
+            self._flow.drag_stretches(line, stretches)
+
+    def _on_stretch_typed(self, index: int, low: float, high: float) -> None:
+        line = self._session.project.line
+        if line is not None:
+            old = line.stretches_nm
+            self._flow.set_stretches(line, (*old[:index], (low, high), *old[index + 1 :]))
+
+    def _on_remove(self, index: int) -> None:
+        """Take out a stretch, or all with a negative index."""
+        line = self._session.project.line
+        if line is not None:
+            self._flow.remove_stretch(line, index)
+
     def _show_state(self, line: ProfileLine | None, any_curve: bool) -> None:
         project = self._session.project
         self.no_heights.setVisible(not any_curve and project.run is None)
-        self.no_line.setVisible(not any_curve and project.run is not None)
+        is_area = line is not None and line.kind not in WITH_PROFILE
+        self.no_line.setVisible(not any_curve and project.run is not None and not is_area)
+        self.area.setVisible(not any_curve and project.run is not None and is_area)
         self.plot.setVisible(any_curve)
-        for widget in (self.result, self.band, self.hold, self.more, self.equal):
+        for widget in (self.result, self.mark, self.band, self.hold, self.more, self.equal):
             widget.setEnabled(line is not None and any_curve)
         entries = []
         for each in self.selected_profiles():
@@ -164,13 +219,11 @@ class PlotSide(QtWidgets.QWidget):
             self.write_plot(path if path.suffix else path.with_suffix(".png"))
 
     def _export_button(self) -> QtWidgets.QToolButton:
-        button = QtWidgets.QToolButton()
-        button.setText("Export")
-        button.setToolTip("Copy or write the profiles and the plot")
+        button = ThemedButton(self._session.theme, "export", "Copy or write the profiles and the plot")
         button.setPopupMode(QtWidgets.QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QtWidgets.QMenu(button)
         menu.addAction("Copy profile", self._flow.copy_profile)
-        menu.addAction("Profiles as CSV…", self._flow.export_csv)
+        menu.addAction("Profiles as CSV, XLSX, SVG or DXF…", self._flow.export_profiles)
         menu.addAction("Plot as PNG or SVG…", self._on_write_plot)
         button.setMenu(menu)
         return button
@@ -179,7 +232,7 @@ class PlotSide(QtWidgets.QWidget):
         bar = QtWidgets.QHBoxLayout()
         bar.addWidget(self.result)
         bar.addStretch(1)
-        for widget in (self.hold, self.equal, self.more):
+        for widget in (self.mark, self.hold, self.equal, self.more):
             bar.addWidget(widget)
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(4, 8, 8, 4)
@@ -191,6 +244,7 @@ class PlotSide(QtWidgets.QWidget):
         layout.addLayout(below)
         layout.addWidget(self.no_heights, 1)
         layout.addWidget(self.no_line, 1)
+        layout.addWidget(self.area, 1)
         layout.addWidget(self.plot, 1)
         layout.addWidget(self.summary)
 

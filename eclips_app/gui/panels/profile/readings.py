@@ -9,6 +9,7 @@ from eclips_app.core.schema import Rule
 from eclips_app.core.units import Quantity, format_length, length_unit
 from eclips_app.gui.flows.sampling import CursorReading
 from eclips_app.gui.qt import Qt, QtWidgets, Signal
+from eclips_app.gui.widgets.numbers import with_std
 from eclips_app.gui.widgets.quantity_edit import QuantityEdit
 
 _ROWS = ("Distance", "Height difference", "Angle", "Fitted angle", "Fit rms", "Step height")
@@ -44,7 +45,7 @@ class Readings(QtWidgets.QWidget):
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(8, 6, 8, 6)
         layout.addLayout(row)
-        layout.addWidget(self.table)
+        layout.addWidget(self.table, 1)
 
     def show_readings(self, cursors_nm: tuple[float, float], readings: Sequence[CursorReading]) -> None:
         """Show the cursors and what they read."""
@@ -79,19 +80,11 @@ def quantity_text(quantity: Quantity | None) -> str:
         if quantity.std is None:
             return format_length(quantity.value, 4)
         unit, scale = length_unit(max(abs(quantity.value), quantity.std))
-        return f"{_with_std(quantity.value / scale, quantity.std / scale)} {unit}"
+        return f"{with_std(quantity.value / scale, quantity.std / scale)} {unit}"
     if quantity.std is None:
         return f"{quantity.value:.2f}°"
     std = f"± {quantity.std:.2g}" if quantity.std >= _FINEST_DEG else f"± < {_FINEST_DEG:g}"
     return f"{quantity.value:.2f} {std}°"
-
-
-def _with_std(value: float, std: float) -> str:
-    """Write a value with two digits of its standard deviation, and no digit that says nothing."""
-    if not 0 < std < math.inf:
-        return f"{value:.4g} ± {std:.2g}"
-    decimals = min(max(1 - math.floor(math.log10(std)), 0), 6)
-    return f"{value:.{decimals}f} ± {std:.{decimals}f}"
 
 
 def summary_text(reading: CursorReading | None) -> str:

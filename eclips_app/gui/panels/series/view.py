@@ -16,7 +16,6 @@ from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
 from eclips_app.gui.session import Session
 from eclips_app.gui.widgets.empty_state import EmptyState
 from eclips_app.gui.widgets.image_pane import percentile_levels
-from eclips_app.gui.widgets.line_geometry import Point
 from eclips_app.gui.widgets.line_pane import LinePane
 from eclips_app.gui.widgets.quantity_edit import QuantityEdit
 from eclips_app.gui.widgets.turning_splitter import TurningSplitter
@@ -114,7 +113,7 @@ class SeriesPanel(QtWidgets.QWidget):
         space.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
         space.activated.connect(self._player.toggle)
         pane, project = self.pane, self._session.project
-        pane.line_moved.connect(self._on_moved)
+        pane.shape_moved.connect(self._measure.reshape)
         pane.width_dragged.connect(self._measure.set_width)
         pane.line_picked.connect(self._on_picked)
         pane.drag_ended.connect(self._session.history.end_merge)
@@ -187,9 +186,6 @@ class SeriesPanel(QtWidgets.QWidget):
     def _on_selection(self, _: Selection) -> None:
         self.strip.show_current()
         self._show_frame()
-
-    def _on_moved(self, line_id: str, start: Point, end: Point) -> None:
-        self._measure.move_line(line_id, start, end)
 
     def _on_picked(self, line_id: str) -> None:
         self._session.project.select(line_id=line_id)

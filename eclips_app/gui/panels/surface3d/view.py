@@ -22,6 +22,7 @@ from eclips_app.gui.panels.surface3d.controls import (
 )
 from eclips_app.gui.panels.surface3d.textures import textures_of
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
+from eclips_app.gui.widgets import shape_geometry as shapes
 from eclips_app.gui.widgets.background import Background
 from eclips_app.gui.widgets.hatch import FlagLegend
 from eclips_app.model.items import ProfileLine, Run
@@ -132,7 +133,7 @@ class Surface3DPanel(QtWidgets.QWidget):
         self._draped = (run.origin_px, lines)
         (top, left), draped = run.origin_px, []
         for line in lines:
-            points = np.linspace(line.start_px, line.end_px, max(2, round(2 * line.length_px)))
+            points = shapes.dense(line.kind, line.shape.points_px)
             color = QtGui.QColor(line.color)
             draped.append(DrapedLine(points - (left, top), (color.redF(), color.greenF(), color.blueF())))
         view.set_lines(draped)

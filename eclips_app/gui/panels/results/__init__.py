@@ -1,0 +1,1 @@
+"""Results: measurements that follow what they were measured on."""
