@@ -287,6 +287,17 @@ def test_the_map_is_registered_by_itself_as_one_step_that_can_be_undone(
     assert panel.register.result.text().startswith("Placed by hand")
 
 
+def test_a_map_that_is_moved_by_hand_is_not_sure_any_more(opened: Open, held: Session) -> None:
+    panel = opened(placement={"quality": {"found": True, "sentence": "Found: 99 % overlap."}})
+    flow = measure.flow_of(held)
+    flow.place_map("Match heights", "", z_offset_nm=3.0)
+    assert panel.register.result.text() == "Found: 99 % overlap."
+    flow.place_map("Place height map", "", center_px=(60.0, 60.0), rotation_deg=6.0)
+    assert panel.register.result.text().startswith("Placed by hand")
+    held.history.undo()
+    assert panel.register.result.text() == "Found: 99 % overlap."
+
+
 def test_the_place_is_refined_from_where_the_map_lies(opened: Open, held: Session, qtbot: QtBot) -> None:
     panel = opened()
     qtbot.mouseClick(panel.register.refine, LEFT)
