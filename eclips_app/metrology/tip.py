@@ -257,11 +257,12 @@ def _contradict(tip: Floats, window: Floats, m: int, threshold: float) -> bool:
     """Raise a tip where the neighbourhood of an image point, in heights over it, contradicts it; say whether it did.
 
     If the tip touched the surface at the offset d, ``s(x + d) = i(x) + t(d)``, and i is nowhere below s: only offsets with
-    ``i(x + d) >= i(x) + t(d)`` are possible. With the apex at ``x + d - e`` it would touch there with its part e, so that
-    ``t(e) >= i(x) + t(d) - i(x + d - e)`` for at least one possible d.
+    ``i(x + d) >= i(x) + t(d)`` are possible, but for the threshold, which keeps those that noise hides. With the apex at
+    ``x + d - e`` the tip would touch there with its part e, so that ``t(e) >= i(x) + t(d) - i(x + d - e)`` for at least one
+    possible d.
     """
     size = 2 * m + 1
-    possible = np.argwhere(window[m : 3 * m + 1, m : 3 * m + 1] >= tip)
+    possible = np.argwhere(window[m : 3 * m + 1, m : 3 * m + 1] >= tip - threshold)
     least = np.full((size, size), np.inf)
     for i, j in possible:
         # Offsets e run against the window: i(x + d - e) for e from -m to m.

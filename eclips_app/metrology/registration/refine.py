@@ -129,15 +129,17 @@ class Problem:
         inside = ndimage.map_coordinates(self._there, at, order=1, mode="constant", cval=0.0) > 0.999
         return inside, ndimage.map_coordinates(self._spline, at[:, inside], order=3, prefilter=False, mode="nearest")
 
-    def derivatives(self, pose: Pose, inside: NDArray[np.bool_], height_scale: float) -> Floats:
+    def derivatives(self, pose: Pose, inside: NDArray[np.bool_], height_scale: float, part: float = 0.5) -> Floats:
         """Give the derivatives of the image's heights on the overlap by the pose: [pixel, parameter].
 
         From the mean of both maps' slopes: steps reach further (Malis, ICRA (2004) 1843), and noise of one enters by half.
+        `part` is that of the map's slopes.
         """
         x, y = self._x[inside], self._y[inside]
         at = self.image.index(*pose.moved(x, y, self.frames))
         rise = np.stack([ndimage.map_coordinates(each, at, order=1, mode="nearest") for each in self._rise])
-        rise = (rise + height_scale * np.linalg.solve(pose.matrix.T, self._map_rise[:, inside])) / 2
+        own = height_scale * np.linalg.solve(pose.matrix.T, self._map_rise[:, inside])
+        rise = (1 - part) * rise + part * own
         return self._derivatives(pose, x, y, inside, rise[0], rise[1])
 
     def _derivatives(
