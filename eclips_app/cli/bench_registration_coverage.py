@@ -42,7 +42,7 @@ def table(shared: Path, draws: int, seed: int) -> Table:
     )  # fmt: skip
     return Table(
         "Covariance of the place, stretch and turn against the truth", columns, tuple(rows),
-        ("chi2 per number should be 1, and below 2.1 (six numbers) in 95 % of the draws; error and stated: median rms of places",),
+        ("chi2 per number should be 1, and below 2.1 (six numbers) in 95 % of the draws; error and stated: median rms",),
     )  # fmt: skip
 
 

@@ -138,6 +138,6 @@ def test_maps_beside_each_other_are_refused():
     inputs = {"height": rough(), "map": rough()}
     with pytest.raises(EclipsError, match="share 0 pixels"):
         run_step("compare-map", inputs, CompareMap(2.0, (0, 0), (2.0, 2.0), {"center_px": [5000, 0]}), SILENT)
+    params = CompareMap(2.0, (0, 0), (2.0, 2.0), {"center_px": [69.5, 63.5]}, tip=TipModel("measured"))
     with pytest.raises(EclipsError, match="map of the tip"):
-        params = CompareMap(2.0, (0, 0), (2.0, 2.0), {"center_px": [69.5, 63.5]}, tip=TipModel("measured"))
         run_step("compare-map", inputs, params, SILENT)

@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 from eclips_app.core.errors import EclipsError
-from eclips_app.metrology import tip
+from eclips_app.metrology import tip, tip_blind
 
 PIXEL = (2.0, 2.0)
 
@@ -63,14 +63,14 @@ def test_a_blind_estimate_from_spikes_is_the_tip():
     surface[rng.integers(15, 105, 12), rng.integers(15, 105, 12)] = 50.0
     true = tip.cone(10.0, 25.0, PIXEL, 50.0)
     seen = tip.dilated(surface, true)
-    found = tip.blind(seen, PIXEL, half_width_px=8)
+    found = tip_blind.blind(seen, PIXEL, half_width_px=8)
     m = true.heights.shape[0] // 2
     wanted = true.heights[m - 8 : m + 9, m - 8 : m + 9]
     # An outer bound of the tip, which a spike shows whole.
     assert (found.heights <= wanted + 1e-9).all()
     np.testing.assert_allclose(found.heights, wanted, atol=1e-9)
     noisy = seen + rng.uniform(-0.1, 0.1, seen.shape)
-    rough_guess = tip.blind(noisy, PIXEL, half_width_px=8, threshold_nm=0.4)
+    rough_guess = tip_blind.blind(noisy, PIXEL, half_width_px=8, threshold_nm=0.4)
     assert (rough_guess.heights <= wanted + 1e-9).all()
     assert rough_guess.heights[8, 16] > 0.7 * wanted[8, 16]
 
@@ -79,7 +79,7 @@ def test_a_blunt_surface_bounds_the_tip_from_outside():
     x = np.arange(80) - 40.0
     bumps = 20.0 * np.exp(-(x[None, :] ** 2 + x[:, None] ** 2) / 200)
     true = tip.parabola(20.0, PIXEL, 20.0)
-    found = tip.blind(tip.dilated(bumps, true), PIXEL, half_width_px=5)
+    found = tip_blind.blind(tip.dilated(bumps, true), PIXEL, half_width_px=5)
     m = [n // 2 for n in true.heights.shape]
     assert (found.heights <= true.heights[m[0] - 5 : m[0] + 6, m[1] - 5 : m[1] + 6] + 1e-9).all()
     assert found.radius_nm > true.radius_nm

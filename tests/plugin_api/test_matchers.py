@@ -44,7 +44,7 @@ def model_folder(tmp_path_factory):
 def test_the_learned_matcher_is_known_by_name():
     assert "lightglue" in registry.matcher_names()
     assert isinstance(registry.matcher("LightGlue"), MapMatcher)
-    with pytest.raises(EclipsError, match="no matcher called 'other'. There are: .*lightglue"):
+    with pytest.raises(EclipsError, match=r"no matcher called 'other'\. There are: .*lightglue"):
         registry.matcher("other")
 
 
@@ -91,6 +91,6 @@ def test_the_step_hands_the_matcher_its_folder(model_folder):
     found = run_step("register-map", {"height": height, "map": height[10:90, 20:90]}, params, SILENT)
     assert found.info["quality"]["found"]
     assert found.info["placement"]["center_px"] == pytest.approx((54.5, 49.5), abs=0.1)
+    wrong = RegisterMap(2.0, map_pixel_size_nm=(2.0, 2.0), matcher="lightglue", matcher_folder="/nowhere")
     with pytest.raises(EclipsError, match="holds no model"):
-        wrong = RegisterMap(2.0, map_pixel_size_nm=(2.0, 2.0), matcher="lightglue", matcher_folder="/nowhere")
         run_step("register-map", {"height": height, "map": height}, wrong, SILENT)

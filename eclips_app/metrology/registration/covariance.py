@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eclips_app.metrology.registration.pose import Floats, Frames, Pose
-from eclips_app.metrology.registration.refine import Fit, Problem, solved
+from eclips_app.metrology.registration.problem import Problem
+from eclips_app.metrology.registration.refine import Fit, solved
 
 _FEWEST_BLOCKS = 6  #: along the shorter edge of the map
 _LENGTHS = 3.0  #: edge of a block in correlation lengths
