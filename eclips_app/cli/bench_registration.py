@@ -65,6 +65,9 @@ def tables(shared: Path | None, context: Context, *, quick: bool, seed: int) -> 
     names = MAPS[:3] if quick else MAPS
     yield _unique(folder, names, 1 if quick else PAIRS_PER_MAP, seed, context)
     yield _periodic(folder, PERIODIC[:1] if quick else PERIODIC, seed)
+    from eclips_app.cli import bench_registration_coverage
+
+    yield bench_registration_coverage.table(shared or Path(), 2 if quick else 16, seed)
 
 
 def _unique(folder: Path, names: tuple[str, ...], each: int, seed: int, context: Context) -> Table:
@@ -184,7 +187,7 @@ def make_pair(name: str, height: Floats, pixel_nm: float, rng: np.random.Generat
     pose = Pose.similar(float(shift[0]) * pixel_nm, float(shift[1]) * pixel_nm, turn, scale)
     truth = Pose(pose.shift_nm, pose.matrix, drift)
     tip, blunt = _blunted(height, pixel_nm, rng)
-    placed = _scanned(blunt, pixel_nm, (top, left), truth, frames)
+    placed = scanned(blunt, pixel_nm, (top, left), truth, frames)
     relief = float(np.nanstd(image))
     noise = float(rng.uniform(0.01, 0.06))
     image += rng.normal(0, 0.02 * relief, image.shape)
@@ -205,7 +208,7 @@ def _blunted(height: Floats, pixel_nm: float, rng: np.random.Generator) -> tuple
     return f"{radius / pixel_nm:.1f} px", tips.dilated(solid, tip)
 
 
-def _scanned(surface: Floats, pixel_nm: float, corner: tuple[int, int], truth: Pose, frames: Frames) -> Floats:
+def scanned(surface: Floats, pixel_nm: float, corner: tuple[int, int], truth: Pose, frames: Frames) -> Floats:
     """Give what a scan under a pose sees of a surface: the mean over its pixels, NaN beyond the surface."""
     rows, columns = np.mgrid[: frames.map_shape[0], : frames.map_shape[1]].astype(float)
     size = frames.map_pixel_nm[0]

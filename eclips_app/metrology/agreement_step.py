@@ -11,7 +11,7 @@ from eclips_app.core.context import Context
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.registration import CompareMap, TipModel
 from eclips_app.core.steps import Arrays, StepResult
-from eclips_app.metrology import agreement_profiles, tip
+from eclips_app.metrology import agreement_profiles, tip, tip_blind
 from eclips_app.metrology.agreement import Agreement, agreement
 from eclips_app.metrology.deviations import Deviations
 from eclips_app.metrology.map_pixels import on_pixels
@@ -168,7 +168,7 @@ def _tip(inputs: Arrays, height: Floats, other: Floats, params: CompareMap, cont
             raise EclipsError("there is no map of the tip", hint="Give a height map of it.")
         return tip.measured(inputs["tip"], params.tip_pixel_size_nm, pixel)
     threshold = 3 * _noise(other) if model.threshold_nm is None else model.threshold_nm
-    return tip.blind(other, pixel, half_width_px=model.half_width_px, threshold_nm=threshold, context=context)
+    return tip_blind.blind(other, pixel, half_width_px=model.half_width_px, threshold_nm=threshold, context=context)
 
 
 def _noise(values: Floats) -> float:

@@ -1,10 +1,10 @@
-"""Registrations and comparisons of height maps: requests to the steps, and what becomes of their answers in the document."""
+"""Comparisons of a reconstruction with a placed height map: the request to the step, and what it found, for the document."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,146 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eclips_app.core import schema
-from eclips_app.core.registration import CompareMap, RegisterMap, TipModel
+from eclips_app.core.registration import CompareMap, TipModel
 from eclips_app.core.steps import StepResult
-from eclips_app.core.units import format_length
-from eclips_app.metrology.placement import Placement
 from eclips_app.metrology.profile import sample, sample_map
 from eclips_app.model.items import Comparison, HeightMap, ProfileLine, Run, new_id
+from eclips_app.model.placing import Arrays, place_of, placement_sentence
 
 Quantity = dict[str, Any]  #: "value", "std", "unit"
-Arrays = dict[str, NDArray[Any]]
-Landmark = tuple[float, float, float, float]  #: map column, map row, image column, image row
 
 _SURE = 2.0  #: standard deviations up to which a deviation counts as none
+_SLIGHT, _WRONG = 0.005, 0.05  #: parts by which the scale of heights is off a little, and too much
 _FEWEST = 12  #: points of a line
 _BINS = 81
 _HISTOGRAM_STD = 4.0  #: reach of the histogram, in standard deviations
-
-
-# Registration
-
-
-@dataclass(frozen=True)
-class Registered:
-    """What a registration found."""
-
-    fields: dict[str, Any]  #: of `model.items.HeightMap`
-    sentence: str
-    is_sure: bool
-
-
-def registration_request(
-    run: Run,
-    placed: HeightMap,
-    choices: RegisterMap,
-    landmarks: tuple[Landmark, ...] = (),
-    start: Mapping[str, Any] | None = None,
-) -> tuple[RegisterMap, Arrays]:
-    """Give parameters and inputs of the step ``register-map``.
-
-    It starts from `landmarks`, or from a placement (`start`, fields of `model.items.HeightMap`), or finds the place by itself.
-    """
-    params = replace(
-        choices, pixel_size_nm=run.pixel_size_nm, origin_px=run.origin_px, map_pixel_size_nm=placed.pixel_size_nm,
-        start="landmarks" if landmarks else "automatic" if start is None else "placed", landmarks=landmarks,
-        placed=schema.dump(dict(start or {})),
-    )  # fmt: skip
-    inputs: Arrays = {name: run.arrays[name] for name in ("height", "mask") if name in run.arrays}
-    return params, {**inputs, "map": placed.height}
-
-
-def registration_of(params: RegisterMap, info: Mapping[str, Any]) -> Registered:
-    """Read what the step found."""
-    quality = info["quality"]
-    fields = {name: _tupled(value) for name, value in info["placement"].items()}
-    kept = (
-        "quality",
-        "method",
-        "parameters",
-        "covariance",
-        "position_std_nm",
-        "height_scale",
-        "residual_rms_nm",
-        "candidates",
-    )
-    found = {name: info[name] for name in kept if name in info}
-    found |= {"model": params.model, "landmarks": schema.dump(params.landmarks), "matcher": params.matcher}
-    return Registered({**fields, "placement": found}, str(quality["sentence"]), bool(quality["found"]))
-
-
-def landmarks_of(placed: HeightMap) -> tuple[Landmark, ...]:
-    """Give the landmarks that a map was placed by."""
-    pairs = placed.placement.get("landmarks") or ()
-    return tuple((float(u), float(v), float(x), float(y)) for u, v, x, y in pairs)
-
-
-def place_of(placed: HeightMap, run: Run) -> dict[str, Any]:
-    """Give the fields that say where a map lies."""
-    return Placement.of(placed, run.pixel_size_nm).fields
-
-
-def other_places(placed: HeightMap) -> list[tuple[str, dict[str, Any]]]:
-    """Give, in words and as fields of a height map, the other places at which it fits nearly as well."""
-    found = []
-    for each in placed.placement.get("candidates") or ():
-        fields = {name: each[name] for name in ("center_px", "rotation_deg", "stretch")}
-        column, row = each["center_px"]
-        words = f"({column:.0f}, {row:.0f}) px, {each['rotation_deg']:.0f}°, correlation {each['correlation']:.2f}"
-        found.append((words, fields))
-    return found
-
-
-def placement_sentence(placed: HeightMap) -> tuple[str, bool | None]:
-    """Say how a map was placed, and whether that is sure; None where it was placed by hand."""
-    quality = placed.placement.get("quality")
-    if not quality:
-        return "Placed by hand: no uncertainty is known.", None
-    return str(quality.get("sentence", "")), bool(quality.get("found"))
-
-
-def placement_words(placed: HeightMap) -> list[tuple[str, str]]:
-    """Give where a map lies, each number with its standard deviation as far as it is known."""
-    std = _stds(placed)
-    x, y = placed.center_px
-    rows = [
-        ("Centre", f"{_with_std(x, std.get('center_x_px'), ' px')}, {_with_std(y, std.get('center_y_px'), ' px')}"),
-        ("Rotation", _with_std(placed.rotation_deg, std.get("rotation_deg"), "°")),
-    ]
-    if placed.stretch != (1.0, 1.0, 0.0):
-        along, up, shear = placed.stretch
-        rows += [
-            (
-                "Stretch",
-                f"{_with_std(along, std.get('stretch_x'))} along x, {_with_std(up, std.get('stretch_y'))} along y",
-            ),
-            ("Shear", _with_std(shear, std.get("shear"))),
-        ]
-    if placed.drift_nm:
-        reach = max(math.hypot(*knot) for knot in placed.drift_nm)
-        rows.append(("Drift", f"up to {format_length(reach, 3)}"))
-    rows.append(("Height offset", format_length(placed.z_offset_nm)))
-    if any(placed.z_slope):
-        rows.append(("Tilt", ", ".join(f"{math.degrees(math.atan(slope)):.3g}°" for slope in placed.z_slope)))
-    return rows
-
-
-def _stds(placed: HeightMap) -> dict[str, float]:
-    return {each["name"]: float(each["std"]) for each in placed.placement.get("parameters") or ()}
-
-
-def _with_std(value: float, std: float | None, unit: str = "") -> str:
-    if not std:
-        return f"{value:.5g}{unit}"
-    digits = max(0, min(6, 1 - math.floor(math.log10(std))))
-    return f"{value:.{digits}f} ± {std:.{digits}f}{unit}"
-
-
-def _tupled(value: Any) -> Any:
-    return tuple(_tupled(each) for each in value) if isinstance(value, (list, tuple)) else value
-
-
-# Comparison
 
 
 @dataclass(frozen=True)
@@ -259,7 +132,7 @@ def _values(agreement: Mapping[str, Any]) -> dict[str, Quantity]:
     found = {name: agreement[key] for name, key in names.items()}
     resolution, chi2 = agreement["resolution"], agreement["chi2"]
     if resolution is not None:
-        found |= {"Blur between both (FWHM)": resolution["blur"], "Alike down to": resolution["cutoff"]}
+        found |= {"Blur to match (FWHM)": resolution["blur"], "Alike down to": resolution["cutoff"]}
     if chi2 is not None:
         chi = math.sqrt(max(chi2["value"], 0.0))
         std = chi2["std"] / (2 * chi) if chi and chi2["std"] is not None else None
@@ -290,7 +163,11 @@ def _tones(agreement: Mapping[str, Any]) -> list[str]:
     scale, chi2 = agreement["height_scale"], agreement["chi2"]
     off = None if scale["value"] is None else {**scale, "value": scale["value"] - 1.0}
     tones = ["good" if _is_small(agreement["bias"]) else "warning"]
-    tones.append("warning" if off is None else "good" if _is_small(off) else "error")
+    if off is None:
+        tones.append("warning")
+    else:
+        far = abs(off["value"])
+        tones.append("good" if _is_small(off) else "info" if far < _SLIGHT else "warning" if far < _WRONG else "error")
     if chi2 is not None:
         tones.append("good" if chi2["value"] <= 1 + _SURE * (chi2["std"] or 0.0) else "warning")
     return [*tones, "info"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 from panel_samples import Submitted, detector, make_run, make_set
 from pytestqt.qtbot import QtBot
 
+from eclips_app.cli import compare as command
 from eclips_app.commands import edits
 from eclips_app.core.context import SilentContext
 from eclips_app.core.errors import EclipsError
@@ -23,9 +26,11 @@ from eclips_app.gui.panels.compare.view import ComparePanel
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
 from eclips_app.gui.session import Session
 from eclips_app.gui.shell.main_window import MainWindow
+from eclips_app.io import project_file
 from eclips_app.jobs.job import Failed
 from eclips_app.metrology.placement import Placement
 from eclips_app.metrology.profile import interpolate
+from eclips_app.model import snapshot
 from eclips_app.model.items import Comparison, HeightMap, Measurement, SegmentImage
 
 PIXEL_NM, MAP_NM = 2.0, 2.5
@@ -282,12 +287,36 @@ def test_the_map_is_registered_by_itself_as_one_step_that_can_be_undone(
     assert panel.register.result.text().startswith("Placed by hand")
 
 
+def test_a_map_that_is_moved_by_hand_is_not_sure_any_more(opened: Open, held: Session) -> None:
+    panel = opened(placement={"quality": {"found": True, "sentence": "Found: 99 % overlap."}})
+    flow = measure.flow_of(held)
+    flow.place_map("Match heights", "", z_offset_nm=3.0)
+    assert panel.register.result.text() == "Found: 99 % overlap."
+    flow.place_map("Place height map", "", center_px=(60.0, 60.0), rotation_deg=6.0)
+    assert panel.register.result.text().startswith("Placed by hand")
+    held.history.undo()
+    assert panel.register.result.text() == "Found: 99 % overlap."
+
+
 def test_the_place_is_refined_from_where_the_map_lies(opened: Open, held: Session, qtbot: QtBot) -> None:
     panel = opened()
     qtbot.mouseClick(panel.register.refine, LEFT)
     job = answer(held)
     assert job.params.start == "placed"
     assert job.params.placed["center_px"] == [63.0, 60.0]
+    assert error_px(held) < 0.5
+
+
+def test_another_place_that_fits_is_taken_up(opened: Open, held: Session) -> None:
+    other = {"center_px": [66.3, 57.8], "rotation_deg": 7.5, "stretch": [1.0, 1.0, 0.0], "correlation": 0.91}
+    quality = {"found": False, "sentence": "Ambiguous: 2 places fit nearly equally well."}
+    panel = opened(placement={"quality": quality, "candidates": [other]})
+    assert panel.register.result.property("kind") == "warning"
+    assert panel.register.others.itemText(1) == "(66, 58) px, 8°, correlation 0.91"
+    panel.register.others.setCurrentIndex(1)
+    panel.register.others.activated.emit(1)
+    job = answer(held)
+    assert (job.params.start, job.params.placed["rotation_deg"]) == ("placed", 7.5)
     assert error_px(held) < 0.5
 
 
@@ -357,7 +386,7 @@ def test_comparing_gives_sentences_values_and_diagrams(opened: Open, held: Sessi
     found = compare_now(panel, held, qtbot)
     rows = {panel.verdict.table.item(i, 0).text(): panel.verdict.table.item(i, 1).text()
             for i in range(panel.verdict.table.rowCount())}  # fmt: skip
-    assert {"Bias", "Lower limit of agreement", "Rms difference", "Angle deviation", "Alike down to"} <= set(rows)
+    assert {"Bias", "Lower limit", "Rms difference", "Angle deviation", "Alike down to"} <= set(rows)
     values = found.info["values"]
     assert abs(values["Bias"]["value"]) < 0.05
     assert values["Upper limit of agreement"]["value"] == pytest.approx(0.4, abs=0.15)
@@ -391,6 +420,30 @@ def test_window_and_step_give_equal_numbers(opened: Open, held: Session, qtbot: 
     assert found.info["values"]["Bias"] == direct.info["agreement"]["bias"]
     assert found.info["values"]["Rms difference"] == direct.info["agreement"]["rms"]
     np.testing.assert_array_equal(found.arrays["difference"], direct.arrays["difference"])
+
+
+def test_window_and_command_line_give_equal_numbers(
+    opened: Open, held: Session, qtbot: QtBot, surface: NDArray[Any], tmp_path: Path
+) -> None:
+    panel = opened()
+    assert held.project.run is not None
+    named = replace(held.project.run, info={**held.project.run.info, "software": "ECLIPS"})
+    held.project.apply({named.id: named})
+    project_file.write_project(tmp_path / "p.eclips", *snapshot.to_state(held.project))
+    np.save(tmp_path / "afm.npy", map_of(surface))
+    qtbot.mouseClick(panel.register.start, LEFT)
+    answer(held)
+    measure.flow_of(held).new_line((45.0, 50.0), (85.0, 60.0))
+    panel.tabs.setCurrentIndex(1)
+    values = compare_now(panel, held, qtbot).info["values"]
+    parser = argparse.ArgumentParser()
+    command.configure(parser)
+    files = [str(tmp_path / "p.eclips"), str(tmp_path / "afm.npy")]
+    told = parser.parse_args([*files, "--pixel-size", "2.5nm", "--unit", "nm", "--line", "45,50:85,60"])
+    found = command.run(told, SilentContext())
+    for name, key in (("Bias", "bias"), ("Upper limit of agreement", "upper"), ("Rms difference", "rms")):
+        assert values[name] == found["agreement"][key]
+    assert values["Angle deviation"] == found["profiles"][0]["angle_difference"]
 
 
 def test_with_a_tip_both_columns_are_shown_and_untouched_areas_hatched(

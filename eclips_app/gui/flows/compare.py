@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from eclips_app.commands import edits
 from eclips_app.core.registration import RegisterMap, TipModel
+from eclips_app.core.units import format_length
 from eclips_app.gui.actions import ActionInfo
 from eclips_app.gui.flows import measure
 from eclips_app.gui.flows.landmarks import Landmarks
 from eclips_app.gui.qt import QtCore, Signal
 from eclips_app.gui.session import Session
 from eclips_app.gui.widgets.background import Background
-from eclips_app.model import comparing
+from eclips_app.model import comparing, placing
 from eclips_app.model.items import Comparison, HeightMap, Measurement, Run, new_id
 from eclips_app.model.project import Selection
 
@@ -115,16 +116,16 @@ class CompareFlow(QtCore.QObject):
         """Refine where the map lies, or another placement (fields of `HeightMap`), by the heights."""
         run, placed = self.run, self.map
         if run is not None and placed is not None:
-            self._register("Register", start=comparing.place_of(placed, run) if start is None else start)
+            self._register("Register", start=placing.place_of(placed, run) if start is None else start)
 
     def _register(
-        self, text: str, landmarks: tuple[comparing.Landmark, ...] = (), start: Mapping[str, Any] | None = None
+        self, text: str, landmarks: tuple[placing.Landmark, ...] = (), start: Mapping[str, Any] | None = None
     ) -> None:
         run, placed = self.run, self.map
         if run is None or placed is None or self.task is not None:
             return
         self.problem = ""
-        params, inputs = comparing.registration_request(run, placed, self.registering, landmarks, start)
+        params, inputs = placing.registration_request(run, placed, self.registering, landmarks, start)
         self._run(
             "register-map", params, inputs, f"{text} {placed.name}", self._keep_placement, _Request(run, placed, params)
         )
@@ -135,7 +136,7 @@ class CompareFlow(QtCore.QObject):
         if placed is None:
             self._session.notify("The height map was removed meanwhile; its registration was dropped.", "warning")
             return
-        found = comparing.registration_of(request.params, result.info)
+        found = placing.registration_of(request.params, result.info)
         self._session.do(edits.change(task.text, placed, **found.fields))
         self._session.notify(found.sentence, "good" if found.is_sure else "warning")
 
@@ -171,7 +172,11 @@ class CompareFlow(QtCore.QObject):
 
     def _add(self, text: str, made: Comparison) -> None:
         self._session.do(edits.add(text, made))
-        self._session.notify(f"{made.name} compared: {comparing.sentences(made)[0].text}", "good")
+        before, rms = made.info["before"], format_length(made.info["values"]["Rms difference"]["value"], 3)
+        told = f"they differ by {rms} rms"
+        if before:
+            told = f"they differ by {format_length(before['Rms difference']['value'], 3)} rms as they are, by {rms} with the tip"
+        self._session.notify(f"{made.name} compared: {told}.", "good")
 
     def add_results(self) -> None:
         """Put the values of the comparison into the results table."""
@@ -219,7 +224,7 @@ class CompareFlow(QtCore.QObject):
         map_id = placed.id if placed is not None else ""
         if map_id != self._map_id:
             self._map_id, self.problem = map_id, ""
-            self.landmarks.set_complete(comparing.landmarks_of(placed) if placed is not None else ())
+            self.landmarks.set_complete(placing.landmarks_of(placed) if placed is not None else ())
 
     def _tell(self) -> None:
         self.changed.emit()

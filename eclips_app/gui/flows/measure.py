@@ -259,8 +259,11 @@ class MeasureFlow(QtCore.QObject):
     def place_map(self, text: str, merge_key: str, **fields: object) -> None:
         """Move, turn or lift the selected height map; keywords are fields of `HeightMap`."""
         placed = self._session.project.get(HeightMap, self._session.project.selection.map_id)
-        if placed is not None:
-            self._session.do(edits.change(text, placed, merge_key, **fields))
+        if placed is None:
+            return
+        if any(getattr(placed, name) != value for name, value in fields.items() if name != "z_offset_nm"):
+            fields["placement"] = {}  # what a registration knew of the place does not hold any more
+        self._session.do(edits.change(text, placed, merge_key, **fields))
 
     def match_map(self) -> None:
         """Lift the map so that its profile lies on that of run A along the selected line."""

@@ -14,7 +14,7 @@ from eclips_app.io.report import pictures
 from eclips_app.io.report.content import Block, Column, Pairs, Picture, Table, Text
 from eclips_app.io.report.numbers import written
 from eclips_app.io.report.subject import Subject
-from eclips_app.model import comparing
+from eclips_app.model import comparing, placing
 from eclips_app.model.items import Comparison, HeightMap
 
 _COLUMNS = (
@@ -57,9 +57,9 @@ def _facts(subject: Subject, compared: Comparison) -> Iterator[tuple[str, str]]:
     placed = next((m for m in subject.of_kind(HeightMap) if m.id == compared.map_id), None)
     yield "Compared", f"{compared.name}, {compared.created[:16].replace('T', ' ')} UTC"
     if placed is not None:
-        sentence, _ = comparing.placement_sentence(placed)
+        sentence, _ = placing.placement_sentence(placed)
         yield "Registration", sentence
-        yield from comparing.placement_words(placed)
+        yield from placing.placement_words(placed)
     tip = compared.info.get("tip") or {}
     yield "Tip", str(tip.get("tip") or "not taken into account")
     if subject.run is not None and placed is not None and not comparing.is_current(compared, subject.run, placed):
@@ -88,6 +88,7 @@ def _draw_histogram(axes: Any, compared: Comparison) -> None:
         )  # fmt: skip
     axes.set_xlabel(f"Reconstruction minus height map / {unit}", fontsize=8)
     axes.set_ylabel("Pixels", fontsize=8)
+    axes.tick_params(labelsize=7.5)
 
 
 def _draw_by_slope(axes: Any, compared: Comparison, factor: float) -> None:
@@ -102,4 +103,5 @@ def _draw_by_slope(axes: Any, compared: Comparison, factor: float) -> None:
     )
     axes.set_xlabel("Slope / °", fontsize=8)
     axes.set_ylabel(f"Bias / {unit}", fontsize=8)
+    axes.tick_params(labelsize=7.5)
     axes.grid(color="#e6e8ec", linewidth=0.5)

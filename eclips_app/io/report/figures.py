@@ -80,7 +80,7 @@ def _color_bar(axes: Any, image: Any, unit: str) -> None:
     bar.ax.tick_params(labelsize=7)
     bar.outline.set_linewidth(0.5)
     if unit:
-        bar.set_label(unit, fontsize=8)
+        bar.set_label(unit, fontsize=7, labelpad=0)
 
 
 def _scale_bar(axes: Any, columns: int, rows: int, pixel_size_nm: float) -> None:

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eclips_app.metrology.registration.pose import Floats, Frames, Pose
-from eclips_app.metrology.registration.refine import Fit, Problem, solved
+from eclips_app.metrology.registration.problem import Problem
+from eclips_app.metrology.registration.refine import Fit, solved
 
 _FEWEST_BLOCKS = 6  #: along the shorter edge of the map
 _LENGTHS = 3.0  #: edge of a block in correlation lengths
@@ -47,16 +48,41 @@ def _parameters(problem: Problem, fit: Fit) -> Floats:
     residual, count = fit.residual[fit.overlap], fit.geometry
     weighted = fit.jacobian * fit.weights[:, None]
     precision = problem.precision() * fit.noise.power
-    normal = weighted.T @ fit.jacobian
+    normal = _information(problem, fit)
     normal[:count, :count] += np.diag(precision)
     blocks = _blocks(fit.overlap, fit.noise.length_px)
     number = int(blocks.max()) + 1
     scores = weighted * residual[:, None]
     sums = np.stack([np.bincount(blocks, scores[:, k], number) for k in range(scores.shape[1])], axis=1)
     used = int((np.bincount(blocks, minlength=number) > 0).sum())
-    middle = np.asarray(sums.T @ sums) * (max(used - 1, 1) / max(used - count, 1) * _tukey_widening(fit, residual))
+    middle = np.asarray(sums.T @ sums) * (
+        max(used - 1, 1) / max(used - scores.shape[1], 1) * _tukey_widening(fit, residual)
+    )
     middle[:count, :count] += np.diag(precision * fit.noise.power)
     return solved(normal, solved(normal, middle).T)[:count, :count]
+
+
+def _information(problem: Problem, fit: Fit) -> Floats:
+    """Give the normal equations from the slopes of the image times those of the map.
+
+    Noise makes slopes of its own, and a product of a map's slopes with themselves counts them as if they placed the map. Noise
+    of both maps is independent, so that the mixed product is free of it. Directions of which nothing is left are given a
+    thousandth of what they seem to have, and with it a large variance.
+    """
+    linear = fit.jacobian[:, fit.geometry :]
+    inside = fit.overlap[problem.map.known]
+    image, own = (
+        np.concatenate([problem.derivatives(fit.pose, inside, fit.height_scale, part), linear], axis=1)
+        for part in (0.0, 1.0)
+    )
+    mixed = (image * fit.weights[:, None]).T @ own
+    plain = (fit.jacobian * fit.weights[:, None]).T @ fit.jacobian
+    scale = 1.0 / np.sqrt(np.maximum(np.diag(plain), 1e-300))
+    values, vectors = np.linalg.eigh((mixed + mixed.T) / 2 * scale[:, None] * scale)
+    balanced = plain * scale[:, None] * scale
+    least = 1e-3 * np.einsum("ki,kl,li->i", vectors, balanced, vectors)
+    found: Floats = (vectors * np.maximum(values, least)) @ vectors.T / scale[:, None] / scale
+    return found
 
 
 def _tukey_widening(fit: Fit, residual: Floats) -> float:

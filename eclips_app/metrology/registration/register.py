@@ -16,8 +16,9 @@ from eclips_app.metrology.registration.covariance import Spread, spread_of
 from eclips_app.metrology.registration.features import Limits, Matcher
 from eclips_app.metrology.registration.grids import Grid
 from eclips_app.metrology.registration.pose import Floats, Frames, Model, Pose
+from eclips_app.metrology.registration.problem import Options, Problem
 from eclips_app.metrology.registration.quality import Quality
-from eclips_app.metrology.registration.refine import Fit, Options, Problem
+from eclips_app.metrology.registration.refine import Fit
 from eclips_app.metrology.registration.search import Candidate, Correlator
 
 _SEARCH_PX = 100  #: longest edge of the maps that are searched exhaustively
@@ -153,7 +154,7 @@ def _found(
     poses = [pose for pose, _ in features.poses(pairs, task.limits, middle[0].pixel_nm)]
     verified = _verified(poses, "features", middle, cutoff_nm, frames, context)
     coarse = _grids(height, placed, frames, _SEARCH_PX)
-    correlator = Correlator(*coarse, cutoff_nm)
+    correlator = Correlator(*coarse, cutoff_nm, 1.1 * task.limits.scale)
     context.progress(0.2, "Comparing other places")
     if verified and quality.is_sure(verified[0]):
         turns = [0.0, *(turn for turn in _REPEATS_DEG if turn <= task.limits.rotation_deg)]
@@ -237,7 +238,7 @@ def _refined(
         for model in _models(task.model, number, len(levels)):
             problem = Problem(*pair, frames, replace(options, model=model))
             if task.landmarks and not task.dense:
-                return refine.refine(replace_steps(problem), pose, 0.01, context), problem
+                return refine.refine(_still(problem), pose, 0.01, context), problem
             fit = refine.refine(problem, pose, 0.003 if last and model == task.model else 0.05, context)
             pose = fit.pose
     if fit is None or problem is None:
@@ -245,7 +246,7 @@ def _refined(
     return fit, problem
 
 
-def replace_steps(problem: Problem) -> Problem:
+def _still(problem: Problem) -> Problem:
     """Give the problem with no steps: its pose is evaluated and stays."""
     return Problem(problem.image, problem.map, problem.frames, replace(problem.options, steps=0))
 

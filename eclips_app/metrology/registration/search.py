@@ -39,21 +39,27 @@ class Candidate:
 class Correlator:
     """Correlates an image with turned and scaled copies of a map for all shifts."""
 
-    def __init__(self, image: Grid, placed: Grid, cutoff_nm: float, least_overlap: float = 0.2) -> None:
+    def __init__(
+        self, image: Grid, placed: Grid, cutoff_nm: float, largest_scale: float = 1.3, least_overlap: float = 0.2
+    ) -> None:
         self._image, self._map, self._least = image, placed, least_overlap
         self._fields = [grids.clipped(field) for field in _fields(image, cutoff_nm)]
         self._patterns = [grids.clipped(field) for field in _fields(placed, cutoff_nm)]
         self.area_px = max(
             grids.correlation_area_px(a, b) for a, b in zip(self._fields, self._patterns, strict=True)
         )  #: pixels that count as one
+        # One size for all rotations, so that the image is transformed once.
+        longest = math.ceil(largest_scale * math.hypot(*placed.heights.shape)) + 1
+        rows, columns = (fft.next_fast_len(n + longest, real=True) for n in image.heights.shape)
+        self._shape = (rows, columns)
+        self._spectra = _Spectra(self._fields, self._shape)
 
     def peaks(self, rotation_deg: float, scale: float, most: int = 3) -> list[Candidate]:
         """Give the best shifts for one rotation and scale, no two next to each other."""
         turned = [_turned(pattern, rotation_deg, scale) for pattern in self._patterns]
-        maps = [_correlation(field, pattern) for field, pattern in zip(self._fields, turned, strict=True)]
-        correlation = np.mean([each[0] for each in maps], axis=0)
-        overlap = maps[0][1]
-        area = min(self._fields[0].known.sum(), turned[0].known.sum())
+        pattern = _Spectra(turned, self._shape, reverse=True)
+        correlation, overlap = _correlations(self._spectra, pattern, self._shape)
+        area = min(self._spectra.known.sum(), pattern.known.sum())
         freedom = np.maximum(overlap / self.area_px - 3.0, 0.0)
         score = np.arctanh(np.clip(correlation, -_LARGEST, _LARGEST)) * np.sqrt(freedom)
         score[overlap < self._least * area] = -np.inf
@@ -62,7 +68,7 @@ class Correlator:
         best = sorted(zip(*np.nonzero(local), strict=True), key=lambda at: -score[at])[:most]
         found = []
         for row, column in best:
-            pose = self._pose(row, column, rotation_deg, scale, turned[0].known.shape)
+            pose = self._pose(row, column, rotation_deg, scale, pattern.shape)
             value = float(correlation[row, column])
             found.append(Candidate(pose, value, float(overlap[row, column] / area), float(score[row, column])))
         return found
@@ -122,26 +128,35 @@ def _turned(pattern: Grid, rotation_deg: float, scale: float) -> Grid:
     return Grid(np.where(known, heights, 0.0), known, pattern.pixel_nm)
 
 
-def _correlation(field: Grid, pattern: Grid) -> tuple[Floats, Floats]:
-    """Give correlation and overlap in pixels for all shifts [row + rows of the pattern - 1, ...]."""
-    size = [a + b - 1 for a, b in zip(field.known.shape, pattern.known.shape, strict=True)]
-    shape = [fft.next_fast_len(n, real=True) for n in size]
+class _Spectra:
+    """Fields of one map on a common mask as padded transforms: of the mask, the values and their squares."""
 
-    def forward(values: Floats, *, reverse: bool = False) -> NDArray[np.complexfloating]:
-        found: NDArray[np.complexfloating] = fft.rfft2(values[::-1, ::-1] if reverse else values, shape)
+    def __init__(self, fields: list[Grid], shape: tuple[int, int], *, reverse: bool = False) -> None:
+        # Single precision is far more than a correlation needs, and twice as quick.
+        turn = (slice(None, None, -1),) * 2 if reverse else (slice(None),) * 2
+        mask = np.logical_and.reduce([each.known for each in fields])[turn]
+        self.known, self.shape = mask, mask.shape
+        self.mask = fft.rfft2(mask.astype(np.float32), shape)
+        values = [np.where(mask, each.heights[turn], 0.0).astype(np.float32) for each in fields]
+        self.values = [fft.rfft2(each, shape) for each in values]
+        self.squares = [fft.rfft2(each * each, shape) for each in values]
+
+
+def _correlations(image: _Spectra, pattern: _Spectra, shape: tuple[int, int]) -> tuple[Floats, Floats]:
+    """Give the mean correlation of all fields and the overlap in pixels for all shifts [row + rows of the pattern - 1, ...]."""
+    size = [a + b - 1 for a, b in zip(image.shape, pattern.shape, strict=True)]
+
+    def back(product: NDArray[np.complexfloating]) -> NDArray[np.float32]:
+        found: NDArray[np.float32] = fft.irfft2(product, shape)[: size[0], : size[1]]
         return found
 
-    def back(product: NDArray[np.complexfloating]) -> Floats:
-        found: Floats = fft.irfft2(product, shape)[: size[0], : size[1]]
-        return found
-
-    f, m = forward(field.heights), forward(field.known.astype(np.float64))
-    g, n = forward(pattern.heights, reverse=True), forward(pattern.known.astype(np.float64), reverse=True)
-    count = np.maximum(np.round(back(m * n)), 1.0)
-    sum_f, sum_g = back(f * n), back(m * g)
-    square_f = back(forward(field.heights**2) * n) - sum_f**2 / count
-    square_g = back(m * forward(pattern.heights**2, reverse=True)) - sum_g**2 / count
-    power = np.sqrt(np.maximum(square_f, 0.0) * np.maximum(square_g, 0.0))
-    floor = 1e-6 * float(power.max())
-    correlation = np.where(power > floor, (back(f * g) - sum_f * sum_g / count) / np.maximum(power, floor or 1.0), 0.0)
-    return correlation, count
+    count = np.maximum(np.round(back(image.mask * pattern.mask)), 1.0)
+    total = np.zeros(count.shape)
+    for f, ff, g, gg in zip(image.values, image.squares, pattern.values, pattern.squares, strict=True):
+        sum_f, sum_g = back(f * pattern.mask), back(image.mask * g)
+        square_f = np.maximum(back(ff * pattern.mask) - sum_f**2 / count, 0.0)
+        square_g = np.maximum(back(image.mask * gg) - sum_g**2 / count, 0.0)
+        power = np.sqrt(square_f * square_g)
+        floor = 1e-4 * float(power.max())
+        total += np.where(power > floor, (back(f * g) - sum_f * sum_g / count) / np.maximum(power, floor or 1.0), 0.0)
+    return total / len(image.values), np.asarray(count, np.float64)

@@ -8,7 +8,7 @@ from eclips_app.gui.flows.compare import CompareFlow
 from eclips_app.gui.qt import Qt, QtWidgets, Signal
 from eclips_app.gui.session import Session
 from eclips_app.gui.widgets.calm_combo import CalmCombo, offer
-from eclips_app.model import comparing
+from eclips_app.model import placing
 from eclips_app.plugin_api.registry import matcher_names
 
 _MODELS = (
@@ -76,7 +76,8 @@ class RegisterTab(QtWidgets.QWidget):
         self.start.setText("Stop" if registers else "Register")
         self.start.setEnabled(registers or flow.is_ready())
         self.refine.setEnabled(flow.is_ready())
-        places = comparing.other_places(flow.map) if flow.map is not None else []
+        is_sure = flow.map is None or placing.placement_sentence(flow.map)[1] is True
+        places = placing.other_places(flow.map) if flow.map is not None and not is_sure else []
         self.others.clear()
         for words, fields in [("Other places that fit…", None), *places]:
             self.others.addItem(words, fields)
@@ -90,7 +91,7 @@ class RegisterTab(QtWidgets.QWidget):
         )
         self._tell_result(registers)
         placed = flow.map
-        rows = comparing.placement_words(placed) if placed is not None else []
+        rows = placing.placement_words(placed) if placed is not None else []
         self.place.setText("<table cellspacing='2'>" + "".join(
             f"<tr><td>{name}&nbsp;&nbsp;</td><td>{value}</td></tr>" for name, value in rows
         ) + "</table>")  # fmt: skip
@@ -103,7 +104,7 @@ class RegisterTab(QtWidgets.QWidget):
         elif flow.problem:
             text, tone = f"{flow.problem} Set landmarks instead.", "error"
         elif flow.map is not None:
-            text, is_sure = comparing.placement_sentence(flow.map)
+            text, is_sure = placing.placement_sentence(flow.map)
             tone = "faint" if is_sure is None else "good" if is_sure else "warning"
         self.result.setText(text)
         if self.result.property("kind") != tone:

@@ -85,7 +85,7 @@ class VerdictTab(QtWidgets.QWidget):
         for i, (name, before, value) in enumerate(rows):
             texts = [name, quantity_words(before), quantity_words(value)] if has_tip else [name, quantity_words(value)]
             for k, text in enumerate(texts):
-                item = QtWidgets.QTableWidgetItem(text)
+                item = QtWidgets.QTableWidgetItem(text.removesuffix(" of agreement"))
                 item.setToolTip(text)
                 if k:
                     item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
