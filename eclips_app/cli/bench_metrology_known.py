@@ -132,6 +132,13 @@ def _dimensions() -> Iterator[Known]:
     exact = {"pitch": (pitch, 0.01, "ridges of few points"), "pitch (Fourier)": (pitch, 0.05, "ends cut the last period"),
              "pitch (autocorrelation)": (pitch, 0.2, "parabola through three lags")}  # fmt: skip
     yield Known("triangular grating of 137.3 nm", "pitch", grating, size, exact, (_line(),))
+    r, c = np.mgrid[:200, :240] * size
+    turn = math.radians(25.0)
+    along, across = c * math.cos(turn) - r * math.sin(turn), c * math.sin(turn) + r * math.cos(turn)
+    lattice = 10 * np.sin(2 * math.pi * along / 83.0) + 8 * np.sin(2 * math.pi * across / 61.0)
+    exact = {"pitch": (83.0, 0.02, "window"), "direction": (25.0, 0.02, "window"), "second pitch": (61.0, 0.02, "window"),
+             "angle between": (90.0, 0.02, "window")}  # fmt: skip
+    yield Known("lattice of 83 and 61 nm, turned by 25°", "pitch-area", lattice, size, exact)
     wall = 100 / math.tan(math.radians(75.0))
     half = 150.0
 
@@ -181,7 +188,6 @@ def _sines() -> Iterator[Known]:
         "Ssk": (0.0, 1e-9, ""), "Sku": (1.5, 1e-9, ""), "Sz": (2 * amplitude, 0.03, "sampled beside the crests"),
         "Sdq": (steep / math.sqrt(2), 1e-3 * steep, differences), "Sdr": (100 * developed, 0.01, differences),
         "Sal": (wave * math.acos(0.2) / (2 * math.pi), 1.5, "at each lag other ends are left out"),
-        "Std texture direction": (0.0, 0.5, ""),
     }  # fmt: skip
     yield Known("sine of 10 nm, 320 nm long", "roughness-area", z, size, exact, options={"form": "none"})
     short = 64.0

@@ -64,7 +64,7 @@ class Placement:
 class Measure:
     """Measure a height map after a recipe.
 
-    Inputs ``height`` [row, col] in nm; optional ``mask`` (True: may be used), ``std`` [row, col] in nm, and ``deviations``
+    Inputs ``height`` [row, col] in nm; optional ``mask`` (True: may be used) and ``deviations``
     [n, row, col] (see `core.deviations`) with `deviation_parts`. Shapes are in pixels of the uncropped image.
 
     Gives ``info["values"]``: name -> value, std and unit, with ``budget`` where there are deviations (see `Measurement`);
@@ -178,6 +178,10 @@ _ALL = (
         "pitch", "Pitch", "Dimensions", "profile", _M + "measure_widths:pitch", stretches=(0, 1),
         stretch_words="the grating; none: the whole profile", options=Pitch, standard="after ISO 11952",
         help="Mean period along the profile: by the centres of gravity of the ridges, by Fourier, and by autocorrelation.",
+    ),
+    Kind(
+        "pitch-area", "Pitch of an area", "Dimensions", "area", _M + "measure_gratings:pitch", shapes=(0, 1),
+        help="Pitch and direction of a grating, and of a lattice's second grating, by Fourier.",
     ),
     Kind(
         "cd", "Critical dimensions", "Dimensions", "profile", _M + "measure_widths:critical_dimension", stretches=(0, 1),

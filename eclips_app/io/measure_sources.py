@@ -15,7 +15,7 @@ from eclips_app.core.measuring import Measure, Recipe
 from eclips_app.core.shapes import Shape
 from eclips_app.core.steps import ReadHeightMap, StepResult, run_step
 
-_RUN_ARRAYS = ("height", "height_std", "mask", "deviations")
+_RUN_ARRAYS = ("height", "mask", "deviations")
 
 
 @dataclass(frozen=True, eq=False)

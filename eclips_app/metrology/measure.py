@@ -96,8 +96,10 @@ def _about_std(values: dict[str, dict[str, Any]], deviations: Deviations | None)
     if deviations is not None:
         return []
     if any(value["std"] is not None for value in values.values()):
-        return ["The map states no uncertainty: standard deviations are those of the fit alone, from its residuals."]
-    return ["The map states no uncertainty, so these values have no standard deviation."]
+        return [
+            "The heights come without a covariance: standard deviations are those of the fit alone, from its residuals."
+        ]
+    return ["The heights come without a covariance, so these values have no standard deviation."]
 
 
 def _deviations(inputs: Arrays, params: Measure) -> Deviations | None:
@@ -136,10 +138,12 @@ def _line(
             height, shape, pixel_size_nm=params.pixel_size_nm, step_px=params.step_px, origin_px=params.origin_px,
             mask=mask, deviations=deviations,
         )  # fmt: skip
-    if np.count_nonzero(np.isfinite(found.height_nm)) < 3:
+    known = np.flatnonzero(np.isfinite(found.height_nm))
+    if len(known) < 3:
         raise EclipsError("fewer than three points of the profile have a height", hint="Move it onto the height map.")
-    along = found.deviations_nm
-    line = Line(found.distance_nm, found.height_nm, shape.kind == "circle")
+    part = slice(int(known[0]), int(known[-1]) + 1)  # what runs beyond the map is no hole in it
+    along = None if found.deviations_nm is None else found.deviations_nm[:, part]
+    line = Line(found.distance_nm[part], found.height_nm[part])
     return _Sampled(line, None if along is None else along.__getitem__)
 
 

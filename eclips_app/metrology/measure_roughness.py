@@ -18,7 +18,6 @@ from eclips_app.metrology.reading import Floats, Line, Patch, Reading, Stretch
 
 _SECTIONS = 5
 _LEAST_POINTS = 20
-_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +80,7 @@ def features(patches: Sequence[Patch], stretches: Sequence[Stretch], options: Fe
     values, up, down = found(surface.height, surface.inside, patch.axes, options.pruning_percent / 100)
     pruned = f"Wolf pruning at {options.pruning_percent:g} % of Sz; hills and dales that touch the border do not count."
     few = [
-        f"Only {len(each.rows)} significant {word} lie inside the area; the standard's five are not there."
+        f"Fewer than the standard's five: {len(each.rows) or 'no'} significant {word} lie inside the area."
         for each, word in ((up, "hills"), (down, "dales"))
         if len(each.rows) < 5
     ]
@@ -105,8 +104,8 @@ def bearing(patches: Sequence[Patch], stretches: Sequence[Stretch], options: Bea
 
 def profile(lines: Sequence[Line], stretches: Sequence[Stretch], options: ProfileRoughness) -> Reading:
     """Give P, R and W parameters of a profile or of a stretch of it (ISO 21920-2:2021)."""
-    line = lines[0]
-    x, z = line.within(stretches[0]) if stretches else (line.distance_nm, line.height_nm)
+    line = lines[0].part(stretches[0]) if stretches else lines[0]
+    x, z = line.distance_nm, line.height_nm
     used, step = np.isfinite(z), line.step_nm
     if np.count_nonzero(used) < _LEAST_POINTS:
         raise EclipsError(f"fewer than {_LEAST_POINTS} points are measured", hint="Draw a longer profile.")
@@ -155,12 +154,8 @@ def _named_heights(z: Floats, letter: str) -> dict[str, Quantity]:
 
 
 def _curve(heights: Floats, raw: Floats) -> roughness_bearing.Bearing:
-    """Give the bearing curve of heights from their mean; `raw` are those before the form was taken out."""
-    curve = roughness_bearing.Bearing.of(heights)
-    # What rounding leaves of a plane is no roughness.
-    if not curve.height[0] - curve.height[-1] > _ROUNDING * float(np.nanmax(np.abs(raw))):
-        raise EclipsError("all heights lie on the form, so there is no roughness", hint="Choose another area.")
-    return curve
+    roughness.check_rough(heights, raw)
+    return roughness_bearing.Bearing.of(heights)
 
 
 def _form(form: str, degree: int) -> str:

@@ -13,9 +13,11 @@ from eclips_app.core.units import Quantity
 from eclips_app.metrology import spectra
 from eclips_app.metrology.forms import without_form
 from eclips_app.metrology.reading import Floats, Line, Patch, Reading, Stretch
+from eclips_app.metrology.roughness import check_rough
 from eclips_app.metrology.roughness_spatial import decay_lengths
 
 _MOST_MISSING = 0.05
+_LEAST_PIXELS = 4
 
 
 def profile(lines: Sequence[Line], stretches: Sequence[Stretch], options: Options) -> Reading:
@@ -23,6 +25,7 @@ def profile(lines: Sequence[Line], stretches: Sequence[Stretch], options: Option
     line = lines[0]
     used = np.isfinite(line.height_nm)
     z = without_form(line.height_nm, used, options.form, options.degree)
+    check_rough(z[used], line.height_nm)
     z, note = _filled(z, used)
     spectrum = spectra.of_profile(z, line.step_nm, options.window)
     lags = spectra.autocorrelation_of_profile(z, used)
@@ -32,7 +35,7 @@ def profile(lines: Sequence[Line], stretches: Sequence[Stretch], options: Option
     }  # fmt: skip
     below = np.flatnonzero(lags <= 1 / math.e)
     length = math.nan
-    if len(below):
+    if len(below) and below[0] > 0:
         i = int(below[0])
         length = float(distance[i] - line.step_nm * (1 / math.e - lags[i]) / (lags[i - 1] - lags[i]))
     return Reading(_values(spectrum, z[used], length), (_about(options), *note), arrays)
@@ -41,7 +44,12 @@ def profile(lines: Sequence[Line], stretches: Sequence[Stretch], options: Option
 def area(patches: Sequence[Patch], stretches: Sequence[Stretch], options: Options) -> Reading:
     """Give the radially averaged density (nm⁴) and the autocorrelation of an area."""
     patch = patches[0]
+    if min(patch.height.shape) < _LEAST_PIXELS:
+        raise EclipsError(
+            f"an area of fewer than {_LEAST_PIXELS} rows or columns has no spectrum", hint="Draw it larger."
+        )
     z = without_form(patch.height, patch.inside, options.form, options.degree)
+    check_rough(z[patch.inside], patch.height[patch.inside])
     z, note = _filled(z, patch.inside)
     spectrum, density = spectra.of_area(z, patch.size_nm, options.window)
     correlation = spectra.autocorrelation_of_area(z, patch.inside)

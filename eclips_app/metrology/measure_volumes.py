@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_erosion
+from scipy.ndimage import binary_erosion, gaussian_filter1d
 
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.measuring_options import HistogramStep, NoOptions, Volume
@@ -17,6 +17,8 @@ from eclips_app.metrology.reading import Floats, Patch, Reading, Stretch
 from eclips_app.metrology.roughness import developed
 
 _MOST_BINS = 2048
+_ROUNDING = 1e-9
+_DIP = 0.5  #: of the density of both levels, that between them must be lower than
 
 
 def volume(patches: Sequence[Patch], stretches: Sequence[Stretch], options: Volume) -> Reading:
@@ -56,13 +58,14 @@ def area(patches: Sequence[Patch], stretches: Sequence[Stretch], options: NoOpti
 
 
 def histogram_step(patches: Sequence[Patch], stretches: Sequence[Stretch], options: HistogramStep) -> Reading:
-    """Give the height between the two levels of an area, each the mean around a peak of its histogram.
+    """Give the height between the two levels of an area, each the mean around a mode of its heights.
 
     With the form "plane", one plane is taken out that lies parallel under both levels.
     """
     patch = patches[0]
     height = _upright(patch) if options.form == "plane" else patch.height
-    values = height[patch.inside]
+    base = float(np.median(height[patch.inside]))
+    values = height[patch.inside] - base
     edges, counts = _histogram(values, options.bins)
     border = _otsu(edges, counts)
     levels = []
@@ -70,18 +73,20 @@ def histogram_step(patches: Sequence[Patch], stretches: Sequence[Stretch], optio
         if len(part) < 3:
             raise EclipsError("the area shows no two levels", hint="Draw it over both sides of the step.")
         levels.append(_level(part))
-    (low, low_spread, low_count), (high, high_spread, high_count) = levels
-    if high - low <= 2 * max(low_spread, high_spread):
+    (low, low_half, low_count), (high, high_half, high_count) = levels
+    reach = min(low_half, high_half)
+    between = np.count_nonzero(np.abs(values - border) <= reach) / reach
+    if between > _DIP * min(low_count / low_half, high_count / high_half):
         raise EclipsError("the area's two levels do not stand out of its roughness", hint="Draw it over one step only.")
-    middles = (edges[1:] + edges[:-1]) / 2
+    middles = (edges[1:] + edges[:-1]) / 2 + base
     share = 100 * float(np.count_nonzero(values >= border)) / len(values)
     found = {
         "height": Quantity(high - low, "nm"),
-        "lower level": Quantity(low, "nm"),
-        "upper level": Quantity(high, "nm"),
+        "lower level": Quantity(low + base, "nm"),
+        "upper level": Quantity(high + base, "nm"),
         "upper part": Quantity(share, "%"),
     }
-    note = f"Levels are means of {low_count} and {high_count} heights within the half width of each peak."
+    note = f"Levels are means of {low_count} and {high_count} heights around the mode of each level."
     return Reading(found, (note,), {"histogram/x": middles, "histogram/y": counts.astype(np.float64)})
 
 
@@ -123,7 +128,7 @@ def _upright(patch: Patch) -> Floats:
 def _histogram(values: Floats, bins: int) -> tuple[Floats, NDArray[np.intp]]:
     """Give edges and counts; without a number of bins their width is 2 IQR / n^(1/3) (Freedman & Diaconis 1981)."""
     span = float(np.ptp(values))
-    if span <= 0:
+    if span <= _ROUNDING * float(np.abs(values).max()):
         raise EclipsError(
             "all heights are equal, so there is no step", hint="Draw the area over both sides of the step."
         )
@@ -146,18 +151,32 @@ def _otsu(edges: Floats, counts: NDArray[np.intp]) -> float:
 
 
 def _level(part: Floats) -> tuple[float, float, int]:
-    """Give the mean of the heights within the half width of a class's peak, their spread and number.
+    """Give the mean of a class's heights around their mode, the half width of their window, and their number.
 
-    The half width is that of a normal distribution with the class's median deviation; the window moves with its mean.
+    The mode is that of the density smoothed by Silverman's rule (1986, eq. 3.31). The window reaches as far to both sides as
+    the density stays above its half on the steeper one, and moves with its mean: sidewalls on one side do not pull it.
     """
-    level = float(np.median(part))
-    half = math.sqrt(2 * math.log(2)) * 1.4826 * float(np.median(np.abs(part - level)))
+    spread = min(float(part.std()), float(np.subtract(*np.percentile(part, [75, 25]))) / 1.34) or float(part.std())
+    if spread <= _ROUNDING * float(np.abs(part).max()):
+        return float(part.mean()), 1e-12, len(part)
+    width = 0.9 * spread * len(part) ** -0.2
+    counts, edges = np.histogram(part, min(math.ceil(4 * float(np.ptp(part)) / width), _MOST_BINS))
+    step = float(edges[1] - edges[0])
+    density = gaussian_filter1d(np.pad(counts.astype(float), 1), width / step, mode="constant")
+    top = int(density.argmax())
+    low = np.flatnonzero(density[:top] < density[top] / 2)
+    high = np.flatnonzero(density[top:] < density[top] / 2)
+    reach = min(
+        [top - int(each[-1]) for each in (low,) if len(each)] + [int(each[0]) for each in (high,) if len(each)],
+        default=1,
+    )
+    level, half = float(edges[0]) + (top - 0.5) * step, max(reach * step, 1e-12)
     near = part
     for _ in range(50):
         now = part[np.abs(part - level) <= half]
-        if half <= 0 or not len(now):
+        if not len(now):
             break
         near, before, level = now, level, float(now.mean())
         if abs(level - before) <= 1e-6 * half:
             break
-    return level, float(part.std()) if half > 0 else 0.0, len(near)
+    return level, half, len(near)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
-from scipy.optimize import OptimizeWarning, curve_fit
-from scipy.special import erf, erfinv, expit
+from scipy.optimize import minimize_scalar
+from scipy.special import erfinv
 
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.measuring_options import CriticalDimension, Edge, Pitch
 from eclips_app.core.units import Quantity
 from eclips_app.metrology import spectra
-from eclips_app.metrology.edges import crossing, feature
+from eclips_app.metrology.edges import crossing, feature, fit_edge
 from eclips_app.metrology.forms import without_form
 from eclips_app.metrology.linear_fit import fit
 from eclips_app.metrology.reading import Floats, Line, Reading, Stretch
@@ -32,7 +31,7 @@ def edge(lines: Sequence[Line], stretches: Sequence[Stretch], options: Edge) -> 
     x, z = line.within(stretches[0]) if stretches else line.within((line.distance_nm[0], line.distance_nm[-1]))
     if len(x) < 8:
         raise EclipsError("fewer than eight points are measured at the edge", hint="Mark a longer stretch.")
-    found, covariance, rms = _fit_edge(x, z, options.model)
+    found, covariance, rms = fit_edge(x, z, options.model)
     level, _, height, at, scale = (float(each) for each in found)
     part = options.low_percent / 100
     factor = 2 * (math.sqrt(2) * float(erfinv(1 - 2 * part)) if options.model == "erf" else math.log((1 - part) / part))
@@ -71,7 +70,12 @@ def critical_dimension(lines: Sequence[Line], stretches: Sequence[Stretch], opti
         raise EclipsError("the surface beside the feature is not measured", hint="Draw the profile beyond both edges.")
     base = np.polynomial.Polynomial.fit(x[beside], z[beside], 1)
     flat: Floats = z - base(x)
-    height = float(np.median(flat[(x > first + 0.25 * width) & (x < second - 0.25 * width)]))
+    inner = flat[(x > first + 0.25 * width) & (x < second - 0.25 * width)]
+    if not len(inner):
+        raise EclipsError(
+            "the feature is narrower than the points lie apart", hint="Draw the profile with finer steps."
+        )
+    height = float(np.median(inner))
     relative = flat / height
     ends = [int(np.abs(x - each).argmin()) for each in (first, second)]
     at = {
@@ -100,8 +104,8 @@ def pitch(lines: Sequence[Line], stretches: Sequence[Stretch], options: Pitch) -
     The pitch is the slope of the line through the ridges' centres over their numbers (as in ISO 11952); a ridge is what lies
     above the middle between the grating's levels. Fourier: the sinusoid of least squares.
     """
-    line = lines[0]
-    x, z = line.within(stretches[0]) if stretches else (line.distance_nm, line.height_nm)
+    line = lines[0].part(stretches[0]) if stretches else lines[0]
+    x, z = line.distance_nm, line.height_nm
     used, step = np.isfinite(z), line.step_nm
     z = np.where(used, without_form(z, used, "plane"), 0.0)
     guess = options.expected_nm or spectra.of_profile(z, step).dominant_wavelength_nm
@@ -128,61 +132,8 @@ def pitch(lines: Sequence[Line], stretches: Sequence[Stretch], options: Pitch) -
     return Reading(values, (note, *few))
 
 
-def _fit_edge(x: Floats, z: Floats, model: str) -> tuple[Floats, Floats, float]:
-    """Fit level, slope, height, position and scale; give them, their covariance (see `linear_fit.fit`) and the rms residual."""
-    rise = np.gradient(z, x)
-    n = max(2, len(x) // 5)
-    height = float(z[-n:].mean() - z[:n].mean())
-    if height == 0:
-        height = float(np.ptp(z)) or 1.0
-    middle = float(z[:n].mean()) + height / 2
-    turns = np.flatnonzero((z[1:] > middle) != (z[:-1] > middle))
-    at = float(x[turns[len(turns) // 2]]) if len(turns) else float(x[int(np.abs(rise).argmax())])
-    size = float(x[-1] - x[0])
-    unit = abs(height)
-
-    def shape(u: Floats, level: float, slope: float, rise: float, at: float, log_scale: float) -> Floats:
-        v = (u - at) / math.exp(log_scale)
-        step = 0.5 * (1 + erf(v / math.sqrt(2))) if model == "erf" else expit(v)
-        found: Floats = level + slope * (u - at) + rise * step
-        return found
-
-    start = [(middle - height / 2) / unit, 0.0, height / unit, (at - x[0]) / size, math.log(0.05)]
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", OptimizeWarning
-            )  # a perfect edge between two points has no finite covariance
-            found, _ = curve_fit(shape, (x - x[0]) / size, z / unit, start, maxfev=4000)
-    except RuntimeError as error:
-        raise EclipsError(
-            "no edge fits the profile", hint="Mark a stretch with one edge and a level on both sides."
-        ) from error
-    if not 0 <= found[3] <= 1 or abs(found[2]) < 1e-9:
-        raise EclipsError("the profile shows no edge", hint="Mark a stretch with one edge and a level on both sides.")
-    jacobian = _jacobian(shape, (x - x[0]) / size, found)
-    residual = z / unit - shape((x - x[0]) / size, *found)
-    _, covariance, rms = fit(jacobian, [residual])
-    scale = math.exp(float(found[4])) * size
-    back = np.array([unit, unit / size, unit, size, scale])
-    values = np.array([found[0] * unit, found[1] * unit / size, found[2] * unit, x[0] + found[3] * size, scale])
-    return values, covariance * np.outer(back, back), rms * unit
-
-
-def _jacobian(shape: object, u: Floats, found: Floats) -> Floats:
-    """Give the derivatives [point, parameter] of a fitted shape by central differences."""
-    columns = []
-    for number in range(len(found)):
-        change = np.zeros(len(found))
-        change[number] = 1e-5
-        columns.append((shape(u, *(found + change)) - shape(u, *(found - change))) / 2e-5)  # type: ignore[operator]
-    return np.stack(columns, axis=1)
-
-
 def _sinusoid(x: Floats, z: Floats, guess: float) -> float:
     """Give the period of the sinusoid of least squares, near a guess."""
-    from scipy.optimize import minimize_scalar
-
     x = x - x.mean()
 
     def rest(frequency: float) -> float:

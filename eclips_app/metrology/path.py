@@ -25,7 +25,6 @@ class Path:
     along: Floats
     columns: Floats
     rows: Floats
-    closed: bool = False  #: the last point is next to the first
 
 
 def trace(shape: Shape, *, step_px: float | None = None, finest_px: float = 1.0, aspect: float = 1.0) -> Path:
@@ -193,4 +192,4 @@ def _around(points: Floats, along: Floats, across: Floats) -> Path:
         )
     turn = math.atan2(y0 - y1, x1 - x0) + along / radius
     away = radius + across
-    return Path(along, x0 + away * np.cos(turn), y0 - away * np.sin(turn), closed=True)
+    return Path(along, x0 + away * np.cos(turn), y0 - away * np.sin(turn))

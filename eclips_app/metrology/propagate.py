@@ -59,10 +59,11 @@ def propagate(
 
 
 def budgeted(reading: Reading, effects: dict[str, Floats], deviations: Deviations) -> dict[str, dict[str, Any]]:
-    """Give the values as JSON, each with its standard deviation and budget."""
+    """Give the values as JSON, each with its standard deviation and budget where the maps move it."""
     found: dict[str, dict[str, Any]] = {}
     for name, value in reading.values.items():
-        if np.isfinite(effects[name]).all():
+        # A count that no map moves is not certain for that: what nothing stated moves has no standard deviation.
+        if np.isfinite(effects[name]).all() and effects[name].any():
             budget = deviations.budget(effects[name])
             found[name] = {**replace(value, std=budget.std).to_json(), "budget": budget.to_json()}
         else:
@@ -73,6 +74,6 @@ def budgeted(reading: Reading, effects: dict[str, Floats], deviations: Deviation
 def _half(difference: float, unit: str, name: str) -> float:
     """Give half a difference; that of directions the short way round."""
     if unit == "deg" and ("azimuth" in name or "direction" in name):
-        round_once = 180.0 if "texture" in name else _CIRCLE
+        round_once = _CIRCLE if "azimuth" in name else _CIRCLE / 2  # a direction has no sense
         difference = (difference + round_once / 2) % round_once - round_once / 2
     return difference / 2

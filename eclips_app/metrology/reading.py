@@ -22,7 +22,6 @@ class Line:
 
     distance_nm: Floats  #: from the shape's start, in equal steps
     height_nm: Floats
-    closed: bool = False  #: a circle, whose last point is next to the first
 
     @property
     def step_nm(self) -> float:
@@ -33,24 +32,30 @@ class Line:
         """Give the line with other heights, and all lengths `length` times as long."""
         return replace(self, distance_nm=self.distance_nm * length, height_nm=self.height_nm + by_nm)
 
-    def within(self, stretch: Stretch) -> tuple[Floats, Floats]:
-        """Give distances and heights of the measured points of a stretch.
+    def part(self, stretch: Stretch) -> Line:
+        """Give the points of a stretch, holes and all.
 
         Raises
         ------
         EclipsError
-            If there are fewer than three.
+            If fewer than three of them are measured.
         """
         low, high = min(stretch), max(stretch)
         # The tolerance keeps a point that a cursor stands on, whatever the rounding.
         slack = 1e-9 * (abs(low) + abs(high))
-        inside = (self.distance_nm >= low - slack) & (self.distance_nm <= high + slack) & np.isfinite(self.height_nm)
-        if np.count_nonzero(inside) < 3:
+        inside = (self.distance_nm >= low - slack) & (self.distance_nm <= high + slack)
+        if np.count_nonzero(np.isfinite(self.height_nm[inside])) < 3:
             raise EclipsError(
                 f"the stretch from {low:.6g} to {high:.6g} nm holds fewer than three measured points",
                 hint="Make it longer or move it off the hole.",
             )
-        return self.distance_nm[inside], self.height_nm[inside]
+        return Line(self.distance_nm[inside], self.height_nm[inside])
+
+    def within(self, stretch: Stretch) -> tuple[Floats, Floats]:
+        """Give distances and heights of the measured points of a stretch; raises as `part`."""
+        found = self.part(stretch)
+        known = np.isfinite(found.height_nm)
+        return found.distance_nm[known], found.height_nm[known]
 
 
 @dataclass(frozen=True, eq=False)

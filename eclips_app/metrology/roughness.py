@@ -7,9 +7,12 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from eclips_app.core.errors import EclipsError
 from eclips_app.core.units import Quantity
 
 Floats = NDArray[np.float64]
+
+_ROUNDING = 1e-9
 
 
 def heights(values: Floats, letter: str = "S") -> dict[str, Quantity]:
@@ -31,6 +34,18 @@ def heights(values: Floats, letter: str = "S") -> dict[str, Quantity]:
         f"{letter}v": Quantity(v, "nm"),
         f"{letter}z": Quantity(p + v, "nm"),
     }
+
+
+def check_rough(values: Floats, raw: Floats) -> None:
+    """Refuse heights that only rounding tells from their form; `raw` are those before the form was taken out.
+
+    Raises
+    ------
+    EclipsError
+        If there is no roughness.
+    """
+    if not float(np.ptp(values)) > _ROUNDING * float(np.nanmax(np.abs(raw))):
+        raise EclipsError("all heights lie on the form, so there is no roughness", hint="Choose another area.")
 
 
 def hybrid(height: Floats, inside: NDArray[np.bool_], axes: Floats) -> dict[str, Quantity]:

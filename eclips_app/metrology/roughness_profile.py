@@ -21,7 +21,7 @@ def sections(z: Floats, number: int, letter: str = "R") -> dict[str, Quantity]:
 
     Heights [point] are from the profile's mean line.
     """
-    parts = np.array_split(z, number)
+    parts = [part for part in np.array_split(z, number) if np.isfinite(part).any()]
     p = float(np.mean([np.nanmax(part) for part in parts]))
     v = -float(np.mean([np.nanmin(part) for part in parts]))
     names = {"p": p, "v": v, "z": p + v, "t": float(np.nanmax(z) - np.nanmin(z))}
@@ -67,7 +67,8 @@ def slope(z: Floats, step_nm: float, letter: str = "R") -> dict[str, Quantity]:
         return {f"{letter}dq": Quantity(math.nan, "")}
     weights = np.array([-1.0, 9.0, -45.0, 0.0, 45.0, -9.0, 1.0]) / 60
     rise = np.convolve(z, weights[::-1], "valid") / step_nm
-    return {f"{letter}dq": Quantity(math.sqrt(float(np.nanmean(rise * rise))), "")}
+    rise = rise[np.isfinite(rise)]
+    return {f"{letter}dq": Quantity(math.sqrt(float((rise * rise).mean())) if len(rise) else math.nan, "")}
 
 
 def height_discrimination(rz_nm: float) -> float:

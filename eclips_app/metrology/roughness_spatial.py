@@ -32,8 +32,16 @@ def spatial(height: Floats, inside: NDArray[np.bool_], axes: Floats, level: floa
     size = float(np.hypot(*axes[:, 0])), float(np.hypot(*axes[:, 1]))
     angles, amplitude = angular_amplitude(np.where(inside, height, 0.0), size)
     turned = math.degrees(math.atan2(axes[1, 0], axes[0, 0]))
-    values["Std texture direction"] = Quantity((float(angles[amplitude.argmax()]) + turned) % 180.0, "deg")
+    values["Std texture direction"] = Quantity((_peak(angles, amplitude) + turned) % 180.0, "deg")
     return values, note
+
+
+def _peak(angles: Floats, amplitude: Floats) -> float:
+    """Give the angle of the highest amplitude, between the angles by a parabola; half a turn closes."""
+    at = int(amplitude.argmax())
+    a, b, c = (float(amplitude[(at + off) % len(amplitude)]) for off in (-1, 0, 1))
+    shift = 0.5 * (a - c) / (a - 2 * b + c) if a - 2 * b + c < 0 else 0.0
+    return float(angles[at]) + shift * float(angles[1] - angles[0])
 
 
 def decay_lengths(correlation: Floats, axes: Floats, level: float) -> tuple[float, float]:
@@ -52,7 +60,7 @@ def decay_lengths(correlation: Floats, axes: Floats, level: float) -> tuple[floa
         away = np.arange(int(far / fine) + 1) * fine
         along = map_coordinates(correlation, [half_r + r * away, half_c + c * away], order=1)
         below = np.flatnonzero(along <= level)
-        if len(below):
+        if len(below) and below[0] > 0:
             i = int(below[0])
             found[number] = away[i] - fine * (level - along[i]) / (along[i - 1] - along[i])
     if np.isnan(found).all():

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from scipy.fft import fft2, fftfreq, ifft2, next_fast_len, rfft, rfftfreq
 from scipy.ndimage import map_coordinates
 
+from eclips_app.core.errors import EclipsError
+
 Floats = NDArray[np.float64]
 
 
@@ -55,6 +57,11 @@ def of_area(height: Floats, size_nm: tuple[float, float], window: str = "hann") 
 
     The mean square is that of the whole area's density. Rings are as wide as the coarser of both wavenumber steps and
     reach to the lower of both Nyquist wavenumbers. The map's zero wavenumber is in its middle.
+
+    Raises
+    ------
+    EclipsError
+        If no whole ring lies within.
     """
     rows, columns = height.shape
     shape = np.outer(_window(rows, window), _window(columns, window))
@@ -66,6 +73,8 @@ def of_area(height: Floats, size_nm: tuple[float, float], window: str = "hann") 
     step = max(2 * math.pi / (columns * size_nm[0]), 2 * math.pi / (rows * size_nm[1]))
     ring = np.rint(q / step).astype(np.intp)
     last = int(min(np.abs(qx).max(), np.abs(qy).max()) / step)
+    if last < 1:
+        raise EclipsError("the area is too narrow for a spectrum", hint="Draw it larger in both directions.")
     count = np.bincount(ring.ravel())[: last + 1]
     radial = np.bincount(ring.ravel(), density.ravel())[: last + 1] / np.maximum(count, 1)
     mean_q = np.bincount(ring.ravel(), q.ravel())[: last + 1] / np.maximum(count, 1)

@@ -204,4 +204,12 @@ def test_peaks_are_counted_and_pruned():
     assert found["Spd"]["value"] * area == pytest.approx(200, abs=45)  # those at the border do not count
     assert found["Spd"]["value"] * area == pytest.approx(round(found["Spd"]["value"] * area))
     few = measured("features", rough[:60, :60], 5.0, form="none").info["notes"]
-    assert any("the standard's five are not there" in note for note in few)
+    assert any("Fewer than the standard's five" in note for note in few)
+
+
+def test_a_real_grating_has_the_pitch_and_depth_that_others_measured(shared_data):
+    height, size = read(shared_data / "data" / "afm" / "si_grooves_10um.txt")
+    line = Shape("line", ((2.0, 64.0), (125.0, 64.0)), 11.0)
+    assert measured("pitch", height, size, (line,)).info["values"]["pitch"]["value"] == pytest.approx(2880, rel=0.01)
+    assert measured("pitch-area", height, size).info["values"]["pitch"]["value"] == pytest.approx(2880, rel=0.01)
+    assert measured("step-histogram", height, size).info["values"]["height"]["value"] == pytest.approx(540, abs=3)
