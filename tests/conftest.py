@@ -40,3 +40,21 @@ def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ECLIPS_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(scope="session")
+def garbage_collector(qapp: object) -> object:
+    """Keep the collecting of cyclic garbage in the window's thread, as the program does."""
+    from eclips_app.gui.garbage import GarbageCollector  # late: most tests know no Qt
+
+    return GarbageCollector()
+
+
+@pytest.fixture(autouse=True)
+def widgets_end_in_their_thread(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Collect after a test that shows windows; in other threads nothing is collected from then on."""
+    shows_windows = "qapp" in request.fixturenames
+    collector = request.getfixturevalue("garbage_collector") if shows_windows else None
+    yield
+    if collector is not None:
+        collector.look()

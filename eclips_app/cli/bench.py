@@ -7,6 +7,16 @@ linear reconstruction and of the closed loop. forward: the same of the forward m
 cases rendered. metrology: measurements on known surfaces, beside independent libraries, and of reconstructed steps. optics:
 field and flight of electrons. raytrace: ray tracer against renderer. real: what both methods leave of measured images.
 startup: of commands and window. The others: how quickly the window answers.
+accuracy: figures of all methods on reference cases (--shared or ECLIPS_SHARED) and on fresh ones, beside targets and bounds.
+calibration: intervals of calibrated detectors, and facets measured with them. coverage: how often stated intervals hold the
+truth. emission: our electron scattering against published figures. engine and solver: time and memory of the linear
+reconstruction and of the closed loop. facets: slopes of facets on known bodies and on reconstructions. forward: time and memory
+of the forward model, errors of its derivatives, reference cases rendered. optics: field and flight of electrons. raytrace: ray
+tracer against renderer. real: what both methods leave of measured images. startup: of commands and window. The others: how
+quickly the window answers.
+reconstruction and of the closed loop. forward: the same of the forward model, errors of its derivatives, reference cases
+rendered. optics: field and flight of electrons. raytrace: ray tracer against renderer. real: what both methods leave of measured
+images. registration: pairs of AFM maps found again. startup: of commands and window. The others: how quickly the window answers.
 """
 
 from __future__ import annotations
@@ -29,11 +39,13 @@ _OWN = (
     "coverage",
     "emission",
     "engine",
+    "facets",
     "forward",
     "metrology",
     "optics",
     "raytrace",
     "real",
+    "registration",
     "solver",
     "startup",
 )
@@ -53,10 +65,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="accuracy, calibration, coverage, emission, metrology, real, solver: a small version",
+        help="accuracy, calibration, coverage, emission, facets, metrology, real, registration, solver: a small version",
     )
     parser.add_argument("--cases", type=int, help="calibration, coverage: random cases; default: 50, 200")
-    parser.add_argument("--seed", type=int, default=1, help="accuracy, calibration, coverage: of the random cases")
+    parser.add_argument(
+        "--seed", type=int, default=1, help="accuracy, calibration, coverage, facets, registration: of the random cases"
+    )
     parser.add_argument(
         "--case", action="append", default=[], metavar="NAME", help="accuracy, real: only this case; may be repeated"
     )
@@ -93,11 +107,13 @@ def _tables(name: str, args: argparse.Namespace, context: Context) -> list[dict[
         ),
         "emission": lambda: made.tables(context, quick=args.quick),
         "engine": lambda: [made.table(large=args.large)],
+        "facets": lambda: made.tables(args.shared, context, quick=args.quick, seed=args.seed),
         "forward": lambda: made.tables(args.shared, context, large=args.large),
         "metrology": lambda: made.tables(args.shared, context, quick=args.quick),
         "optics": lambda: made.tables(context),
         "raytrace": lambda: [made.table(context)],
         "real": lambda: made.tables(args.shared, context, quick=args.quick, pictures=args.pictures, only=args.case),
+        "registration": lambda: made.tables(args.shared, context, quick=args.quick, seed=args.seed),
         "solver": lambda: [made.table(context, large=args.large, quick=args.quick)],
         "startup": lambda: [made.table()],
     }

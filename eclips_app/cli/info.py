@@ -12,10 +12,14 @@ from eclips_app.core.context import Context
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.units import format_length
 
+#: Suffixes of pictures, which are no heights unless nothing else can read them.
+_PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".img", ".elid", ".h5", ".hdf5"}
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("files", nargs="+", type=Path)
+    parser.add_argument("--table", action="store_true", help="print the height maps among the files as one table")
 
 
 def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
@@ -27,11 +31,13 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
             found.append({"path": str(path), **_look(path)})
         except EclipsError as error:
             found.append({"path": str(path), "kind": "unknown", "error": str(error)})
-    return {"files": found, "exit_status": 1 if any("error" in each for each in found) else 0}
+    return {"files": found, "table": args.table, "exit_status": 1 if any("error" in each for each in found) else 0}
 
 
 def describe(result: dict[str, Any]) -> str:
     """Put the result into words."""
+    if result["table"]:
+        return "\n".join(_table(result["files"]))
     return "\n".join(line for each in result["files"] for line in _lines(each))
 
 
@@ -43,11 +49,14 @@ def _look(path: Path) -> dict[str, Any]:
         return _project(path)
     if suffix == ".json":
         return _detector(path)
-    return _first_that_reads(path, _stated_height_map, _images, _height_map)
+    if suffix in _PICTURES:
+        return _first_that_reads(path, _images, _height_map)
+    readers = (_images, _height_map) if suffix in (".tif", ".tiff") else (_height_map, _images)
+    return _first_that_reads(path, _stated_height_map, *readers)
 
 
 def _first_that_reads(path: Path, *readers: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
-    """Try readers in turn; if none can, the last but one, which knows most files, gives the reason."""
+    """Try readers in turn; if none can, the last but one, which such files are most often for, gives the reason."""
     errors = []
     for reader in readers:
         try:
@@ -120,22 +129,28 @@ def _images(path: Path) -> dict[str, Any]:
 
 
 def _stated_height_map(path: Path) -> dict[str, Any]:
-    """Look at a TIFF of floats that states a unit of length: heights, though it could be read as an image too."""
-    if path.suffix.lower() not in (".tif", ".tiff"):
-        raise EclipsError("this is no TIFF", where=path.name)
+    """Look at a file that states a unit of length: heights, though it could perhaps be read as an image too."""
     found = _height_map(path)
-    if found["unit"] is None:
-        raise EclipsError("the TIFF states no unit", where=path.name)
+    if found["range_nm"] is None:
+        raise EclipsError("the file states no unit of length", where=path.name)
     return found
 
 
 def _height_map(path: Path) -> dict[str, Any]:
+    import numpy as np
+
+    from eclips_app.core.units import NM_PER_UNIT
     from eclips_app.io.height_maps import read_surface
 
     surface = read_surface(path)
+    low, high = float(np.nanmin(surface.values)), float(np.nanmax(surface.values))
+    per_unit = NM_PER_UNIT.get(surface.unit) if surface.unit != "A" else None  # that is ampere
+    (rows, columns), size = surface.values.shape, surface.pixel_size_nm
     return {
-        "kind": "height map", "shape": list(surface.values.shape), "unit": surface.unit or None,
-        "pixel_size_nm": surface.pixel_size_nm, "channels": list(surface.channels),
+        "kind": "height map", "shape": [rows, columns], "unit": surface.unit or None,
+        "pixel_size_nm": size, "size_nm": [columns * size[0], rows * size[1]] if size else None,
+        "range": [low, high], "range_nm": [low * per_unit, high * per_unit] if per_unit else None,
+        "not_measured": int(np.isnan(surface.values).sum()), "channel": surface.channel, "channels": list(surface.channels),
     }  # fmt: skip
 
 
@@ -151,13 +166,39 @@ def _lines(each: dict[str, Any]) -> list[str]:
         return [f"{path}: detector: {text}"]
     rows, columns = each["shape"]
     if kind == "height map":
-        size = each["pixel_size_nm"]
-        scale = f", pixels of {format_length(size[0])}" if size else ", pixel size not stated"
-        return [f"{path}: height map, {columns} x {rows}{scale}, unit {each['unit'] or 'not stated'}"]
+        _, pixels, pixel, size, unit, heights, channels = _row(each)
+        return [
+            f"{path}: height map, {pixels}, pixels of {pixel}, field {size}, heights {heights}, unit {unit}, channels {channels}"
+        ]
     facts = [f"  {name}: {value}" for name, value in each["acquisition"].items()]
     low, high = each["range"]
-    head = f"{path}: {each['count']} images, {columns} x {rows}, {each['dtype']}, grey values {low:g} to {high:g}"
+    unknown = ", which may be heights of a unit that is not stated" if each["dtype"].startswith("float") else ""
+    head = (
+        f"{path}: {each['count']} images, {columns} x {rows}, {each['dtype']}, grey values {low:g} to {high:g}{unknown}"
+    )
     return [head, *facts, *(f"  warning: {warning}" for warning in each["warnings"])]
+
+
+def _row(each: dict[str, Any]) -> list[str]:
+    """Give what a table says of a height map."""
+    (rows, columns), size, unit = each["shape"], each["pixel_size_nm"], each["unit"]
+    pixel = field = "not stated"
+    if size:
+        pixel = " x ".join(format_length(value) for value in dict.fromkeys(size))
+        field = " x ".join(format_length(value) for value in each["size_nm"])
+    low, high = each["range_nm"] or each["range"]
+    heights = f"{low:.5g} to {high:.5g}{' nm' if each['range_nm'] else ''}"
+    channels = ", ".join(each["channels"])
+    return [Path(each["path"]).name, f"{columns} x {rows}", pixel, field, unit or "not stated", heights, channels]
+
+
+def _table(files: list[dict[str, Any]]) -> list[str]:
+    """Give the height maps as aligned columns, what is none with the reason below them."""
+    rows = [["file", "pixels", "pixel", "field", "unit", "heights", "channels"]]
+    rows += [_row(each) for each in files if each["kind"] == "height map"]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return lines + [line for each in files if each["kind"] != "height map" for line in _lines(each)]
 
 
 def _project_lines(each: dict[str, Any]) -> list[str]:

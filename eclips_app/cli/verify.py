@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from eclips_app.core import schema
 from eclips_app.core.context import Context, SilentContext
 from eclips_app.core.errors import Cancelled, EclipsError
+from eclips_app.core.levelling import levels_of
 from eclips_app.core.steps import STEPS, run_step
 from eclips_app.model.items import Run, SegmentSet
+from eclips_app.model.levelling import LEVELLING, level_inputs
 from eclips_app.model.runs import as_it_was, given_again, step_inputs
 
 
@@ -71,7 +73,10 @@ def _again(made: Run, segment_set: SegmentSet | None, context: Context) -> Any:
     if device in ("cpu", "cuda") and hasattr(params, "device"):
         params = replace(params, device=device)  # other hardware rounds differently
     inputs = {**step_inputs(as_it_was(made, segment_set)), **given_again(made)}
-    return run_step(step.name, inputs, params, _same_end(made, context)).arrays["height"]
+    found = run_step(step.name, inputs, params, _same_end(made, context)).arrays
+    for level in levels_of(made.info.get(LEVELLING, ())):
+        found |= run_step("level", level_inputs(found), level, context).arrays
+    return found["height"]
 
 
 def _same_end(made: Run, context: Context) -> Context:

@@ -29,8 +29,10 @@ def remove(text: str, items: Iterable[Item]) -> Edit:
 
 
 def remove_set(project: Project, segment_set: SegmentSet) -> Edit:
-    """Take out a set of images and its reconstructions."""
-    return remove(f"Remove {segment_set.name}", (segment_set, *project.runs_of(segment_set.id)))
+    """Take out a set of images, its reconstructions and their facets."""
+    runs = project.runs_of(segment_set.id)
+    facets = [each for run in runs for each in project.facets_of(run.id)]
+    return remove(f"Remove {segment_set.name}", (segment_set, *runs, *facets))
 
 
 def change(text: str, item: ItemT, merge_key: str = "", **fields: Any) -> Edit:

@@ -1,7 +1,7 @@
 """The registry of steps: every long computation, named by a string, with its parameters.
 
-A step is a function ``step(inputs, params, context) -> StepResult`` in `engine`, `metrology` or `io`. It is named here by
-text, so that the window can submit it without importing what computes it. The engine process, the command line and
+A step is a function ``step(inputs, params, context) -> StepResult`` in `engine`, `metrology`, `plugin_api` or `io`. It is named
+here by text, so that the window can submit it without importing what computes it. The engine process, the command line and
 the replay of a project all call `run_step`; equal inputs and parameters give equal bits.
 """
 
@@ -16,9 +16,13 @@ from numpy.typing import NDArray
 
 from eclips_app.core.calibration import Calibrate, FindReference
 from eclips_app.core.context import Context
+from eclips_app.core.crystal import FindFacets, Wulff
 from eclips_app.core.detector import Detector
 from eclips_app.core.emission import Emission
+from eclips_app.core.levelling import Level
 from eclips_app.core.measuring import Measure
+from eclips_app.core.registration import CompareMap, RegisterMap
+from eclips_app.core.report import DrawFigure, Report
 from eclips_app.core.schema import choice, quantity
 from eclips_app.core.specimen import Specimen as Specimen
 from eclips_app.core.tolerance import Tolerances
@@ -332,6 +336,9 @@ class Export:
     provenance: dict[str, Any] = field(default_factory=dict)
     picture: str = choice("colour", "colour", "grey16", label="PNG", help="grey16: heights as 16-bit grey values.")
     keep_paths: tuple[str, ...] = ()  #: files that must not be overwritten: the inputs
+    pixel_size_y_nm: float | None = quantity(
+        None, label="Pixel size along y", unit="nm", low=1e-3, high=1e7, help="Where pixels are not square."
+    )
 
 
 @dataclass(frozen=True)
@@ -348,7 +355,10 @@ class Step:
 _ALL = (
     Step("read-segments", 1, "eclips_app.io.segments:read_step", ReadSegments),
     Step("read-height-map", 1, "eclips_app.io.height_maps:read_step", ReadHeightMap),
+    Step("level", 1, "eclips_app.metrology.levelling:level_step", Level),
     Step("register", 1, "eclips_app.engine.register:register_step", Register),
+    Step("register-map", 1, "eclips_app.plugin_api.register_map:register_step", RegisterMap),
+    Step("compare-map", 1, "eclips_app.metrology.agreement_step:compare_step", CompareMap),
     Step("reconstruct-linear", 1, "eclips_app.engine.linear:reconstruct_step", Reconstruct),
     Step("reconstruct-closed-loop", 2, "eclips_app.engine.refine.step:reconstruct_step", ClosedLoop, 30.0),
     Step("functional-std", 1, "eclips_app.engine.refine.functionals:functional_step", FunctionalStd),
@@ -363,9 +373,13 @@ _ALL = (
     Step("find-reference", 1, "eclips_app.engine.calibration.find:find_step", FindReference),
     Step("check-calibration", 1, "eclips_app.engine.calibration.check:check_step", CheckCalibration),
     Step("measure", 1, "eclips_app.metrology.measure:measure_step", Measure),
+    Step("find-facets", 1, "eclips_app.metrology.facets.step:find_step", FindFacets),
+    Step("wulff", 1, "eclips_app.metrology.wulff:wulff_step", Wulff),
     Step("save-project", 1, "eclips_app.io.project_file:save_step", SaveProject),
     Step("load-project", 1, "eclips_app.io.project_file:load_step", LoadProject),
     Step("export", 1, "eclips_app.io.export:export_step", Export),
+    Step("report", 1, "eclips_app.io.report:report_step", Report),
+    Step("figure", 1, "eclips_app.io.report:figure_step", DrawFigure),
 )
 STEPS: dict[str, Step] = {step.name: step for step in _ALL}
 

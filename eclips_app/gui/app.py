@@ -12,16 +12,21 @@ from eclips_app.gui.flows import (
     calibration,
     calibration_files,
     check,
+    compare,
+    facets,
     files,
     help,
     images,
+    levelling,
     measure,
     reconstruct,
+    report,
     results,
     series,
     simulate,
     uncertainty,
 )
+from eclips_app.gui.garbage import GarbageCollector
 from eclips_app.gui.panels import PANELS
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
 from eclips_app.gui.session import Session
@@ -39,6 +44,7 @@ def make_application(arguments: Sequence[str] = ()) -> QtWidgets.QApplication:
     app.setApplicationDisplayName("ECLIPS")
     app.setApplicationVersion(VERSION)
     app.setDesktopFileName("eclips")
+    GarbageCollector(app)
     return app
 
 
@@ -53,10 +59,14 @@ def make_window(session: Session) -> MainWindow:
         reconstruct,
         check,
         measure,
+        levelling,
+        facets,
         results,
+        compare,
         uncertainty,
         series,
         simulate,
+        report,
         help,
     ):
         flow.register(session)

@@ -10,16 +10,24 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
+from eclips_app.commands import edits
 from eclips_app.gui.app import make_application, make_window
-from eclips_app.gui.flows import calibration, simulate, uncertainty
+from eclips_app.gui.flows import calibration, compare, facets, simulate, uncertainty
 from eclips_app.gui.panels import PANELS
 from eclips_app.gui.panels.calibration.view import CalibrationPanel
 from eclips_app.gui.panels.check.view import CheckPanel
+from eclips_app.gui.panels.compare.view import ComparePanel
+from eclips_app.gui.panels.levelling.view import LevelPanel
 from eclips_app.gui.panels.simulate.view import SimulatePanel
 from eclips_app.gui.qt import QtCore, QtWidgets
 from eclips_app.gui.session import Session
 from eclips_app.gui.settings import Settings
 from eclips_app.gui.widgets.render_view import RenderView
+from eclips_app.metrology.placement import Placement
+from eclips_app.metrology.profile import interpolate
+from eclips_app.model.items import HeightMap, Run, new_id
 
 
 def wait_until(condition: Callable[[], bool], timeout_ms: int = 60_000) -> bool:
@@ -89,6 +97,14 @@ def main() -> int:
                     calibration.flow_of(session).add("indent")
                     wait_until(lambda: _is_settled(window), 60_000)
                     settle(200)
+                if key == "facets" and facets.flow_of(session).found is None:
+                    facets.flow_of(session).find()
+                    wait_until(lambda: not facets.flow_of(session).is_busy, 60_000)
+                    facets.flow_of(session).set_chosen((1, 2))
+                    settle(400)
+                if key == "compare" and session.project.run is not None:
+                    _compare_with_map(session, session.project.run)
+                    settle(400)
                 if key == "uncertainty" and session.project.run is not None:
                     rows, columns = session.project.run.arrays["height"].shape
                     if uncertainty.flow_of(session).pixel is None:
@@ -101,11 +117,30 @@ def main() -> int:
     return 0
 
 
+def _compare_with_map(session: Session, run: Run) -> None:
+    """Compare a run with what a second instrument might have measured: turned, with noise, the middle of the field."""
+    flow = compare.flow_of(session)
+    if session.project.of_kind(HeightMap):
+        return
+    rows, columns = run.arrays["height"].shape
+    shape, size = (rows // 2, columns // 2), 1.25 * run.pixel_size_nm
+    middle = (run.origin_px[1] + (columns - 1) / 2, run.origin_px[0] + (rows - 1) / 2)
+    place = Placement(shape, (size, size), run.pixel_size_nm, middle, 8.0)
+    at = place.to_image(*np.meshgrid(np.arange(shape[1], dtype=float), np.arange(shape[0], dtype=float)))
+    seen = interpolate(run.arrays["height"], at[0] - run.origin_px[1], at[1] - run.origin_px[0])
+    seen += np.random.default_rng(1).normal(0.0, 0.01 * float(np.nanstd(seen)), shape)
+    session.do(edits.add("Load", HeightMap(new_id(), "AFM", seen, (size, size), center_px=middle)))
+    flow.register()
+    wait_until(lambda: not flow.is_busy)
+    flow.compare()
+    wait_until(lambda: not flow.is_busy)
+
+
 def _is_settled(window: QtWidgets.QWidget) -> bool:
     """Whether what is drawn step by step is drawn."""
-    views: list[RenderView | SimulatePanel | CheckPanel | CalibrationPanel] = [
+    views: list[RenderView | SimulatePanel | CheckPanel | CalibrationPanel | LevelPanel | ComparePanel] = [
         *window.findChildren(RenderView), *window.findChildren(SimulatePanel), *window.findChildren(CheckPanel),
-        *window.findChildren(CalibrationPanel),
+        *window.findChildren(CalibrationPanel), *window.findChildren(LevelPanel), *window.findChildren(ComparePanel),
     ]  # fmt: skip
     return all(view.is_settled for view in views if view.isVisible())
 

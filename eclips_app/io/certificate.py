@@ -5,7 +5,7 @@ Everything comes from the detector file alone, so that it can be printed again w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -120,13 +120,14 @@ def _parameters(made: Any, found: dict[str, Any]) -> None:
         Column("Unit", 113), Column("Start", 138, True), Column("", 142),
     )  # fmt: skip
     made.heading("Parameters", keep=30)
-    made.table(columns, [_row(each) for each in list_of(found, "values") if isinstance(each, dict)])
+    made.table(columns, [parameter_row(each) for each in list_of(found, "values") if isinstance(each, dict)])
     made.text(_NOTE, 7.5)
     for sentence in correlations(found):
         made.text(sentence, 8)
 
 
-def _row(parameter: dict[str, Any]) -> tuple[str, ...]:
+def parameter_row(parameter: dict[str, Any]) -> tuple[str, ...]:
+    """Give a parameter as a row of a table: name, value, u, U, unit, start, and how it came about."""
     value, std = number_of(parameter.get("value")), number_of(parameter.get("std"))
     free = parameter.get("mode") == FREE
     note = "fitted" if free else "fixed"
@@ -191,13 +192,16 @@ def _curve(made: Any, found: dict[str, Any]) -> None:
     made.text("Slope gain k: (A − C) / (A + C) of opposite sides over the slope. Bars: two standard deviations.", 7.5)
 
 
+def acquisition_rows(acquisition: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Give what the microscope wrote of an image, in words; nothing for what it did not write."""
+    for key, (word, unit) in _CONDITIONS.items():
+        number = number_of(acquisition.get(key))
+        yield word, f"{number:.5g} {unit}".strip() if number is not None else text_of(acquisition.get(key))
+
+
 def _conditions(detector: Detector, found: dict[str, Any]) -> Iterator[tuple[str, str]]:
     acquisition = found.get("acquisition")
-    said = acquisition if isinstance(acquisition, dict) else {}
-    for key, (word, unit) in _CONDITIONS.items():
-        value = said.get(key)
-        number = number_of(value)
-        yield word, f"{number:.5g} {unit}".strip() if number is not None else text_of(value)
+    yield from acquisition_rows(acquisition if isinstance(acquisition, dict) else {})
     if detector.beam is not None:
         energy, probe = detector.beam.energy_kev, detector.beam.probe_fwhm_nm
         yield "Beam", f"{energy:g} keV, probe {format_length(probe)} (FWHM)"

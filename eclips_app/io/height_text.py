@@ -53,17 +53,21 @@ def read_text(path: Path, channel: str) -> Surface:
 def _read_points(text: str, where: str) -> Surface:
     lines = text.splitlines()[1:]
     x, y, z = np.loadtxt(lines, delimiter=",", usecols=(0, 1, 2), ndmin=2).T
-    steps = np.diff(np.unique(x))
-    if not steps.size:
-        raise EclipsError("the table holds fewer than two columns of points", where=where)
-    size = float(np.ptp(x) / np.rint(np.ptp(x) / steps.min()))  # rounded coordinates spoil a single step
-    columns, rows = (x - x.min()) / size, (y - y.min()) / size
+    size_x, size_y = _spacing(x, "columns", where), _spacing(y, "rows", where)
+    columns, rows = (x - x.min()) / size_x, (y - y.min()) / size_y
     if not (np.abs(columns - np.rint(columns)) < 0.01).all() or not (np.abs(rows - np.rint(rows)) < 0.01).all():
-        raise EclipsError("the points do not lie on one square grid", where=where, hint="Export the heights as .tif.")
+        raise EclipsError("the points do not lie on one grid", where=where, hint="Export the heights as .tif.")
     col, up = np.rint(columns).astype(np.intp), np.rint(rows).astype(np.intp)
     values = np.full((up.max() + 1, col.max() + 1), np.nan)
     values[up.max() - up, col] = z
-    return Surface(values, "nm", (size, size))
+    return Surface(values, "nm", (size_x, size_y))
+
+
+def _spacing(places: NDArray[np.float64], what: str, where: str) -> float:
+    steps = np.diff(np.unique(places))
+    if not steps.size:
+        raise EclipsError(f"the table holds fewer than two {what} of points", where=where)
+    return float(np.ptp(places) / np.rint(np.ptp(places) / steps.min()))  # rounded coordinates spoil a single step
 
 
 def _decode(path: Path) -> str:

@@ -114,6 +114,19 @@ class Sheets:
         self._y += height
         return axes
 
+    def picture(self, width: float, height: float, caption: str) -> Axes:
+        """Give axes of exactly `width` x `height` mm with a caption below; what is taller than a sheet is made smaller."""
+        most = BOTTOM - TOP - 12.0
+        if height > most:
+            width, height = width * most / height, most
+        self._room(height + 7.0)
+        axes = self.figures[-1].add_axes(
+            (LEFT / WIDTH, 1 - (self._y + height) / HEIGHT, width / WIDTH, height / HEIGHT)
+        )
+        self._y += height + 1.5
+        self.text(caption, 7.5, color=FAINT)
+        return axes
+
     def finish(self, footer: str) -> None:
         """Write a footer and the number of the sheet on each."""
         for number, figure in enumerate(self.figures, 1):
@@ -158,13 +171,13 @@ def drawn() -> AbstractContextManager[None]:
     return rc_context(_STYLE)
 
 
-def write_pdf(path: Path, sheets: Sheets, title: str, creator: str) -> None:
+def write_pdf(path: Path, sheets: Sheets, title: str, creator: str, *, dpi: int = 300) -> None:
     """Write the sheets, whole or not at all; the same content gives the same bytes. `EclipsError` if it fails."""
     about = {"Title": title, "Creator": creator, "CreationDate": None, "ModDate": None}
     with whole_file(path) as temporary, PdfPages(temporary, metadata=about) as pdf:
         for figure in sheets.figures:
             FigureCanvasPdf(figure)
-            pdf.savefig(figure)
+            pdf.savefig(figure, dpi=dpi)
 
 
 def _wrapped(text: str, width_mm: float, size: float, font: str) -> list[str]:

@@ -132,7 +132,8 @@ def _height_near(height: NDArray[np.floating], x: float, y: float, radius: float
     dx, dy = (grid.ravel() for grid in np.meshgrid(reach, reach))
     near = dx * dx + dy * dy <= radius * radius
     values = interpolate(height, x + dx[near], y + dy[near])
-    found = values[~np.isnan(values)]
+    # A pixel counts with the one opposite alone: at a border or hole, tilt would shift the mean of the rest.
+    found = values[~np.isnan(values) & ~np.isnan(values[::-1])]
     return float(found.mean()) if found.size else math.nan
 
 

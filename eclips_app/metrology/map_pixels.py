@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
-from eclips_app.metrology.profile import Floats, PlacedMap, image_to_map, interpolate
+from eclips_app.metrology.placement import PlacedMap, Placement
+from eclips_app.metrology.profile import Floats, interpolate
 
 _MOST = 8  #: samples along the edge of a pixel
 
@@ -16,14 +18,29 @@ def on_pixels(placed: PlacedMap, shape: tuple[int, int], pixel_size_nm: float) -
 
     A pixel is the mean over its area, as the image itself is: a finer map is not just picked from.
     """
+    place = Placement.of(placed, pixel_size_nm)
     samples = min(_MOST, max(1, math.ceil(pixel_size_nm / min(placed.pixel_size_nm) - 1e-6)))
     along = (np.arange(samples) + 0.5) / samples - 0.5
     columns = (np.arange(shape[1])[:, None] + along).ravel()
     heights = np.empty(shape)
     for row in range(shape[0]):  # one after another: all samples of a large image would not fit into memory
         at = np.meshgrid(columns, row + along)
-        values = interpolate(placed.height, *image_to_map(placed, *at, pixel_size_nm))
+        values = interpolate(placed.height, *place.to_map(*at)) + place.height_added(*at)
         by_pixel = np.moveaxis(values.reshape(samples, shape[1], samples), 1, 0).reshape(shape[1], -1)
         known = np.count_nonzero(~np.isnan(by_pixel), axis=1)
         heights[row] = np.where(known > 0, np.nansum(by_pixel, axis=1) / np.maximum(known, 1), np.nan)
-    return heights + placed.z_offset_nm
+    return heights
+
+
+def straightened(
+    height: NDArray[np.floating], pixel_size_nm: tuple[float, float], drift_nm: tuple[tuple[float, float], ...]
+) -> NDArray[np.floating]:
+    """Undo the drift of a map's rows: give its heights [row, col] on the pixels that it would have without drift."""
+    if not drift_nm:
+        return height
+    rows, columns = height.shape
+    centre = (columns - 1) / 2, (rows - 1) / 2
+    # On an image with the map's own pixels along x, and rows that are as much shorter as the map's pixels are not square.
+    still = Placement((rows, columns), pixel_size_nm, pixel_size_nm[0], centre, drift_nm=drift_nm)
+    shown_rows = centre[1] + (np.arange(rows) - centre[1]) * (pixel_size_nm[1] / pixel_size_nm[0])
+    return interpolate(height, *still.to_map(*np.meshgrid(np.arange(columns, dtype=float), shown_rows)))

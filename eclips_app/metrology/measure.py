@@ -15,7 +15,7 @@ from eclips_app.core.errors import EclipsError
 from eclips_app.core.measuring import Kind, Measure, Placement, check_recipe, kind_of, options_of
 from eclips_app.core.shapes import Shape
 from eclips_app.core.steps import Arrays, StepResult
-from eclips_app.metrology import path, profile
+from eclips_app.metrology import path, placement, profile
 from eclips_app.metrology.areas import outline, within
 from eclips_app.metrology.deviations import Deviations
 from eclips_app.metrology.propagate import Source, budgeted, propagate
@@ -26,7 +26,7 @@ _NO_HEIGHTS = {"grey": "a grey image", "normals": "a map of normals", "other": "
 
 @dataclass(frozen=True, eq=False)
 class _Placed:
-    """A height map with its placement, as `profile.image_to_map` takes it."""
+    """A height map with its placement, as `metrology.placement` takes it."""
 
     height: NDArray[np.floating]
     pixel_size_nm: tuple[float, float]
@@ -196,11 +196,12 @@ def _frame(
         return np.array([[size[0], 0.0], [0.0, -size[1]]]), corners, (0.0, 0.0, 0.0)
     placed = _placed(height, params.placement)
     x, y = placed.center_px
-    columns, rows = profile.image_to_map(placed, np.array([x, x + 1, x]), np.array([y, y, y + 1]), size[0])
+    place = placement.Placement.of(placed, size[0])
+    columns, rows = place.to_map(np.array([x, x + 1, x]), np.array([y, y, y + 1]))
     turned = np.array([[columns[1] - columns[0], columns[2] - columns[0]], [rows[1] - rows[0], rows[2] - rows[0]]])
     axes = size[0] * np.array([[1.0, 0.0], [0.0, -1.0]]) @ np.linalg.inv(turned)
     if corners is not None:
-        corners = np.stack(profile.image_to_map(placed, corners[:, 0], corners[:, 1], size[0]), axis=1)
+        corners = np.stack(place.to_map(corners[:, 0], corners[:, 1]), axis=1)
     return axes, corners, (placed.z_offset_nm, *placed.z_slope)
 
 

@@ -15,7 +15,8 @@ from eclips_app.core.errors import EclipsError
 from eclips_app.core.shapes import Shape
 from eclips_app.metrology import profile as straight
 from eclips_app.metrology.deviations import Deviations, Footprint
-from eclips_app.metrology.profile import MAX_ACROSS, MAX_POINTS, Floats, Method, PlacedMap, Profile
+from eclips_app.metrology.placement import PlacedMap, Placement
+from eclips_app.metrology.profile import MAX_ACROSS, MAX_POINTS, Floats, Method, Profile
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,9 +114,9 @@ def sample_map_shape(
     straight.check_arrays(placed.height, None, None, pixel_size_nm)
     finest = min(1.0, *(size / pixel_size_nm for size in placed.pixel_size_nm))
     path = trace(shape, step_px=step_px, finest_px=finest)
-    at = straight.image_to_map(placed, path.columns, path.rows, pixel_size_nm)
-    values = straight.interpolate(placed.height, *at, method=method)
-    values = values + straight.height_added(placed, path.columns, path.rows, pixel_size_nm)
+    place = Placement.of(placed, pixel_size_nm)
+    values = straight.interpolate(placed.height, *place.to_map(path.columns, path.rows), method=method)
+    values += place.height_added(path.columns, path.rows)
     return straight.averaged(path.along * pixel_size_nm, values, None, path.columns, path.rows)
 
 

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eclips_app.core.errors import EclipsError
 from eclips_app.metrology.deviations import Deviations, Footprint
+from eclips_app.metrology.placement import PlacedMap as PlacedMap
+from eclips_app.metrology.placement import Placement
 
 Floats = NDArray[np.float64]
 Point = tuple[float, float]
@@ -45,30 +47,6 @@ class Profile:
 
     def __len__(self) -> int:
         return len(self.distance_nm)
-
-
-class PlacedMap(Protocol):
-    """A height map with pixels of its own that was placed on the image, such as `model.items.HeightMap`."""
-
-    @property
-    def height(self) -> NDArray[np.floating]:
-        """Height [row, col] in nm."""
-
-    @property
-    def pixel_size_nm(self) -> tuple[float, float]:
-        """Pixel size (x, y) in nm."""
-
-    @property
-    def center_px(self) -> Point:
-        """Where the map's centre lies in the image: (col, row)."""
-
-    @property
-    def rotation_deg(self) -> float:
-        """Turn of the map, counter-clockwise as seen, in degrees."""
-
-    @property
-    def z_offset_nm(self) -> float:
-        """Height added to the map, in nm."""
 
 
 def sample(
@@ -173,32 +151,10 @@ def sample_map(
     check_arrays(placed.height, None, None, pixel_size_nm)
     finest = min(1.0, *(size / pixel_size_nm for size in placed.pixel_size_nm))
     along, columns, rows = _grid(start_px, end_px, step_px, width_px, finest_px=finest)
-    values = interpolate(placed.height, *image_to_map(placed, columns, rows, pixel_size_nm), method=method)
-    values = values + height_added(placed, columns, rows, pixel_size_nm)
+    place = Placement.of(placed, pixel_size_nm)
+    values = interpolate(placed.height, *place.to_map(columns, rows), method=method)
+    values += place.height_added(columns, rows)
     return averaged(along * pixel_size_nm, values, None, columns, rows)
-
-
-def image_to_map(placed: PlacedMap, columns: Floats, rows: Floats, pixel_size_nm: float) -> tuple[Floats, Floats]:
-    """Give the (columns, rows) in a placed map of points in the image; both count from the top-left pixel's centre."""
-    right = (columns - placed.center_px[0]) * pixel_size_nm
-    up = (placed.center_px[1] - rows) * pixel_size_nm
-    turn = math.radians(placed.rotation_deg)
-    cos, sin = math.cos(turn), math.sin(turn)
-    map_rows, map_columns = placed.height.shape
-    size_x, size_y = placed.pixel_size_nm
-    return (
-        (cos * right + sin * up) / size_x + (map_columns - 1) / 2,
-        (sin * right - cos * up) / size_y + (map_rows - 1) / 2,
-    )
-
-
-def height_added(placed: PlacedMap, columns: Floats, rows: Floats, pixel_size_nm: float) -> Floats:
-    """Give what a placed map's offset and slope add to its heights at points in the image, in nm."""
-    slope = getattr(placed, "z_slope", (0.0, 0.0))
-    right = (columns - placed.center_px[0]) * pixel_size_nm
-    up = (placed.center_px[1] - rows) * pixel_size_nm
-    added: Floats = placed.z_offset_nm + slope[0] * right + slope[1] * up
-    return added
 
 
 def interpolate(

@@ -13,6 +13,7 @@ from eclips_app.core.errors import EclipsError
 from eclips_app.core.steps import STEPS, Cycle, Reconstruct
 from eclips_app.metrology.evidence import Maps
 from eclips_app.model.items import Run, SegmentSet
+from eclips_app.model.levelling import is_levelled
 from eclips_app.model.runs import as_it_was, given_again, step_inputs
 
 #: Arrays of a run that `maps_of` reads.
@@ -96,6 +97,8 @@ def cycle_request(
     """
     if run.step not in _METHODS or not {"height", "rho", "mask"} <= set(run.arrays):
         raise EclipsError("only a linear or closed-loop run can be cycled", where=run.name)
+    if is_levelled(run):
+        raise EclipsError("levelled heights are not those of the images", where=run.name, hint="Take the run itself.")
     known, signal = _params(run), signal_of(run)
     if signal is None:
         raise EclipsError(

@@ -16,6 +16,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from eclips_app.core.calibration import Observation, Parameter
+from eclips_app.core.crystal import Crystal
 from eclips_app.core.detector import Detector
 from eclips_app.core.emission import Emission
 from eclips_app.core.schema import choice
@@ -252,4 +253,77 @@ class Calibration:
     arrays: dict[str, NDArray[Any]]
 
 
-Item = SegmentSet | DetectorItem | Run | HeightMap | ProfileLine | Measurement | CalibrationPlan | Calibration
+@dataclass(frozen=True)
+class CrystalItem:
+    """The crystal that facets are compared with; a project has one."""
+
+    id: str
+    crystal: Crystal
+
+
+@dataclass(frozen=True, eq=False)
+class FacetSet:
+    """The facets of a reconstruction or height map. Arrays are read-only.
+
+    Attributes
+    ----------
+    source_id : str
+        Run or height map that they were found on.
+    params, info, arrays
+        Parameters as JSON, facts and arrays of the step (`core.crystal.FindFacets`).
+    reference : int
+        Facet that slopes and azimuths are told from; 0: mean plane of the map, -1: plane of the image.
+    """
+
+    id: str
+    name: str
+    created: str  #: ISO 8601, UTC
+    source_id: str
+    params: dict[str, Any]
+    arrays: dict[str, NDArray[Any]]
+    info: dict[str, Any]
+    reference: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """A reconstruction compared with a height map from elsewhere, with everything that made it. Arrays are read-only.
+
+    Attributes
+    ----------
+    run_id, map_id : str
+        What was compared.
+    params : dict
+        The step's parameters as JSON (`core.registration.CompareMap`), the placement of the map and the tip among them.
+    info : dict
+        `values` (name -> {"value", "std", "unit"}), with a tip `before` (the same without it), `sentences`, and the points of
+        the diagrams (`model.comparing.comparison_of`).
+    arrays : dict
+        On the pixels of the run: ``difference`` [row, col], reconstruction minus map in nm; with a tip also ``dilated``, the
+        reconstruction as the tip shows it, ``tip_difference``, that minus the map (both nm), and ``certain``, True where the
+        map shows the surface itself.
+    """
+
+    id: str
+    name: str
+    run_id: str
+    map_id: str
+    created: str  #: ISO 8601, UTC
+    params: dict[str, Any]
+    info: dict[str, Any]
+    arrays: dict[str, NDArray[Any]]
+
+
+Item = (
+    SegmentSet
+    | DetectorItem
+    | Run
+    | HeightMap
+    | ProfileLine
+    | Measurement
+    | CalibrationPlan
+    | Calibration
+    | CrystalItem
+    | FacetSet
+    | Comparison
+)

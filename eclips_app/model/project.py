@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from eclips_app.core.detector import Detector
 from eclips_app.core.signal import Signal
-from eclips_app.model.items import DetectorItem, HeightMap, Item, ProfileLine, Run, SegmentSet
+from eclips_app.model.items import DetectorItem, FacetSet, HeightMap, Item, ProfileLine, Run, SegmentSet
 
 ItemT = TypeVar("ItemT", bound=Item)
 
@@ -98,6 +98,10 @@ class Project:
     def runs_of(self, set_id: str) -> tuple[Run, ...]:
         """Give the reconstructions of a set in their order."""
         return tuple(run for run in self.of_kind(Run) if run.set_id == set_id)
+
+    def facets_of(self, source_id: str) -> tuple[FacetSet, ...]:
+        """Give the facets found on a run or height map; they go with it."""
+        return tuple(each for each in self.of_kind(FacetSet) if each.source_id == source_id)
 
     def _mend_selection(self) -> None:
         """Let go of ids whose item is gone, and select the first of a kind where nothing is selected."""

@@ -1,7 +1,8 @@
 """The project as JSON and arrays by key: what is saved, sent to another process, and read back.
 
 Arrays keep their place in the keys: ``sets/<id>/quadrants/<k>``, ``sets/<id>/exclude``, ``runs/<id>/<name>``,
-``maps/<id>/height`` and ``calibrations/<id>/<name>``. In the JSON, ``{"$array": key}`` stands for them.
+``maps/<id>/height``, ``calibrations/<id>/<name>``, ``facets/<id>/<name>`` and ``comparisons/<id>/<name>``. In the JSON,
+``{"$array": key}`` stands for them.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ from eclips_app.core.errors import EclipsError
 from eclips_app.model.items import (
     Calibration,
     CalibrationPlan,
+    Comparison,
+    CrystalItem,
     DetectorItem,
+    FacetSet,
     HeightMap,
     Item,
     Measurement,
@@ -45,6 +49,9 @@ _KINDS: dict[str, type[Item]] = {
     "measurement": Measurement,
     "calibration-plan": CalibrationPlan,
     "calibration": Calibration,
+    "crystal": CrystalItem,
+    "facets": FacetSet,
+    "comparison": Comparison,
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
@@ -170,6 +177,10 @@ def _array_key(item: Item, path: tuple[str, ...]) -> str:
             place = ("maps", item.id, *path)
         case Calibration(), ("arrays", name):
             place = ("calibrations", item.id, name)
+        case FacetSet(), ("arrays", name):
+            place = ("facets", item.id, name)
+        case Comparison(), ("arrays", name):
+            place = ("comparisons", item.id, name)
         case _:
             raise TypeError(f"{type(item).__name__}.{'.'.join(path)} is an array that no key is known for")
     return "/".join(place)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 from numpy.typing import NDArray
 
 from eclips_app.core.context import Context
@@ -26,6 +27,12 @@ class Surface:
     normals: NDArray[Any] | None = None  #: components x, y, z [3, row, col]
     texture: NDArray[Any] | None = None  #: grey values 0 to 255 [row, col] to paint the surface with
     provenance: dict[str, Any] = field(default_factory=dict)  #: how the height was made, as JSON
+    pixel_size_y_nm: float | None = None  #: where pixels are not square: their size along y
+
+    @property
+    def pixel_sizes_nm(self) -> tuple[float, float]:
+        """Pixel size along x and y in nm."""
+        return self.pixel_size_nm, self.pixel_size_y_nm or self.pixel_size_nm
 
 
 @runtime_checkable
@@ -65,3 +72,31 @@ class HeightMapReader(Protocol):
 
     def read_height_map(self, path: Path) -> HeightMap:
         """Read the height map; NaN where nothing was measured."""
+
+
+@runtime_checkable
+class MapMatcher(Protocol):
+    """Finds points that two pictures of the same surface share."""
+
+    name: str
+
+    def match(
+        self, first: NDArray[np.float32], second: NDArray[np.float32], folder: Path | None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Match two grey pictures [row, col] with values in 0 to 1.
+
+        Parameters
+        ----------
+        folder : Path, optional
+            Where the user keeps the model that the matcher loads; nothing is fetched from a network.
+
+        Returns
+        -------
+        tuple of arrays
+            Points (col, row) [n, 2] in the first picture, the same in the second, and a score [n] for each pair, best 1.
+
+        Raises
+        ------
+        EclipsError
+            If the folder does not hold what the matcher needs.
+        """

@@ -5,9 +5,9 @@ A package in a folder says what it provides in ``plugin.toml``, in the words of 
     [exporters]
     x3p = "x3p_export:X3pExporter"
 
-The key is the suffix without its dot; the groups are ``readers`` and ``exporters`` (as entry points: ``eclips.readers``,
-``eclips.exporters``). Only this is read at first; code is imported when a file of the suffix is read or written. A plugin
-that fails is listed with its traceback and skipped.
+The key is the suffix without its dot, for ``matchers`` a name; the groups are ``readers``, ``exporters`` and ``matchers`` (as
+entry points: ``eclips.readers``, …). Only this is read at first; code is imported when it is needed. A plugin that fails is
+listed with its traceback and skipped.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ from typing import Any, TypeVar
 import platformdirs
 
 from eclips_app.core import paths
-from eclips_app.plugin_api.protocols import Exporter, HeightMapReader, SegmentReader
+from eclips_app.core.errors import EclipsError
+from eclips_app.plugin_api.protocols import Exporter, HeightMapReader, MapMatcher, SegmentReader
 
-GROUPS = ("readers", "exporters")
+GROUPS = ("readers", "exporters", "matchers")
 ReaderT = TypeVar("ReaderT", SegmentReader, HeightMapReader)
 
 
@@ -37,8 +38,8 @@ ReaderT = TypeVar("ReaderT", SegmentReader, HeightMapReader)
 class PluginEntry:
     """One thing that a plugin says it provides."""
 
-    group: str  #: "readers" or "exporters"
-    suffix: str  #: with its dot, in lower case
+    group: str  #: one of `GROUPS`
+    suffix: str  #: with its dot, in lower case; of a matcher its name
     target: str  #: "package.module:object"
     source: str  #: folder, or name and version of the installed package
     folder: Path | None = None
@@ -92,6 +93,30 @@ def exporter_for(suffix: str) -> Exporter | None:
     return None
 
 
+def matcher_names() -> tuple[str, ...]:
+    """Give the names of all matchers; imports no plugin."""
+    return tuple(entry.suffix for entry in entries() if entry.group == "matchers")
+
+
+def matcher(name: str) -> MapMatcher:
+    """Give a matcher by its name.
+
+    Raises
+    ------
+    EclipsError
+        If there is none, or it cannot be loaded.
+    """
+    for entry in entries():
+        if entry.group == "matchers" and entry.suffix == name.lower():
+            loaded = _load(entry)
+            if isinstance(loaded, MapMatcher):
+                return loaded
+            why = _failed[entry.source].message if entry.source in _failed else "it has not what a matcher needs"
+            raise EclipsError(f"the matcher '{name}' cannot be loaded: {why}", where=entry.source)
+    there = ", ".join(matcher_names()) or "none"
+    raise EclipsError(f"there is no matcher called '{name}'", hint=f"There are: {there}.")
+
+
 def segment_reader_for(path: Path) -> SegmentReader | None:
     """Give the plugin that is surest to read segment images from a file; None if none can."""
     return _surest(path, [reader for reader in readers(path) if isinstance(reader, SegmentReader)])
@@ -126,7 +151,7 @@ def _in_folder(manifest: Path) -> list[PluginEntry]:
         content = tomllib.load(file)
     folder = manifest.parent
     return [
-        PluginEntry(group, f".{name.lower()}", str(target), str(folder), folder)
+        PluginEntry(group, _key(group, name), str(target), str(folder), folder)
         for group in GROUPS
         for name, target in content.get(group, {}).items()
     ]
@@ -137,8 +162,12 @@ def _installed() -> list[PluginEntry]:
     for group in GROUPS:
         for point in importlib.metadata.entry_points(group=f"eclips.{group}"):
             source = f"{point.dist.name} {point.dist.version}" if point.dist else point.module
-            found.append(PluginEntry(group, f".{point.name.lower()}", point.value, source))
+            found.append(PluginEntry(group, _key(group, point.name), point.value, source))
     return found
+
+
+def _key(group: str, name: str) -> str:
+    return name.lower() if group == "matchers" else f".{name.lower()}"
 
 
 @functools.cache
@@ -152,7 +181,8 @@ def _loaded(entry: PluginEntry) -> object:
     module = _import_from(entry.folder, module_name) if entry.folder else importlib.import_module(module_name)
     found = getattr(module, name)
     made: object = found() if isinstance(found, type) else found
-    kinds: tuple[Any, ...] = (Exporter,) if entry.group == "exporters" else (SegmentReader, HeightMapReader)
+    by_group: dict[str, tuple[Any, ...]] = {"exporters": (Exporter,), "matchers": (MapMatcher,)}
+    kinds = by_group.get(entry.group, (SegmentReader, HeightMapReader))
     if not isinstance(made, kinds):
         wanted = " or ".join(kind.__name__ for kind in kinds)
         raise TypeError(f"{entry.target} has not all that a plugin_api.protocols.{wanted} needs")

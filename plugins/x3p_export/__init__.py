@@ -46,11 +46,11 @@ class X3pExporter:
 
 def _record(surface: Surface, data_md5: str) -> bytes:
     rows, columns = np.shape(surface.height)
-    step_m = repr(surface.pixel_size_nm * 1e-9)
+    step_x, step_y = (repr(size * 1e-9) for size in surface.pixel_sizes_nm)
     root = Xml.Element(f"{{{_NAMESPACE}}}ISO5436_2")
     axes = {"Revision": "ISO5436 - 2000", "FeatureType": "SUR", "Axes": {
-        "CX": {"AxisType": "I", "DataType": "D", "Increment": step_m, "Offset": "0"},
-        "CY": {"AxisType": "I", "DataType": "D", "Increment": step_m, "Offset": "0"},
+        "CX": {"AxisType": "I", "DataType": "D", "Increment": step_x, "Offset": "0"},
+        "CY": {"AxisType": "I", "DataType": "D", "Increment": step_y, "Offset": "0"},
         "CZ": {"AxisType": "A", "DataType": "D", "Increment": "1", "Offset": "0"},
     }}  # fmt: skip
     comment = f"{surface.title}. {json.dumps(surface.provenance)}" if surface.provenance else surface.title

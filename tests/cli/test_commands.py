@@ -60,6 +60,7 @@ def test_help_and_version(eclips: Eclips) -> None:
         "emission",
         "vision-field",
         "profile",
+        "level",
         "check",
         "cycle",
         "export",

@@ -19,6 +19,7 @@ from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
 from eclips_app.gui.session import Session
 from eclips_app.gui.settings import Settings
 from eclips_app.gui.widgets import line_geometry as geometry
+from eclips_app.gui.widgets import line_pane
 from eclips_app.gui.widgets.line_pane import LinePane
 from eclips_app.gui.widgets.map_dialog import MapDialog
 from eclips_app.jobs.job import Failed
@@ -85,6 +86,15 @@ def test_map_corners_turn_counter_clockwise() -> None:
     placed = HeightMap("m", "AFM", np.zeros((10, 20)), (4.0, 4.0), center_px=(50.0, 40.0), rotation_deg=90.0)
     # 20 columns of 4 nm are 40 px of 2 nm; turned by 90 degrees the map's right points up, its top left to the bottom left.
     assert np.allclose(geometry.map_corners(placed, 2.0)[0], (40.0, 60.0))
+
+
+def test_the_shown_map_fills_its_outline_when_it_is_stretched() -> None:
+    placed = HeightMap(
+        "m", "AFM", np.zeros((10, 20)), (4.0, 6.0), center_px=(50.0, 40.0), rotation_deg=30.0, stretch=(1.2, 0.8, 0.1)
+    )
+    transform = line_pane._map_transform(placed, 2.0)
+    shown = [transform.map(float(x), float(y)) for x, y in ((0, 0), (20, 0), (20, 10), (0, 10))]
+    assert np.allclose(shown, geometry.map_corners(placed, 2.0))
 
 
 def test_drawing_is_one_step_and_the_plot_shows_the_ramp(panel: ProfilePanel, held: Session, qtbot) -> None:

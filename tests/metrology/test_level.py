@@ -93,3 +93,11 @@ def test_a_point_without_height_is_named():
 def test_data_that_define_no_plane_are_refused(mask):
     with pytest.raises(EclipsError):
         level_plane(COLUMNS, mask=mask)
+
+
+def test_a_point_next_to_a_border_or_hole_is_not_shifted_by_the_tilt():
+    plane = Plane(3.0, 0.5, -0.25)
+    height = plane.at(COLUMNS, ROWS)
+    height[10:12, 30] = np.nan
+    found = level_three_points(height, [(1, 1), (31, 11), (20, 28)], radius_px=4).removed
+    assert (found.per_column_nm, found.per_row_nm) == pytest.approx((0.5, -0.25), abs=1e-9)

@@ -15,6 +15,7 @@ from eclips_app.gui.session import Session
 from eclips_app.gui.tasks import Task
 from eclips_app.jobs.scratch import ArrayInput
 from eclips_app.model.items import ProfileLine, Run, SegmentSet
+from eclips_app.model.levelling import is_levelled
 from eclips_app.model.runs import as_it_was, extra_inputs, given_again
 
 
@@ -49,6 +50,8 @@ class ExactFlow(QtCore.QObject):
         run = self._session.project.get(Run, run_id)
         if run is None or run.step != "reconstruct-closed-loop":
             return "Only Standard and Metrology have a model of the images that can be asked."
+        if is_levelled(run):
+            return "Levelled heights are not those of the images: ask for the run itself."
         segment_set = self._session.project.get(SegmentSet, run.set_id)
         if segment_set is None:
             return "The images of this run are not in the project any more."

@@ -52,6 +52,7 @@ class MeasureFlow(QtCore.QObject):
         self._path: Path | None = None  # of the height map read last
         self._channels: tuple[str, ...] = ()
         self._dragged: dict[str, Stretches] = {}  # stretches as they were before the mouse took hold of one
+        self._panel = "profile"  # where the map that is read will be shown
         self._cursors: dict[str, tuple[float, float]] = {}
         session.height_map_offered.connect(self.load_height_map)
 
@@ -220,8 +221,14 @@ class MeasureFlow(QtCore.QObject):
         for path in self._session.ask_open_files("Load height map", "maps", _MAPS):
             self.load_height_map(path)
 
-    def load_height_map(self, path: Path) -> None:
-        """Read an AFM or other height map; it is placed at the middle of the image."""
+    def ask_map_to_compare(self) -> None:
+        """Let the user choose a height map and read it for the panel Compare."""
+        for path in self._session.ask_open_files("Load height map", "maps", _MAPS):
+            self.load_height_map(path, panel="compare")
+
+    def load_height_map(self, path: Path, panel: str = "profile") -> None:
+        """Read an AFM or other height map; it is placed at the middle of the image and shown in a panel."""
+        self._panel = panel
         self.read_height_map(ReadHeightMap(str(path)))
 
     def read_height_map(self, params: ReadHeightMap) -> None:
@@ -286,8 +293,11 @@ class MeasureFlow(QtCore.QObject):
         )
         self._session.do(edits.add(f"Load {placed.name}", placed))
         self._session.project.select(map_id=placed.id)
-        self._session.show_panel("profile")
-        self._session.notify(f"{placed.name} is loaded. Place it by hand in the Profile panel.", "good")
+        self._session.show_panel(self._panel)
+        how = (
+            "Register it" if self._panel == "compare" else "Place it by hand here, or register it in the panel Compare"
+        )
+        self._session.notify(f"{placed.name} is loaded. {how}.", "good")
 
     # Taking profiles elsewhere
 

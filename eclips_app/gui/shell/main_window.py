@@ -15,7 +15,7 @@ from eclips_app.gui.shell.palette import CommandPalette
 from eclips_app.gui.shell.status import StatusArea
 from eclips_app.gui.shell.steady import SteadyDocks
 
-_LAYOUT_VERSION = 3  #: another one with every panel that comes or goes
+_LAYOUT_VERSION = 4  #: another one with every panel that comes or goes
 _SIDE_PX = 325  #: width of the Reconstruct column
 _LOWER_PX = 165  #: height of the results, history and messages
 _MENUS = (
@@ -26,6 +26,7 @@ _MENUS = (
     "Reconstruct",
     "Profile",
     "Measure",
+    "Facets",
     "Series",
     "Simulate",
     "View",

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
+from eclips_app.metrology.placement import Placement
 from eclips_app.model.items import HeightMap
 
 Point = tuple[float, float]
@@ -94,12 +93,4 @@ def strip_corners(start: Point, end: Point, width: float) -> list[Point]:
 
 def map_corners(placed: HeightMap, pixel_size_nm: float) -> list[Point]:
     """Give the outer corners of a placed map in image pixels: top left, top right, bottom right, bottom left."""
-    rows, columns = placed.height.shape
-    half_x = columns * placed.pixel_size_nm[0] / pixel_size_nm / 2
-    half_y = rows * placed.pixel_size_nm[1] / pixel_size_nm / 2
-    turn = math.radians(placed.rotation_deg)
-    right = np.array([math.cos(turn), -math.sin(turn)]) * half_x
-    up = np.array([-math.sin(turn), -math.cos(turn)]) * half_y
-    center = np.array(placed.center_px)
-    corners = (center - right + up, center + right + up, center + right - up, center - right - up)
-    return [(float(c[0]), float(c[1])) for c in corners]
+    return list(Placement.of(placed, pixel_size_nm).corners())

@@ -19,6 +19,8 @@ from eclips_app.gui.widgets.image_pane import ImagePane, draw_label, percentile_
 from eclips_app.gui.widgets.line_geometry import Bounds, Point
 from eclips_app.gui.widgets.shape_drafts import Draft
 from eclips_app.gui.widgets.shape_painter import StillShapes, paint_bar, paint_draft, paint_shape, square
+from eclips_app.metrology.map_pixels import straightened
+from eclips_app.metrology.placement import Placement
 from eclips_app.model.items import HeightMap, ProfileLine
 
 _REACH = 9.0  #: screen pixels around a handle that grab it
@@ -105,10 +107,11 @@ class LinePane(ImagePane):
         """Show the outline of a placed height map, and with an opacity above 0 its heights."""
         if placed is None or opacity <= 0.0:
             self._map_image.clear()
-        elif self._map is None or self._map.height is not placed.height or self._map_image.image is None:
+        elif self._map_image.image is None or not _same_picture(self._map, placed):
             levels = percentile_levels(placed.height)
             self._map_image.setLookupTable(pg.colormap.get("viridis").getLookupTable(nPts=256))
-            self._map_image.setImage(np.asarray(placed.height, np.float32), autoLevels=False, levels=levels)
+            shown = straightened(placed.height, placed.pixel_size_nm, placed.drift_nm)
+            self._map_image.setImage(np.asarray(shown, np.float32), autoLevels=False, levels=levels)
         if placed is not None:
             self._map_image.setOpacity(opacity)
             self._map_image.setTransform(_map_transform(placed, pixel_size_nm))
@@ -414,14 +417,18 @@ class LinePane(ImagePane):
         return screen / self._screen_per_pixel()
 
 
+def _same_picture(shown: HeightMap | None, placed: HeightMap) -> bool:
+    return shown is not None and shown.height is placed.height and shown.drift_nm == placed.drift_nm
+
+
 def _map_transform(placed: HeightMap, pixel_size_nm: float) -> QtGui.QTransform:
+    """Give the transform from the shown map, whose drift is undone, to the image."""
     rows, columns = placed.height.shape
-    transform = QtGui.QTransform()
-    transform.translate(*placed.center_px)
-    transform.rotate(-placed.rotation_deg)
-    transform.scale(placed.pixel_size_nm[0] / pixel_size_nm, placed.pixel_size_nm[1] / pixel_size_nm)
-    transform.translate(-columns / 2, -rows / 2)
-    return transform
+    (a, b), (c, d) = Placement.of(placed, pixel_size_nm).matrix / pixel_size_nm
+    size_x, size_y = placed.pixel_size_nm
+    # Qt's rows run downwards and its points are rows of a matrix.
+    turned = QtGui.QTransform(a * size_x, -c * size_x, -b * size_y, d * size_y, *placed.center_px)
+    return QtGui.QTransform.fromTranslate(-columns / 2, -rows / 2) * turned
 
 
 def _tool_cursor(tool: str) -> Qt.CursorShape:

@@ -35,6 +35,8 @@ _FORMATS = {
     ".tif": Format("TIFF, 32-bit heights in nm", "raster:write_tiff"),
     ".csv": Format("Table of points", "raster:write_csv"),
     ".gwy": Format("Gwyddion", "raster:write_gwy"),
+    ".sdf": Format("SDF, ISO 25178-71", "interchange:write_sdf"),
+    ".sur": Format("SUR, Digital Surf", "interchange:write_sur"),
     ".stl": Format("STL, binary", "mesh:write_stl"),
     ".ply": Format("PLY, binary", "mesh:write_ply"),
     ".vtp": Format("VTK surface", "mesh:write_vtp"),
@@ -98,4 +100,6 @@ def _surface(inputs: Arrays, params: Export) -> Surface:
     for name, array in extras.items():
         if array.shape[-2:] != height.shape:
             raise EclipsError(f"'{name}' has the shape {array.shape}, the height map {height.shape}")
-    return Surface(height, params.pixel_size_nm, params.title, provenance=params.provenance, **extras)
+    return Surface(
+        height, params.pixel_size_nm, params.title, provenance=params.provenance, pixel_size_y_nm=params.pixel_size_y_nm, **extras
+    )  # fmt: skip

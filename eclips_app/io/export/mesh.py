@@ -97,7 +97,7 @@ class _Mesh:
 
     def __init__(self, surface: Surface) -> None:
         self._z = surface.height
-        self._size = surface.pixel_size_nm
+        self._size_x, self._size_y = surface.pixel_sizes_nm
         self.valid: NDArray[np.bool_] = np.isfinite(surface.height)
         self.rows, self.columns = surface.height.shape
         lower_left, upper_right = _cells(self.valid)
@@ -119,8 +119,8 @@ class _Mesh:
     def points(self, first: int, end: int) -> NDArray[np.float32]:
         """Give x, y, z in nm of all points of some rows, [n, 3]."""
         z = self._z[first:end]
-        x = np.arange(self.columns) * self._size
-        y = (self.rows - 1 - np.arange(first, end)) * self._size
+        x = np.arange(self.columns) * self._size_x
+        y = (self.rows - 1 - np.arange(first, end)) * self._size_y
         grid = [np.broadcast_to(x, z.shape), np.broadcast_to(y[:, None], z.shape), z]
         return np.stack(grid, axis=-1).reshape(-1, 3).astype(np.float32)
 

@@ -88,9 +88,14 @@ def _framed(surface: Surface, look: _Look) -> Any:
     # Each pixel of a small map becomes a square, so that the text below has room.
     times = -(-_LEAST_WIDTH // surface.height.shape[1])
     picture = Image.fromarray(_painted(surface, look).repeat(times, 0).repeat(times, 1))
+    size_x, size_y = surface.pixel_sizes_nm
+    if size_x != size_y:
+        picture = picture.resize(
+            (picture.width, max(1, round(picture.height * size_y / size_x))), Image.Resampling.NEAREST
+        )
     framed = Image.new("RGB", (picture.width, picture.height + _strip(picture.width)), "white")
     framed.paste(picture, (0, 0))
-    _annotate(framed, picture.height, look, surface.pixel_size_nm / times)
+    _annotate(framed, picture.height, look, size_x / times)
     return framed
 
 
@@ -102,13 +107,13 @@ def _painted(surface: Surface, look: _Look) -> NDArray[np.uint8]:
     index = np.round((np.clip(height, look.low, look.high) - look.low) / span * 255).astype(np.intp)
     painted = look.colors[index]
     if look.shaded:
-        painted = painted * _shade(height, surface.pixel_size_nm)[..., None]
+        painted = painted * _shade(height, surface.pixel_sizes_nm)[..., None]
     painted[~known] = _NO_HEIGHT
     return np.asarray(np.clip(painted, 0, 255), dtype=np.uint8)
 
 
-def _shade(height: NDArray[np.float32], pixel_size_nm: float) -> NDArray[np.float32]:
-    down, right = np.gradient(height, pixel_size_nm)
+def _shade(height: NDArray[np.float32], pixel_sizes_nm: tuple[float, float]) -> NDArray[np.float32]:
+    down, right = np.gradient(height, pixel_sizes_nm[1], pixel_sizes_nm[0])
     # Slopes are drawn so that the steep ones look like 50 degrees, whatever the relief.
     steep = float(np.percentile(np.hypot(right, down), 97)) or 1.0
     p, q = right * (1.2 / steep), -down * (1.2 / steep)

@@ -2,22 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Protocol
+
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets, Signal
 from eclips_app.gui.theme import Theme
-from eclips_app.metrology.verdicts import Verdict
 
 _ICONS = {"good": "good", "info": "info", "warning": "error", "error": "error"}
+
+
+class Told(Protocol):
+    """A sentence with its tone ("good", "info", "warning", "error"), and where it holds; such as `metrology.verdicts.Verdict`."""
+
+    @property
+    def text(self) -> str:
+        """The sentence."""
+
+    @property
+    def title(self) -> str:
+        """What it is about."""
+
+    @property
+    def tone(self) -> str:
+        """How it is told."""
+
+    @property
+    def bbox(self) -> tuple[int, int, int, int] | None:
+        """First row, first column, end row, end column; None: the whole field."""
 
 
 class VerdictList(QtWidgets.QListWidget):
     """One line for each verdict, with an icon in the colour of its tone."""
 
-    chosen = Signal(object)  #: the `Verdict` that was clicked or reached by the keys
+    chosen = Signal(object)  #: the sentence that was clicked or reached by the keys
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
-        self.verdicts: tuple[Verdict, ...] = ()
+        self.verdicts: tuple[Told, ...] = ()
         self.setAccessibleName("Verdicts")
         self.setWordWrap(True)
         self.setTextElideMode(Qt.TextElideMode.ElideNone)
@@ -31,9 +53,9 @@ class VerdictList(QtWidgets.QListWidget):
         self.itemActivated.connect(self._on_item)
         theme.changed.connect(self._draw_icons)
 
-    def set_verdicts(self, verdicts: tuple[Verdict, ...], notes: tuple[str, ...] = ()) -> None:
+    def set_verdicts(self, verdicts: Sequence[Told], notes: tuple[str, ...] = ()) -> None:
         """Show these verdicts, and below them notes of no place."""
-        self.verdicts = verdicts
+        self.verdicts = tuple(verdicts)
         self.clear()
         for verdict in verdicts:
             item = QtWidgets.QListWidgetItem(verdict.text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from eclips_app.commands import edits
 from eclips_app.core.schema import Rule
 from eclips_app.core.units import format_length
+from eclips_app.gui.flows import levelling
 from eclips_app.gui.flows.measure import MeasureFlow
 from eclips_app.gui.qt import QtWidgets, Signal
 from eclips_app.gui.session import Session
@@ -39,6 +40,9 @@ class MapForm(QtWidgets.QWidget):
         self.place.setCheckable(True)
         self.place.setToolTip("Drag the map on the image; its corners turn it, with Shift in steps of 15°")
         self.match = _button("Match heights", "Lift the map onto run A along the selected line", flow.match_map)
+        self.level = _button(
+            "Level…", "Take tilt, bow, lines or scars out of the map", levelling.flow_of(session).open_map
+        )
         self.shown = QtWidgets.QCheckBox("Show its heights on the image")
         self.shown.setToolTip("Draw the map half transparent over the image, not its outline alone")
         self.shown.toggled.connect(self._on_shown)
@@ -58,7 +62,7 @@ class MapForm(QtWidgets.QWidget):
         for each in maps:
             self.choice.addItem(each.name, each.id)
         self.choice.setCurrentIndex(max(0, self.choice.findData(project.selection.map_id)))
-        for widget in (*self.fields, self.place, self.match, self.remove, self.shown):
+        for widget in (*self.fields, self.place, self.match, self.level, self.remove, self.shown):
             widget.setEnabled(placed is not None)
         if placed is None:
             self.facts.setText("AFM and profilometer files can be laid over the image.")
@@ -93,7 +97,7 @@ class MapForm(QtWidgets.QWidget):
             grid.addWidget(QtWidgets.QLabel(text), 2 + i // 2, 2 * (i % 2))
             grid.addWidget(field, 2 + i // 2, 1 + 2 * (i % 2), 1, 1)
         bottom = QtWidgets.QHBoxLayout()
-        for widget in (self.place, self.match):
+        for widget in (self.place, self.match, self.level):
             bottom.addWidget(widget)
         bottom.addStretch(1)
         grid.addLayout(bottom, 4, 0, 1, 4)
@@ -106,7 +110,9 @@ class MapForm(QtWidgets.QWidget):
     def _remove(self) -> None:
         placed = self.current()
         if placed is not None:
-            self._session.do(edits.remove(f"Remove {placed.name}", [placed]))
+            self._session.do(
+                edits.remove(f"Remove {placed.name}", [placed, *self._session.project.facets_of(placed.id)])
+            )
 
     def _on_shown(self, _: bool) -> None:
         self.view_changed.emit()

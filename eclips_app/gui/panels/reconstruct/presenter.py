@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 
 from eclips_app.core.detector import Detector
+from eclips_app.core.levelling import recipe_text
 from eclips_app.core.schema import rule_of
 from eclips_app.core.steps import STEPS, ClosedLoop, Reconstruct
 from eclips_app.core.units import format_length
 from eclips_app.gui.flows.methods import LIVE, Method, emission_text, method_of_run
 from eclips_app.gui.flows.readiness import changed_since, slope_limit_deg
 from eclips_app.model.items import Run
+from eclips_app.model.levelling import LEVELLING, is_levelled
 from eclips_app.model.project import Project
 from eclips_app.model.runs import outer_steps
 
@@ -108,6 +110,8 @@ def differences(before: Run, run: Run) -> list[str]:
         if old != new:
             word = _word(key)
             found.append(f"{word}: {_short(new)}" if _short(new) else word)
+    if is_levelled(run):
+        found.append(f"levelled: {recipe_text(run.info[LEVELLING])}")
     if before.info.get("given") != run.info.get("given"):
         found.append("start or brightness")
     if before.input_sha256 != run.input_sha256:
@@ -154,6 +158,8 @@ def facts(run: Run) -> list[tuple[str, str]]:
     found += _exact_facts(run) if method.is_exact else _linear_facts(run)
     if height is not None and (masked := run.info.get("masked_px", 0)):
         found.append(("Without data", f"{100 * masked / height.size:.2g} % of the pixels"))
+    if is_levelled(run):
+        found.append(("Levelled", f"{recipe_text(run.info[LEVELLING])}; from {run.info['levelled_from']['name']}"))
     found.append(("Time taken", f"{run.duration_s:.2g} s on {_DEVICES.get(str(run.info.get('device')), 'processor')}"))
     return found
 

@@ -168,7 +168,7 @@ class RunsTable(QtWidgets.QTableView):
         """Take the current run out; it can be undone."""
         run = self.current_run()
         if run is not None:
-            self._session.do(edits.remove(f"Delete {run.name}", [run]))
+            self._session.do(edits.remove(f"Delete {run.name}", [run, *self._session.project.facets_of(run.id)]))
 
     def sizeHint(self) -> QtCore.QSize:
         """Ask for room for some rows, not more than there are."""

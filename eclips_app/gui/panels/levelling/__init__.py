@@ -1,0 +1,1 @@
+"""Levelling of reconstructions and height maps."""

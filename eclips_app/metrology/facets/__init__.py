@@ -1,0 +1,1 @@
+"""Plane facets of height maps: orientations on the sphere, segmentation, planes with covariance, angles between them."""

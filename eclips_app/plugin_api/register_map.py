@@ -1,0 +1,111 @@
+"""The step ``register-map``: it stands here because it may ask a plugin to match the maps."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eclips_app.core.context import Context
+from eclips_app.core.errors import EclipsError
+from eclips_app.core.registration import RegisterMap
+from eclips_app.core.steps import Arrays, StepResult
+from eclips_app.metrology.placement import Placement
+from eclips_app.metrology.registration.features import Limits, Matcher
+from eclips_app.metrology.registration.pose import Frames, Pose
+from eclips_app.metrology.registration.register import Registration, Task, register_map
+from eclips_app.metrology.registration.search import Candidate
+from eclips_app.plugin_api import registry
+
+
+def register_step(inputs: Arrays, params: RegisterMap, context: Context) -> StepResult:
+    """Find where a map lies; the step ``register-map`` (see `core.registration.RegisterMap`)."""
+    height, placed = _heights(inputs)
+    frames = Frames(_shape(placed), params.map_pixel_size_nm, _shape(height), params.pixel_size_nm, params.origin_px)
+    found = register_map(height, placed, frames, task_of(params, frames), context, matcher_of(params))
+    return StepResult(info=info_of(found))
+
+
+def task_of(params: RegisterMap, frames: Frames) -> Task:
+    """Give what the registration is asked for."""
+    if params.start == "landmarks" and not params.landmarks:
+        raise EclipsError("there are no landmarks to start from", hint="Set two or more pairs of points.")
+    start = None
+    if params.start == "placed":
+        start = Pose.of_placement(placement_of(params.placed, frames), frames)
+    return Task(
+        params.model,  # type: ignore[arg-type]  # checked by its rule
+        Limits(params.max_rotation_deg, params.max_scale), params.knots, params.background, params.height_scale,
+        params.landmarks if params.start == "landmarks" else (), start, params.refine,
+    )  # fmt: skip
+
+
+def placement_of(fields: dict[str, Any], frames: Frames) -> Placement:
+    """Give a placement from fields of `model.items.HeightMap`, which may have come as JSON; others are left out."""
+    names = Placement(frames.map_shape, frames.map_pixel_nm, frames.image_pixel_nm).fields
+    given = {name: _tupled(value) for name, value in fields.items() if name in names}
+    return Placement(frames.map_shape, frames.map_pixel_nm, frames.image_pixel_nm, **given)
+
+
+def matcher_of(params: RegisterMap) -> Matcher | None:
+    """Give the plugin that matches; None for the built-in one."""
+    if not params.matcher:
+        return None
+    folder = Path(params.matcher_folder) if params.matcher_folder else None
+    return functools.partial(registry.matcher(params.matcher).match, folder=folder)
+
+
+def info_of(found: Registration) -> dict[str, Any]:
+    """Give a registration as JSON values."""
+    place = found.pose.placement(found.frames)
+    fields = {**place.fields, "z_offset_nm": found.z_offset_nm, "z_slope": found.z_slope}
+    info: dict[str, Any] = {
+        "placement": fields,
+        "height_scale": found.height_scale,
+        "residual_rms_nm": found.residual_rms_nm,
+        "quality": found.quality.to_json(),
+        "method": found.method,
+        "candidates": [_candidate(each, found.frames) for each in found.candidates],
+        "parameters": [],
+        "covariance": [],
+        "position_std_nm": None,
+    }
+    if (spread := found.spread) is not None:
+        std = np.sqrt(np.clip(np.diag(spread.covariance), 0.0, None))
+        info["parameters"] = [
+            {"name": name, "value": float(value), "std": float(sigma)}
+            for name, value, sigma in zip(spread.names, spread.values, std, strict=True)
+        ]
+        info |= {"covariance": spread.covariance.tolist(), "position_std_nm": spread.position_std_nm}
+    return info
+
+
+def _candidate(candidate: Candidate, frames: Frames) -> dict[str, Any]:
+    place = candidate.pose.placement(frames)
+    return {
+        "center_px": place.center_px, "rotation_deg": place.rotation_deg, "stretch": place.stretch,
+        "correlation": candidate.correlation, "overlap": candidate.overlap, "score": candidate.score,
+    }  # fmt: skip
+
+
+def _heights(inputs: Arrays) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    height, placed = (np.asarray(inputs[name], np.float64) for name in ("height", "map"))
+    mask = inputs.get("mask")
+    if mask is not None:
+        if mask.shape != height.shape:
+            raise EclipsError(f"the mask has the shape {mask.shape}, the height map {height.shape}")
+        height = np.where(mask, height, np.nan)
+    return height, placed
+
+
+def _shape(array: NDArray[Any]) -> tuple[int, int]:
+    if array.ndim != 2:
+        raise EclipsError(f"a height map has rows and columns, not the shape {array.shape}")
+    return int(array.shape[0]), int(array.shape[1])
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(_tupled(each) for each in value) if isinstance(value, (list, tuple)) else value
