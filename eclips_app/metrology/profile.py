@@ -172,8 +172,14 @@ def interpolate(
     height, width = array.shape
     # A point computed to lie on the border may miss it by rounding.
     inside = (columns > -1e-6) & (columns < width - 1 + 1e-6) & (rows > -1e-6) & (rows < height - 1 + 1e-6)
-    c, r = np.clip(np.nan_to_num(columns), 0, width - 1), np.clip(np.nan_to_num(rows), 0, height - 1)
+    # NaN, which is nowhere inside, becomes a border.
+    c, r = np.fmax(np.fmin(columns, width - 1), 0), np.fmax(np.fmin(rows, height - 1), 0)
     c0, r0 = c.astype(np.intp), r.astype(np.intp)
+    if mask is not None and c0.size:
+        around = mask[r0.min() : r0.max() + 2, c0.min() : c0.max() + 2]
+        mask = (
+            None if method == "linear" and around.all() else mask
+        )  # no hole near: it need not be looked up point by point
     fc, fr = c - c0, r - r0
     values = _bilinear(array, mask, (r0, c0), fr, fc)
     if method == "cubic":

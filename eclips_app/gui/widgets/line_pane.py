@@ -18,7 +18,7 @@ from eclips_app.gui.widgets.hatch import HatchOverlay
 from eclips_app.gui.widgets.image_pane import ImagePane, draw_label, percentile_levels
 from eclips_app.gui.widgets.line_geometry import Bounds, Point
 from eclips_app.gui.widgets.shape_drafts import Draft
-from eclips_app.gui.widgets.shape_painter import paint_bar, paint_draft, paint_shape, square
+from eclips_app.gui.widgets.shape_painter import StillShapes, paint_bar, paint_draft, paint_shape, square
 from eclips_app.metrology.map_pixels import straightened
 from eclips_app.metrology.placement import Placement
 from eclips_app.model.items import HeightMap, ProfileLine
@@ -70,6 +70,7 @@ class LinePane(ImagePane):
         self._marks: list[tuple[Point, str]] = []
         self._stretches: list[tuple[list[Point], str]] = []
         self._hatch = HatchOverlay()
+        self._others = StillShapes()
         self._map: HeightMap | None = None
         self._map_scale_nm = 1.0
         self._drag: _Drag | None = None
@@ -353,11 +354,12 @@ class LinePane(ImagePane):
         self._hatch.paint(painter, to_screen, self.viewport().size())
         if self._map is not None:
             self._paint_map(painter, self._map)
-        for line in self.lines:
-            chosen = line.id == self.selected_id
-            grabbed = self._handle[1] if chosen and self._handle is not None and self._handle[0] == line.id else -1
-            paint_shape(painter, line, to_screen, selected=chosen, editable=self.editable, grabbed=grabbed)
-            if chosen and self.editable and (width := self._width_handle(line)):
+        others = [line for line in self.lines if line.id != self.selected_id]
+        self._others.paint(painter, others, to_screen, self.viewport())
+        if (line := self._selected()) is not None:
+            grabbed = self._handle[1] if self._handle is not None and self._handle[0] == line.id else -1
+            paint_shape(painter, line, to_screen, selected=True, editable=self.editable, grabbed=grabbed)
+            if self.editable and (width := self._width_handle(line)):
                 painter.drawRect(square(width, 4.0))
         for points, color in self._stretches:
             painter.setPen(QtGui.QPen(QtGui.QColor(color), 4, c=Qt.PenCapStyle.FlatCap))

@@ -62,6 +62,8 @@ class ProfilePlot(pg.PlotWidget):
         self._axes["left"].setWidth(72)  # a fixed width: no new layout when the labels change
         self.hideButtons()
         self.setMinimumSize(160, 90)
+        # Nearly all of it changes with a curve; finding out which parts do takes longer than painting the rest.
+        self.setViewportUpdateMode(QtWidgets.QGraphicsView.ViewportUpdateMode.FullViewportUpdate)
         self.setAccessibleName("Height profile")
         self.getViewBox().sigRangeChangedManually.connect(self._on_zoom)
         theme.changed.connect(self._use_theme)
@@ -69,20 +71,26 @@ class ProfilePlot(pg.PlotWidget):
 
     def set_curves(self, curves: Sequence[Curve]) -> None:
         """Show these curves in the place of the earlier ones."""
-        before, self._shown = {curve.key: curve.profile for curve in self._shown}, tuple(curves)
+        before, self._shown = {curve.key: curve for curve in self._shown}, tuple(curves)
         for key in self._curves.keys() - {curve.key for curve in curves}:
             self.removeItem(self._curves.pop(key))
         for curve in curves:
-            item = self._curves.get(curve.key)
-            if item is None:
-                item = self._curves[curve.key] = pg.PlotCurveItem(antialias=True)
-                self.addItem(item)
-            if before.get(curve.key) is not curve.profile:
-                # Holes are gaps: NaN ends the line, which `connect="finite"` needs.
-                item.setData(curve.profile.distance_nm, curve.profile.height_nm, connect="finite")
-            item.setPen(_pen(curve))
+            self._show_curve(curve, before.get(curve.key))
         self._show_bands({curve.key: curve for curve in curves if curve.band_nm is not None})
         self._follow()
+
+    def _show_curve(self, curve: Curve, before: Curve | None) -> None:
+        """Show a curve; one that is as `before` is not drawn again."""
+        item = self._curves.get(curve.key)
+        if item is None:
+            item, before = pg.PlotCurveItem(antialias=True), None
+            self._curves[curve.key] = item
+            self.addItem(item)
+        if before is None or before.profile is not curve.profile:
+            # Holes are gaps: NaN ends the line, which `connect="finite"` needs.
+            item.setData(curve.profile.distance_nm, curve.profile.height_nm, connect="finite")
+        if before is None or _look(before) != _look(curve):
+            item.setPen(_pen(curve))
 
     def _show_bands(self, curves: dict[str, Curve]) -> None:
         for key in self._bands.keys() - curves.keys():
@@ -246,6 +254,10 @@ def _height_range(curve: Curve) -> tuple[float, float]:
     room = 0.0 if half is None else np.nan_to_num(half)
     known = np.isfinite(z)
     return (float((z - room)[known].min()), float((z + room)[known].max())) if known.any() else (math.inf, -math.inf)
+
+
+def _look(curve: Curve) -> tuple[str, str, bool]:
+    return curve.color, curve.dash, curve.is_main
 
 
 def _pen(curve: Curve) -> QtGui.QPen:

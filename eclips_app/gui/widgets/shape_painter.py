@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pyqtgraph as pg
 
-from eclips_app.gui.qt import Qt, QtCore, QtGui
+from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
 from eclips_app.gui.widgets import shape_geometry as shapes
 from eclips_app.gui.widgets.image_pane import draw_label
 from eclips_app.gui.widgets.line_geometry import Point
@@ -48,6 +48,38 @@ def paint_shape(
     draw_label(painter, handles[0] + QtCore.QPointF(8, 6), line.name)
     painter.setBrush(color)
     painter.setPen(QtGui.QPen(QtGui.QColor("white"), 1.5))
+
+
+class StillShapes:
+    """The shapes that are not selected, as a picture that is drawn anew when one of them or the view has changed."""
+
+    def __init__(self) -> None:
+        self._picture = QtGui.QPixmap()
+        self._drawn: tuple[object, ...] = ()
+
+    def paint(
+        self,
+        painter: QtGui.QPainter,
+        lines: Sequence[ProfileLine],
+        to_screen: QtGui.QTransform,
+        viewport: QtWidgets.QWidget,
+    ) -> None:
+        """Draw the shapes over a viewport."""
+        ratio = viewport.devicePixelRatioF()
+        wanted = (tuple(lines), QtGui.QTransform(to_screen), viewport.size(), ratio, viewport.font().key())
+        if wanted != self._drawn:
+            self._drawn = wanted
+            self._picture = QtGui.QPixmap(viewport.size() * ratio)
+            self._picture.setDevicePixelRatio(ratio)
+            self._picture.fill(Qt.GlobalColor.transparent)
+            inner = QtGui.QPainter(self._picture)
+            inner.setFont(painter.font())
+            inner.setRenderHint(QtGui.QPainter.RenderHint.Antialiasing)
+            for line in lines:
+                paint_shape(inner, line, to_screen, selected=False)
+            inner.end()
+        if lines:
+            painter.drawPixmap(0, 0, self._picture)
 
 
 def paint_draft(painter: QtGui.QPainter, draft: Draft, to_screen: QtGui.QTransform) -> None:
