@@ -86,8 +86,8 @@ def _unique(folder: Path, names: tuple[str, ...], each: int, seed: int, context:
         f"found {right} of {len(rows)} (target {100 * _TARGET_FOUND:.0f} %), said to be found but wrong {wrong}, "
         f"median error {median:.3g} px (target {_TARGET_PX:g}): {'met' if met else 'MISSED'}",
         f"left out, being gratings or lattices: {', '.join(PERIODIC)}",
-        "left out, being synthetic, too small or too smooth for a part of it to be unique: gwyfile_test.gwy, "
-        "NanoSurf_20160301.nid, sample_0.jpk-qi-image, di-3.di, spot_1-1000nm.ibw; STM files without a scale: spiepy_*",
+        "not chosen: gwyfile_test.gwy (synthetic), spiepy_* (no lateral scale), NanoSurf_20160301.nid and sample_0.jpk-qi-image "
+        "(128 and 100 pixels), di-3.di and spot_1-1000nm.ibw (few features)",
     )
     columns = (
         "pair",

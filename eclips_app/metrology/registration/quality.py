@@ -19,6 +19,7 @@ from eclips_app.metrology.registration.search import Candidate
 _SURE_SCORE = 5.0  #: standard deviations; of some 1e5 independent places the best by chance comes to 4.5
 _SURE_CORRELATION = 0.5
 _LEAST_OVERLAP = 0.15
+_ALIKE = 0.4  #: correlation from which several places speak of a lattice, and not of chance
 _RIVAL = 0.8  #: a second place with this part of the score makes the first ambiguous
 
 
@@ -105,7 +106,7 @@ def judge(
 
 def _sentence(own: Candidate, sure: bool, unique: bool, alike: int, converged: bool) -> str:
     overlap = f"{100 * own.overlap:.0f} % overlap, correlation {own.correlation:.2f}"
-    if not unique and (sure or alike > 2):
+    if not unique and (sure or (alike > 2 and own.correlation > _ALIKE)):
         return (
             f"Ambiguous: {alike} places fit nearly equally well ({overlap}), as on a grating or lattice. "
             "Choose one of them, or set landmarks."
