@@ -15,7 +15,7 @@ from eclips_app.core.units import Quantity
 from eclips_app.gui.widgets import shape_geometry as shapes
 from eclips_app.metrology.cursors import Influence, Slope, between, fit_slope, step_height
 from eclips_app.metrology.deviations import Budget, Deviations
-from eclips_app.metrology.path import sample_map_shape, sample_shape
+from eclips_app.metrology.path import length_px, sample_map_shape, sample_shape
 from eclips_app.metrology.profile import Method, Profile
 from eclips_app.model.items import HeightMap, ProfileLine, Run, SegmentSet
 from eclips_app.model.measurements import image_pixel_size_nm
@@ -34,6 +34,7 @@ class Sampling:
 
 
 _AUTOMATIC = Sampling()
+_QUICK_POINTS = 900  #: of a profile on the move: about as many as a plot has pixels
 pixel_size_nm = image_pixel_size_nm
 
 
@@ -68,14 +69,16 @@ class CursorReading:
 def sample_run(run: Run, line: ProfileLine, *, quick: bool = False, sampling: Sampling = _AUTOMATIC) -> Profile:
     """Sample a run's height along a shape; raises `EclipsError` for one without length, or without a profile.
 
-    With `quick` every standard deviation is left out: they take as long as the heights, or some 10 ms.
+    With `quick` every standard deviation is left out: they take as long as the heights, or some 10 ms; and a line that is
+    longer than a plot is wide has fewer points.
     """
     deviations = Deviations.of_run(run.arrays, run.info, run.params)
+    step_px = _step_px(sampling, run.pixel_size_nm)
     return sample_shape(
         run.arrays["height"],
         line.shape,
         pixel_size_nm=run.pixel_size_nm,
-        step_px=_step_px(sampling, run.pixel_size_nm),
+        step_px=_coarse_px(line) if quick and step_px is None else step_px,
         origin_px=run.origin_px,
         mask=run.arrays.get("mask"),
         std=run.arrays.get("height_std") if deviations is None and not quick else None,
@@ -109,10 +112,18 @@ def sample_all(
 
 
 def sampled_run(role: str, run: Run, line: ProfileLine, *, quick: bool, sampling: Sampling) -> Sampled:
-    """Sample a run, and say whether standard deviations are still to come."""
+    """Sample a run, and say whether points and standard deviations are still to come."""
     profile = sample_run(run, line, quick=quick, sampling=sampling)
     deviates = "deviations" in run.arrays
-    return Sampled(role, run.name, run.id, profile, quick and (deviates or "height_std" in run.arrays), deviates)
+    thinned = sampling.step_nm is None and _coarse_px(line) is not None
+    waits = quick and (thinned or deviates or "height_std" in run.arrays)
+    return Sampled(role, run.name, run.id, profile, waits, deviates)
+
+
+def _coarse_px(line: ProfileLine) -> float | None:
+    """Give the step in px at which a long shape is sampled while it moves; None: as ever."""
+    length = length_px(line.shape)
+    return length / _QUICK_POINTS if length > _QUICK_POINTS else None
 
 
 def _step_px(sampling: Sampling, size_nm: float) -> float | None:
