@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.units import Quantity
+from eclips_app.metrology.linear_fit import fit
 from eclips_app.metrology.profile import Profile
 
 Floats = NDArray[np.float64]
@@ -94,7 +95,7 @@ def fit_slope(profile: Profile, stretch: Stretch) -> Slope:
     """Fit a straight line by least squares to the points of a stretch.
 
     Without deviations the standard deviation comes from the residuals, and takes into account that those of neighbouring
-    points go together (see `_solve`); it does not hold what shifts or tilts the whole profile, such as a wrong calibration.
+    points go together (see `linear_fit`); it does not hold what shifts or tilts the whole profile, such as a wrong calibration.
 
     Raises
     ------
@@ -105,10 +106,10 @@ def fit_slope(profile: Profile, stretch: Stretch) -> Slope:
     x, z = profile.distance_nm[inside], profile.height_nm[inside]
     middle = (min(stretch) + max(stretch)) / 2
     design = np.stack([np.ones_like(x), x - middle], axis=1)
-    coefficients, covariance, rms = _solve(design, [z])
-    angle_from = _of_angle(profile, _gradient(profile, inside, design)[1], coefficients[1])
-    angle = _angle(coefficients[1], covariance[1, 1], angle_from)
-    return Slope(angle, Quantity(rms, "nm"), coefficients[0], middle, len(x), angle_from)
+    found, covariance, rms, gradient = fit(design, [z])
+    angle_from = _of_angle(profile, _spread(profile, inside, gradient[1]), found[1])
+    angle = _angle(found[1], covariance[1, 1], angle_from)
+    return Slope(angle, Quantity(rms, "nm"), float(found[0]), middle, len(x), angle_from)
 
 
 def step_height(profile: Profile, first: Stretch, second: Stretch) -> Step:
@@ -126,12 +127,12 @@ def step_height(profile: Profile, first: Stretch, second: Stretch) -> Step:
     x, z = profile.distance_nm[both], profile.height_nm
     second_only = np.arange(len(x)) >= len(a)
     design = np.stack([np.ones_like(x), second_only.astype(float), x - x.mean()], axis=1)
-    coefficients, covariance, rms = _solve(design, [z[a], z[b]])
-    gradient = _gradient(profile, both, design)
-    height_from, angle_from = _influence(profile, gradient[1]), _of_angle(profile, gradient[2], coefficients[2])
+    found, covariance, rms, gradient = fit(design, [z[a], z[b]])
+    height_from = _influence(profile, _spread(profile, both, gradient[1]))
+    angle_from = _of_angle(profile, _spread(profile, both, gradient[2]), found[2])
     std = height_from.std if height_from.std is not None else math.sqrt(covariance[1, 1])
-    angle = _angle(coefficients[2], covariance[2, 2], angle_from)
-    return Step(Quantity(coefficients[1], "nm", std), angle, Quantity(rms, "nm"), height_from)
+    angle = _angle(found[2], covariance[2, 2], angle_from)
+    return Step(Quantity(float(found[1]), "nm", std), angle, Quantity(rms, "nm"), height_from)
 
 
 def _influence(profile: Profile, gradient: Floats) -> Influence:
@@ -164,11 +165,11 @@ def _weights_at(profile: Profile, distance_nm: float) -> Floats:
     return weights
 
 
-def _gradient(profile: Profile, inside: NDArray[np.intp], design: Floats) -> Floats:
-    """Give how the coefficients of a linear fit follow the heights: [coefficient, point]."""
-    gradient = np.zeros((design.shape[1], len(profile)))
-    gradient[:, inside] = np.linalg.pinv(design)
-    return gradient
+def _spread(profile: Profile, inside: NDArray[np.intp], gradient: Floats) -> Floats:
+    """Give a gradient by the points `inside` as one by all points of the profile."""
+    spread = np.zeros(len(profile))
+    spread[inside] = gradient
+    return spread
 
 
 def _at(profile: Profile, values: Floats, distance_nm: Floats) -> Floats:
@@ -197,22 +198,3 @@ def _angle(slope: float, variance: float, angle_from: Influence) -> Quantity:
     if std is None:
         std = math.degrees(math.sqrt(variance) / (1 + slope * slope))
     return Quantity(math.degrees(math.atan(slope)), "deg", std)
-
-
-def _solve(design: Floats, parts: list[Floats]) -> tuple[list[float], Floats, float]:
-    """Solve a linear fit; give coefficients, their covariance and the rms residual.
-
-    `parts` are the heights of each run of neighbouring points. The covariance of ordinary least squares is widened by
-    (1 + r) / (1 - r), r the correlation of neighbouring residuals (first-order autoregressive errors;
-    Bayley & Hammersley, J. R. Stat. Soc. Suppl. 8 (1946) 184).
-    """
-    z = np.concatenate(parts)
-    coefficients, *_ = np.linalg.lstsq(design, z, rcond=None)
-    residual = z - design @ coefficients
-    square = float(residual @ residual)
-    ends = np.cumsum([len(part) for part in parts])[:-1]
-    lagged = sum(float(run[1:] @ run[:-1]) for run in np.split(residual, ends))
-    r = min(max(lagged / square, 0.0), 0.99) if square > 0 else 0.0
-    variance = square / max(len(z) - design.shape[1], 1) * (1 + r) / (1 - r)
-    covariance = variance * np.linalg.inv(design.T @ design)
-    return [float(c) for c in coefficients], covariance, math.sqrt(square / len(z))

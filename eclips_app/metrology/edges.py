@@ -98,9 +98,7 @@ def fit_edge(x: Floats, z: Floats, model: str) -> tuple[Floats, Floats, float]:
         raise EclipsError("the profile shows no edge", hint=_ONE_EDGE)
     changes = np.eye(5) * 1e-5
     jacobian = np.stack([(shape(u, *(found + each)) - shape(u, *(found - each))) / 2e-5 for each in changes], axis=1)
-    _, covariance, rms = fit(jacobian, [v - shape(u, *found)])
-    # Rounding may leave a variance of nothing a little below it.
-    np.fill_diagonal(covariance, np.maximum(covariance.diagonal(), 0.0))
+    _, covariance, rms, _ = fit(jacobian, [v - shape(u, *found)])
     scale = _scale(float(found[4])) * size
     back = np.array([unit, unit / size, unit, size, scale])
     values = np.array([base + found[0] * unit, *(found[1:3] * back[1:3]), x[0] + found[3] * size, scale])

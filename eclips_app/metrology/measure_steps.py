@@ -21,7 +21,7 @@ def step(lines: Sequence[Line], stretches: Sequence[Stretch], options: NoOptions
     x = np.concatenate([xa, xb])
     second = np.arange(len(x)) >= len(xa)
     design = np.stack([np.ones_like(x), second.astype(float), x - x.mean()], axis=1)
-    found, covariance, rms = fit(design, [za, zb])
+    found, covariance, rms, _ = fit(design, [za, zb])
     return Reading(
         {
             "height": Quantity(float(found[1]), "nm", math.sqrt(covariance[1, 1])),
@@ -49,7 +49,7 @@ def step_iso(lines: Sequence[Line], stretches: Sequence[Stretch], options: Stand
     x = np.concatenate([each[0] for each in runs])
     delta = np.concatenate([np.full(len(each[0]), sign) for each, sign in zip(runs, (-1.0, 1.0, -1.0), strict=True)])
     design = np.stack([np.ones_like(x), delta, x - x.mean()], axis=1)
-    found, covariance, rms = fit(design, [each[1] for each in runs])
+    found, covariance, rms, _ = fit(design, [each[1] for each in runs])
     return Reading(
         {
             "height": Quantity(2 * float(found[1]), "nm", 2 * math.sqrt(covariance[1, 1])),
@@ -64,7 +64,7 @@ def slope(lines: Sequence[Line], stretches: Sequence[Stretch], options: NoOption
     """Give the angle of the line of least squares through a stretch, or through the whole profile."""
     line = lines[0]
     x, z = line.within(stretches[0] if stretches else _all(line))
-    found, covariance, rms = fit(np.stack([np.ones_like(x), x - x.mean()], axis=1), [z])
+    found, covariance, rms, _ = fit(np.stack([np.ones_like(x), x - x.mean()], axis=1), [z])
     return Reading({"angle": _angle(found[1], covariance[1, 1]), "rms residual": Quantity(rms, "nm")})
 
 
@@ -73,7 +73,7 @@ def dihedral(lines: Sequence[Line], stretches: Sequence[Stretch], options: NoOpt
     fits, apex = [], []
     for stretch in sorted(stretches, key=sum):
         x, z = lines[0].within(stretch)
-        found, covariance, rms = fit(np.stack([np.ones_like(x), x - x.mean()], axis=1), [z])
+        found, covariance, rms, _ = fit(np.stack([np.ones_like(x), x - x.mean()], axis=1), [z])
         fits.append((_angle(found[1], covariance[1, 1]), rms))
         apex.append((float(found[0] - found[1] * x.mean()), float(found[1])))
     (first, rms_1), (second, rms_2) = fits

@@ -122,7 +122,7 @@ def pitch(lines: Sequence[Line], stretches: Sequence[Stretch], options: Pitch) -
     if len(centres) > _LEAST_PERIODS:
         numbers = np.rint((centres - centres[0]) / fourier)
         design = np.stack([np.ones(len(centres)), numbers - numbers.mean()], axis=1)
-        found, covariance, rms = fit(design, [centres])
+        found, covariance, rms, _ = fit(design, [centres])
         values["pitch"] = Quantity(float(found[1]), "nm", math.sqrt(covariance[1, 1]))
         values["position deviation"] = Quantity(rms, "nm")
     values |= {"pitch (Fourier)": Quantity(fourier, "nm"), "pitch (autocorrelation)": Quantity(lag, "nm")}
