@@ -28,13 +28,15 @@ class Map:
     values : array [row, col]
         NaN is left white.
     pixel_size_nm : float
-        Pixel size in nm.
+        Pixel size in nm, along a row.
     unit : str
         Of the values: "nm" is shown as whatever unit of length suits, others as they are.
     signed : bool
         Zero in the middle of two colours.
     lines : sequence of (columns, rows, label)
         Drawn over it, in pixels of the map.
+    aspect : float
+        Height of a pixel by its width.
     """
 
     values: NDArray[Any]
@@ -43,16 +45,22 @@ class Map:
     colormap: str = "viridis"
     signed: bool = False
     lines: Sequence[tuple[Sequence[float], Sequence[float], str]] = ()
+    aspect: float = 1.0
+
+    @property
+    def step(self) -> int:
+        """Distance of the rows and columns that are drawn."""
+        return -(-int(max(self.values.shape)) // _MOST_PX)
 
     def height_mm(self, width_mm: float) -> float:
         """Give the height of the figure for a width that holds the colour bar too."""
         rows, columns = self.values.shape
-        return (width_mm - COLOR_BAR_MM) * float(rows) / float(columns)
+        return (width_mm - COLOR_BAR_MM) * float(rows) * self.aspect / float(columns)
 
 
 def draw_map(axes: Any, shown: Map) -> None:
     """Draw a map into axes that have its proportions, with a colour bar to the right of them and a scale bar inside."""
-    step = -(-max(shown.values.shape) // _MOST_PX)
+    step = shown.step
     values = np.asarray(shown.values[::step, ::step], float)
     known = values[np.isfinite(values)]
     low, high = np.percentile(known, [0.1, 99.9]) if known.size else (0.0, 1.0)
@@ -63,11 +71,12 @@ def draw_map(axes: Any, shown: Map) -> None:
     image = axes.imshow(
         values / scale, cmap="coolwarm" if shown.signed else shown.colormap, vmin=low / scale,
         vmax=max(high, low + 1e-12) / scale, extent=(-0.5, columns - 0.5, rows - 0.5, -0.5), interpolation="nearest",
+        aspect=shown.aspect,
     )  # fmt: skip
     axes.set_xticks([])
     axes.set_yticks([])
     _color_bar(axes, image, unit)
-    _scale_bar(axes, columns, rows, shown.pixel_size_nm)
+    draw_scale_bar(axes, columns, rows, shown.pixel_size_nm)
     for x, y, label in shown.lines:
         axes.plot(x, y, color="white", linewidth=1.6)
         axes.plot(x, y, color="#b3400a", linewidth=0.8)
@@ -83,7 +92,8 @@ def _color_bar(axes: Any, image: Any, unit: str) -> None:
         bar.set_label(unit, fontsize=7, labelpad=0)
 
 
-def _scale_bar(axes: Any, columns: int, rows: int, pixel_size_nm: float) -> None:
+def draw_scale_bar(axes: Any, columns: int, rows: int, pixel_size_nm: float) -> None:
+    """Draw a scale bar into the lower left of a map; `pixel_size_nm` is that along a row."""
     from matplotlib.patches import Rectangle
 
     length = nice_step(0.3 * columns * pixel_size_nm)
