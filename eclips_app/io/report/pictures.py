@@ -54,8 +54,8 @@ def picture(
     aspect: float = 1.0,
 ) -> Picture:
     """Give a map as a figure of the template's width, with its scale and colours inside."""
-    width = params.template.figure_width_mm
     shown = figures.Map(values, pixel_nm, unit, params.template.colormap, signed, lines, aspect)
+    width = shown.width_mm(params.template.figure_width_mm)
 
     def draw(axes: Any) -> None:
         figures.draw_map(axes, shown)
@@ -106,7 +106,8 @@ def profiles(subject: Subject, params: Report) -> Iterator[Block]:
         if curves:
             size = subject.pixel_size_nm or 1.0
             width = f", averaged over {format_length(line.width_px * size)}" if line.width_px > 1 else ""
-            caption = f"{line.name}{width}. Bands: {factor:g} standard uncertainties."
+            banded = any(profile.std_nm is not None for _, profile in curves)
+            caption = f"{line.name}{width}." + (f" Bands: {factor:g} standard uncertainties." if banded else "")
 
             def draw(axes: Any, drawn: Any = curves) -> None:
                 figures.draw_profiles(axes, drawn, factor)

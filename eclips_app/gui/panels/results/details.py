@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from eclips_app.core.measuring import KINDS, options_of
+from eclips_app.core.units import capital
 from eclips_app.gui.flows.results import ResultsFlow
 from eclips_app.gui.panels.results.options_form import OptionsForm
 from eclips_app.gui.panels.results.table import result_text
@@ -60,7 +61,7 @@ class Details(QtWidgets.QScrollArea):
         if row is None:
             return
         kind = KINDS.get(str(row.recipe.get("kind", "")))
-        title = kind.title if kind else "Read from cursors"
+        title = kind.title if kind else "Read once"
         self.heading.setText(f"{title}, {kind.standard}" if kind and kind.standard else title)
         self.heading.setToolTip(kind.help if kind else "")
         self._show_state(row)
@@ -109,7 +110,7 @@ class Details(QtWidgets.QScrollArea):
         else:
             text = " ".join(row.notes)
         if not row.recipe:
-            text = "As it was when it was read; it does not follow changes."
+            text = "Read once, from cursors, facets or a comparison: it stays as it was, and does not follow changes."
         self.state.setText(text)
         self.state.setVisible(bool(text))
 
@@ -117,7 +118,7 @@ class Details(QtWidgets.QScrollArea):
         kept = self.values.currentRow()
         self.values.setRowCount(len(row.values))
         for i, (name, quantity) in enumerate(row.values.items()):
-            self.values.setItem(i, 0, QtWidgets.QTableWidgetItem(name))
+            self.values.setItem(i, 0, QtWidgets.QTableWidgetItem(capital(name)))
             self.values.setItem(i, 1, QtWidgets.QTableWidgetItem(result_text("", quantity)))
         self.values.setVisible(bool(row.values))
         self.values.resizeColumnToContents(0)
