@@ -10,18 +10,20 @@ from __future__ import annotations
 import argparse
 import csv
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from eclips_app.cli.common import check_output, length_nm, quantity, quantity_text, warn
 from eclips_app.core.context import Context
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.registration import MODELS, CompareMap, RegisterMap, TipModel
-from eclips_app.core.steps import Export, ReadHeightMap, StepResult, run_step
+from eclips_app.core.steps import Export, ReadHeightMap, SaveProject, StepResult, run_step
 from eclips_app.core.units import parse_length_nm
+from eclips_app.model.items import HeightMap, new_id
+from eclips_app.model.snapshot import state_of
 
 _UNITS = ("pm", "nm", "µm", "um", "mm", "m")
 
@@ -46,45 +48,55 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="compare profiles along a line, in pixels of the image; may be repeated; default: through the middle",
     )  # fmt: skip
     parser.add_argument("--difference", type=Path, metavar="OUT.tif", help="write reconstruction minus map, in nm")
+    parser.add_argument(
+        "--save", type=Path, metavar="NEW.eclips", help="write the project with map and comparison in it"
+    )
     parser.add_argument("--matcher", default="", help="plugin that matches points instead of the built-in one")
     parser.add_argument("--matcher-folder", type=Path, help="folder with the model that the matcher loads")
 
 
 def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     """Register and compare; gives quantities, sentences and the profiles."""
-    from eclips_app.io.project_runs import open_run
+    from eclips_app.io.project_runs import open_items
+    from eclips_app.model import comparing, placing
 
-    if args.difference is not None:
-        check_output(args.difference, [args.project, args.map])
+    for output in (args.difference, args.save):
+        if output is not None:
+            check_output(output, [args.project, args.map])
     tip = _tip_model(args.tip)
-    names = ("height", "height_std", "mask", "deviations")
-    found = open_run(args.project, args.run, names, context)
-    arrays = {name: np.asarray(found.arrays[name]) for name in names if name in found.arrays}
+    run, snapshot = open_items(args.project, args.run, context)
+    placed = _read_map(args, context)
+    landmarks = _landmarks(args.landmarks) if args.landmarks else ()
+    choices = RegisterMap(model=args.model, matcher=args.matcher, matcher_folder=str(args.matcher_folder or ""))
+    params, inputs = placing.registration_request(run, placed, choices, landmarks)
+    registered = run_step("register-map", inputs, params, context)
+    _refuse_unplaced(registered.info, args)
+    placed = replace(placed, **placing.registration_of(params, registered.info).fields)
+    request, inputs = comparing.comparison_request(run, placed, tip)
+    lines = tuple(_line(text, run.pixel_size_nm) for text in args.line)
+    request = replace(request, lines=lines or _default_lines(placed, run.arrays["height"].shape, run.origin_px))
+    if tip.kind == "measured":
+        inputs["tip"], request = _measured_tip(Path(args.tip), request, context)
+    compared = run_step("compare-map", inputs, request, context)
+    if args.difference is not None:
+        _write_difference(args, compared, run.pixel_size_nm, context)
+    result = {"project": str(args.project), "run": run.name, "map": placed.name, **_result(registered, compared)}
+    if args.save is None:
+        return result
+    made = comparing.comparison_of(run, placed, request, compared)
+    state, arrays = state_of([*snapshot.items, placed, made], snapshot.selection, snapshot.view)
+    run_step("save-project", arrays, SaveProject(str(args.save), state), context)
+    return result | {"saved": str(args.save)}
+
+
+def _read_map(args: argparse.Namespace, context: Context) -> HeightMap:
+    """Read the height map as an item that is not placed yet."""
     unit = "µm" if args.unit == "um" else args.unit
     size = (args.pixel_size,) * 2 if args.pixel_size else None
     own = run_step("read-height-map", {}, ReadHeightMap(str(args.map), args.channel, unit, size), context)
-    map_pixel = (float(own.info["pixel_size_nm"][0]), float(own.info["pixel_size_nm"][1]))
-    inputs = {name: arrays[name] for name in ("height", "mask") if name in arrays} | {"map": own.arrays["height"]}
-    params = RegisterMap(
-        found.pixel_size_nm, found.origin_px, map_pixel, args.model,
-        "landmarks" if args.landmarks else "automatic", _landmarks(args.landmarks) if args.landmarks else (),
-        matcher=args.matcher, matcher_folder=str(args.matcher_folder or ""),
-    )  # fmt: skip
-    placed = run_step("register-map", inputs, params, context)
-    _refuse_unplaced(placed.info, args)
-    lines = tuple(_line(text, found.pixel_size_nm) for text in args.line)
-    compare = CompareMap(
-        found.pixel_size_nm, found.origin_px, map_pixel, placed.info["placement"], placed.info["position_std_nm"] or 0.0,
-        tip, lines=lines or _default_lines(placed.info["placement"], arrays["height"].shape, found.origin_px),
-        deviation_parts=tuple((str(a), str(b)) for a, b in found.entry["info"].get("deviation_parts", ())),
-    )  # fmt: skip
-    inputs |= {name: arrays[name] for name in ("height_std", "deviations") if name in arrays}
-    if tip.kind == "measured":
-        inputs["tip"], compare = _measured_tip(Path(args.tip), compare, context)
-    compared = run_step("compare-map", inputs, compare, context)
-    if args.difference is not None:
-        _write_difference(args, compared, found.pixel_size_nm, context)
-    return {"project": str(args.project), "run": found.name, "map": own.info["name"], **_result(placed, compared)}
+    x, y = own.info["pixel_size_nm"]
+    facts = str(own.info["name"]), own.arrays["height"], (float(x), float(y)), str(args.map), str(own.info["sha256"])
+    return HeightMap(new_id(), *facts)
 
 
 def describe(result: dict[str, Any]) -> str:
@@ -107,7 +119,8 @@ def describe(result: dict[str, Any]) -> str:
     for profile in result["profiles"]:
         ends = " to ".join(",".join(f"{value:.4g}" for value in profile[end]) for end in ("from_px", "to_px"))
         lines.append(f"{'line ' + ends:<34}{profile['sentence']} rms {quantity_text(profile['rms'])}")
-    return "\n".join([*lines, "", *result["verdict"]])
+    saved = [f"saved: {result['saved']}"] if "saved" in result else []
+    return "\n".join([*lines, "", *result["verdict"], *saved])
 
 
 def _result(placed: StepResult, compared: StepResult) -> dict[str, Any]:
@@ -158,7 +171,6 @@ def _tip_model(text: str) -> TipModel:
 
 
 def _measured_tip(path: Path, compare: CompareMap, context: Context) -> tuple[NDArray[Any], CompareMap]:
-    from dataclasses import replace
 
     read = run_step("read-height-map", {}, ReadHeightMap(str(path)), context)
     x, y = read.info["pixel_size_nm"]
@@ -195,12 +207,12 @@ def _line(text: str, pixel_size_nm: float) -> tuple[float, float, float, float]:
 
 
 def _default_lines(
-    place: dict[str, Any], shape: tuple[int, ...], origin: tuple[int, int]
+    placed: HeightMap, shape: tuple[int, ...], origin: tuple[int, int]
 ) -> tuple[tuple[float, float, float, float], ...]:
     """Give a line along the row and one along the column of the map's middle, kept inside the reconstruction."""
     top, left, bottom, right = origin[0], origin[1], origin[0] + shape[0] - 1, origin[1] + shape[1] - 1
-    column = min(max(place["center_px"][0], left + 0.1 * shape[1]), right - 0.1 * shape[1])
-    row = min(max(place["center_px"][1], top + 0.1 * shape[0]), bottom - 0.1 * shape[0])
+    column = min(max(placed.center_px[0], left + 0.1 * shape[1]), right - 0.1 * shape[1])
+    row = min(max(placed.center_px[1], top + 0.1 * shape[0]), bottom - 0.1 * shape[0])
     return (float(left), row, float(right), row), (column, float(top), column, float(bottom))
 
 

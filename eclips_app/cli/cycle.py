@@ -66,15 +66,10 @@ def describe(result: dict[str, Any]) -> str:
 
 def _find(project: Path, wanted: str, context: Context) -> tuple[Run, SegmentSet]:
     """Read a run with its images."""
-    from eclips_app.io.project_file import read_project
-    from eclips_app.io.project_runs import open_run
-    from eclips_app.model.snapshot import from_state
+    from eclips_app.io.project_runs import open_items
 
-    run_id = open_run(project, wanted, (), context).entry["id"]
-    items = {item.id: item for item in from_state(*read_project(project, context)).items}
-    made = items[run_id]
-    assert isinstance(made, Run)
-    segment_set = items.get(made.set_id)
+    made, snapshot = open_items(project, wanted, context)
+    segment_set = next((item for item in snapshot.items if item.id == made.set_id), None)
     if not isinstance(segment_set, SegmentSet):
         raise EclipsError("the images of the run are not there any more", where=made.name, hint="Open them again.")
     return made, segment_set

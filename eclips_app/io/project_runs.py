@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from eclips_app.core.context import Context
 from eclips_app.core.errors import EclipsError
 from eclips_app.io import project_layout as layout
-from eclips_app.io.project_file import read_arrays, read_state
+from eclips_app.io.project_file import read_arrays, read_project, read_state
+from eclips_app.model.items import Run
+from eclips_app.model.snapshot import Snapshot, from_state
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,22 @@ def open_run(path: Path, wanted: str, names: Sequence[str], context: Context) ->
     read = read_arrays(path, list(keys.values()), context)
     sets = {item["id"]: item["name"] for item in state["items"] if item["kind"] == "set"}
     return OpenRun(entry["name"], sets.get(entry["set_id"], ""), entry, {name: read[key] for name, key in keys.items()})
+
+
+def open_items(path: Path, wanted: str, context: Context) -> tuple[Run, Snapshot]:
+    """Read a whole project; gives a reconstruction by its name or id, or the one that the project presents, and everything.
+
+    Raises
+    ------
+    EclipsError
+        If the file cannot be read or holds no such reconstruction.
+    """
+    state, arrays = read_project(path, context)
+    run_id = _find(state, wanted, path)["id"]
+    snapshot = from_state(state, arrays)
+    run = next(item for item in snapshot.items if item.id == run_id)
+    assert isinstance(run, Run)
+    return run, snapshot
 
 
 def _find(state: dict[str, Any], wanted: str, path: Path) -> dict[str, Any]:

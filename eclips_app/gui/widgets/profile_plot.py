@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets, Signal
 from eclips_app.gui.theme import Theme
+from eclips_app.gui.widgets.plot_colors import color_plot
 from eclips_app.gui.widgets.stretch_marks import MarkBox, StretchMark, StretchMarks
 from eclips_app.metrology.profile import Profile
 
@@ -195,11 +196,7 @@ class ProfilePlot(pg.PlotWidget):
 
     def _use_theme(self) -> None:
         colors = self._theme.colors
-        self.setBackground(colors.base)
-        for axis in self._axes.values():
-            axis.setPen(pg.mkPen(colors.border))
-            axis.setTextPen(pg.mkPen(colors.text))
-            axis.setGrid(60)
+        color_plot(self, colors)
         for cursor, ink in zip(self.cursors, (colors.accent, colors.warning), strict=True):
             cursor.setPen(pg.mkPen(ink, width=1.5))
             cursor.setHoverPen(pg.mkPen(ink, width=3))

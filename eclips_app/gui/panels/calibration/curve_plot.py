@@ -9,6 +9,7 @@ import pyqtgraph as pg
 
 from eclips_app.gui.qt import Qt, QtCore
 from eclips_app.gui.theme import Theme
+from eclips_app.gui.widgets.plot_colors import color_plot
 
 _CURVES = (
     ("lambert", "Lambert", "┈", Qt.PenStyle.DotLine), ("tabulated", "tabulated", "╌", Qt.PenStyle.DashLine),
@@ -47,12 +48,7 @@ class CurvePlot(pg.PlotWidget):
 
     def _draw(self) -> None:
         colors = self._theme.colors
-        self.setBackground(colors.base)
-        for side in ("bottom", "left"):
-            axis = self.getAxis(side)
-            axis.setPen(pg.mkPen(colors.border))
-            axis.setTextPen(pg.mkPen(colors.text))
-            axis.setGrid(50)
+        color_plot(self, colors)
         self.clear()
         told = []
         inks = (colors.faint, colors.curves[1], colors.curves[0])

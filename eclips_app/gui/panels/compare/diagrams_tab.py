@@ -11,6 +11,7 @@ import pyqtgraph as pg
 from eclips_app.gui.qt import Qt, QtWidgets
 from eclips_app.gui.theme import Theme
 from eclips_app.gui.widgets.calm_combo import CalmCombo
+from eclips_app.gui.widgets.plot_colors import color_plot
 from eclips_app.model.items import Comparison
 
 _REACH = 2.2  #: what of the histogram is shown, in distances of the limits of agreement from the bias
@@ -42,12 +43,7 @@ class _Diagram(pg.PlotWidget):
 
     def _use_theme(self) -> None:
         colors = self._theme.colors
-        self.setBackground(colors.base)
-        for side in ("bottom", "left"):
-            axis = self.getAxis(side)
-            axis.setPen(pg.mkPen(colors.border))
-            axis.setTextPen(pg.mkPen(colors.text))
-            axis.setGrid(60)
+        color_plot(self, colors)
         self.draw()
 
     def draw(self) -> None:

@@ -10,6 +10,7 @@ from eclips_app.core.shapes import Point, Shape
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
 from eclips_app.gui.theme import Theme
 from eclips_app.gui.widgets.image_pane import ImagePane
+from eclips_app.gui.widgets.plot_colors import color_plot
 
 _BINS = 160
 _COLORMAP = "viridis"
@@ -100,14 +101,10 @@ class Histogram(pg.PlotWidget):
 
     def _use_theme(self) -> None:
         colors = self._theme.colors
-        self.setBackground(colors.base)
         pens = (pg.mkPen(colors.curves[1], width=1.2), pg.mkPen(colors.curves[0], width=1.8))
         for curve, pen in zip(self.curves, pens, strict=True):
             curve.setPen(pen)
-        for side in ("bottom", "left"):
-            axis = self.getAxis(side)
-            axis.setPen(pg.mkPen(colors.border))
-            axis.setTextPen(pg.mkPen(colors.text))
+        color_plot(self, colors)
 
 
 def _outlined(shape: Shape, pen: QtGui.QPen) -> QtWidgets.QGraphicsItem:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from eclips_app.gui.qt import QtCore
 from eclips_app.gui.theme import Theme
+from eclips_app.gui.widgets.plot_colors import color_plot
 
 _FEW_DECADES = 3  #: so many have room for more than one label each
 _TIP = (
@@ -67,16 +68,11 @@ class Chi2Plot(pg.PlotWidget):
 
     def _use_theme(self) -> None:
         colors = self._theme.colors
-        self.setBackground(colors.base)
         self.curve.setPen(pg.mkPen(colors.curves[0], width=1.6))
         self.curve.setSymbolBrush(colors.curves[0])
         self.curve.setSymbolPen(None)
         self.cost.setPen(pg.mkPen(colors.curves[1], width=1.2, style=QtCore.Qt.PenStyle.DashLine))
-        for side in ("bottom", "left"):
-            axis = self.getAxis(side)
-            axis.setPen(pg.mkPen(colors.border))
-            axis.setTextPen(pg.mkPen(colors.text))
-            axis.setGrid(60)
+        color_plot(self, colors)
 
 
 def _log_ticks(low: float, high: float) -> list[tuple[float, str]]:

@@ -12,6 +12,7 @@ from eclips_app.gui.flows.series import FramePlayer, run_of
 from eclips_app.gui.panels.series.presenter import READINGS, reading
 from eclips_app.gui.qt import QtCore, QtWidgets
 from eclips_app.gui.session import Session
+from eclips_app.gui.widgets.plot_colors import color_plot
 from eclips_app.model.items import SegmentSet
 
 _SLICE_MS = 8  #: how long one go may take
@@ -133,13 +134,8 @@ class Trend(QtWidgets.QWidget):
 
     def _use_theme(self) -> None:
         colors = self._session.theme.colors
-        self.plot.setBackground(colors.base)
         self._curve.setPen(pg.mkPen(colors.curves[0], width=1.6))
         self._curve.setSymbolBrush(colors.curves[0])
         self._curve.setSymbolPen(None)
         self._now.setPen(pg.mkPen(colors.accent, width=1.5))
-        for side in ("bottom", "left"):
-            axis = self.plot.getAxis(side)
-            axis.setPen(pg.mkPen(colors.border))
-            axis.setTextPen(pg.mkPen(colors.text))
-            axis.setGrid(60)
+        color_plot(self.plot, colors)
