@@ -107,9 +107,11 @@ def draw_scale_bar(axes: Any, shown: Map) -> None:
     length = nice_step(0.3 * columns * shown.pixel_size_nm)
     width, left, top = length / shown.pixel_size_nm, 0.04 * columns, rows - 0.06 * high
     corner = (left - 0.02 * columns, rows - 0.14 * high)
-    axes.add_patch(Rectangle(corner, width + 0.04 * columns, 0.12 * high, color="white", alpha=0.75, lw=0))
-    axes.add_patch(Rectangle((left, top), width, 0.012 * high, color="#1c1f26", lw=0))
-    axes.text(left + width / 2, top - 0.006 * high, format_length(length), ha="center", va="bottom", fontsize=7.5)
+    axes.add_patch(Rectangle(corner, width + 0.04 * columns, 0.12 * high, color="white", alpha=0.75, lw=0, zorder=4))
+    axes.add_patch(Rectangle((left, top), width, 0.012 * high, color="#1c1f26", lw=0, zorder=5))
+    axes.text(
+        left + width / 2, top - 0.006 * high, format_length(length), ha="center", va="bottom", fontsize=7.5, zorder=5
+    )
 
 
 def draw_profiles(axes: Any, curves: Sequence[tuple[str, Any]], coverage_factor: float = 2.0) -> None:

@@ -17,7 +17,7 @@ _COLUMNS = (
     Column("U", 15, True), Column("Unit", 14), Column("On", 30),
 )  # fmt: skip
 _SHARES = (
-    Column("Measurement", 48), Column("Quantity", 36), Column("Part", 32), Column("u", 17, True), Column("%", 12, True),
+    Column("Measurement", 48), Column("Quantity", 36), Column("Part", 28), Column("u", 26, True), Column("%", 12, True),
     Column("Mostly", 30),
 )  # fmt: skip
 

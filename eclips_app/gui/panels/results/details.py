@@ -7,6 +7,7 @@ import re
 from eclips_app.core.measuring import KINDS, options_of
 from eclips_app.core.units import capital
 from eclips_app.gui.flows.results import ResultsFlow
+from eclips_app.gui.panels.results.curve_view import CurveView
 from eclips_app.gui.panels.results.options_form import OptionsForm
 from eclips_app.gui.panels.results.table import result_text
 from eclips_app.gui.qt import Qt, QtWidgets
@@ -42,6 +43,7 @@ class Details(QtWidgets.QScrollArea):
         self.values.horizontalHeader().setStretchLastSection(True)
         self.values.setTabKeyNavigation(False)
         self.budget = ShareBar(session.theme)
+        self.curves = CurveView(session.theme)
         self.source = _combo("Measured on", "The reconstruction or height map that is measured")
         self.shape = _combo("Shape", "What is measured along, or inside")
         self.stretches = QtWidgets.QLineEdit()
@@ -53,6 +55,8 @@ class Details(QtWidgets.QScrollArea):
         self.shape.activated.connect(self._on_shape)
         self.stretches.editingFinished.connect(self._on_stretches)
         self.options.committed.connect(self._on_option)
+        self.curves.export_asked.connect(self._on_export)
+        flow.curves_changed.connect(self._show_curves)
 
     def show_row(self, row: Measurement | None) -> None:
         """Show a row, or nothing."""
@@ -66,6 +70,7 @@ class Details(QtWidgets.QScrollArea):
         self.heading.setToolTip(kind.help if kind else "")
         self._show_state(row)
         self._show_values(row)
+        self._show_curves()
         for label, field in ((self._source_label, self.source), (self._shape_label, self.shape)):
             label.setVisible(kind is not None)
             field.setVisible(kind is not None)
@@ -97,6 +102,7 @@ class Details(QtWidgets.QScrollArea):
         layout.addWidget(self.state)
         layout.addWidget(self.values)
         layout.addWidget(self.budget)
+        layout.addWidget(self.curves)
         layout.addLayout(grid)
         layout.addWidget(self.options)
         layout.addStretch(1)
@@ -126,6 +132,15 @@ class Details(QtWidgets.QScrollArea):
         self.values.setFixedHeight(height)
         self.values.setCurrentCell(min(max(kept, 0), len(row.values) - 1), 0)
         self._show_budget()
+
+    def _show_curves(self) -> None:
+        """Show the curves of the row; of one that was read from a project they are measured again first."""
+        row = self._row
+        self.curves.show_curves(self._flow.curves(row) if row is not None else None)
+
+    def _on_export(self) -> None:
+        if self._row is not None:
+            self._flow.export_curves(self._row)
 
     def _show_budget(self) -> None:
         row, place = self._row, self.values.currentRow()
