@@ -62,6 +62,11 @@ def lengths_nm(text: str) -> tuple[float, float]:
     return x, y
 
 
+def pixel_size_nm(text: str) -> tuple[float, float]:
+    """Read the pixel size ``2nm`` or ``2nm,3nm`` (x, y) with its units; for `argparse`."""
+    return lengths_nm(text) if "," in text else (length_nm(text),) * 2
+
+
 def check_output(path: Path, inputs: Iterable[Path]) -> Path:
     """Make sure that a file can be written before the work begins.
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eclips_app.cli.common import length_nm, quantity_text, warn
+from eclips_app.cli.common import pixel_size_nm, quantity_text, warn
 from eclips_app.core.context import Context
 from eclips_app.core.errors import EclipsError
 
@@ -29,9 +29,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("source", type=Path, help="project file (.eclips) or height map")
     parser.add_argument(
-        "--run", default="", help="name or id of the project's reconstruction; default: the starred or last one"
+        "--run",
+        default="",
+        help="of a project: name or id of a reconstruction or height map; default: the starred or last reconstruction",
     )
-    parser.add_argument("--pixel-size", type=length_nm, help="of a height map whose file does not say it")
+    parser.add_argument(
+        "--pixel-size", type=pixel_size_nm, metavar="X[,Y]", help="of a height map whose file does not say it"
+    )
+    parser.add_argument("--unit", default="", help="of the heights of a file that does not say it: nm, µm, …")
     parser.add_argument("--crystal", help="Cu, Cu2O, or a JSON file with a crystal (see the manual)")
     parser.add_argument("--top", metavar="HKL", help="plane of the reference facet, such as 100; default: searched")
     parser.add_argument("--min-area", default="150", metavar="PX", help="smallest facet in pixels; default 150")
@@ -100,17 +105,15 @@ def describe(result: dict[str, Any]) -> str:
 
 
 def _request(args: argparse.Namespace, params: FindFacets, context: Context) -> tuple[FindFacets, dict[str, Any]]:
-    from eclips_app.core.steps import ReadHeightMap, run_step
+    from eclips_app.io.measure_sources import open_map
     from eclips_app.io.project_runs import open_run
     from eclips_app.model.facets import map_request, run_request
 
-    if args.source.suffix.lower() == ".eclips":
-        opened = open_run(args.source, args.run, ("height", "mask", "deviations"), context)
-        return run_request(params, opened.arrays, opened.entry["info"], opened.entry["params"])
-    size = (args.pixel_size, args.pixel_size) if args.pixel_size else None
-    read = run_step("read-height-map", {}, ReadHeightMap(str(args.source), unit="nm", pixel_size_nm=size), context)
-    x, y = read.info["pixel_size_nm"]
-    return map_request(params, read.arrays["height"], size or (float(x), float(y)))
+    source = open_map(args.source, args.run, context, pixel_size_nm=args.pixel_size, unit=args.unit)
+    if source is not None:
+        return map_request(params, source.arrays["height"], source.map_pixel_size_nm)
+    opened = open_run(args.source, args.run, ("height", "mask", "deviations"), context)
+    return run_request(params, opened.arrays, opened.entry["info"], opened.entry["params"])
 
 
 def _crystal(args: argparse.Namespace) -> Crystal | None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from eclips_app.cli.common import check_output, lengths_nm, quantity_text
+from eclips_app.cli.common import check_output, pixel_size_nm, quantity_text
 from eclips_app.cli.shape_texts import HELP, parse_shape, parse_stretch
 from eclips_app.core.context import Context
 from eclips_app.core.errors import EclipsError
@@ -50,7 +50,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--run", default="", help="name or id of the reconstruction or height map; of a file with several: the channel"
     )
-    parser.add_argument("--pixel-size", type=lengths_nm, metavar="X,Y", help="of height files that do not say it")
+    parser.add_argument("--pixel-size", type=pixel_size_nm, metavar="X[,Y]", help="of height files that do not say it")
     parser.add_argument("--unit", default="", help="of the heights, for height files that do not say it")
     parser.add_argument("-o", "--output", type=Path, help="table to write (.csv or .xlsx)")
     parser.add_argument("--curves", type=Path, metavar="FOLDER", help="write curves (spectra, bearing …) there, as CSV")

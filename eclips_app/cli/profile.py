@@ -1,4 +1,4 @@
-"""Measure the height along a line, polyline, circle or rectangle of a project's reconstruction.
+"""Measure the height along a line, polyline, circle or rectangle of a reconstruction or height map.
 
 Points are column,row in pixels of the uncropped image, counted from the centre of its top-left pixel; with units
 (1.2um,300nm) they are lengths to the right and down from there.
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eclips_app.cli.common import quantity, quantity_text
+from eclips_app.cli.common import pixel_size_nm, quantity, quantity_text
 from eclips_app.cli.shape_texts import HELP, in_pixels, parse_point, parse_shape
 from eclips_app.core.context import Context
 from eclips_app.core.errors import EclipsError
@@ -22,13 +22,12 @@ from eclips_app.core.shapes import Shape
 from eclips_app.version import VERSION
 
 if TYPE_CHECKING:
-    from eclips_app.io.project_runs import OpenRun
-    from eclips_app.metrology.profile import Profile
+    from eclips_app.io.profile_files import CurveOfLine
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("project", type=Path, help="project file (.eclips)")
+    parser.add_argument("project", type=Path, help="project file (.eclips) or height map")
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--from", dest="start", metavar="X,Y", help="start of the line")
     where.add_argument("--shape", metavar="SHAPE", help=f"instead of a line: {HELP}")
@@ -48,36 +47,57 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--z-exaggeration", type=float, default=1.0, metavar="F", help="of a drawing: heights times this; default 1"
     )
-    parser.add_argument("--run", default="", help="name or id of the reconstruction; default: the starred or last one")
+    parser.add_argument(
+        "--run",
+        default="",
+        help="name or id of a reconstruction or height map; default: the starred or last reconstruction",
+    )
+    parser.add_argument(
+        "--pixel-size", type=pixel_size_nm, metavar="X[,Y]", help="of a height file that does not say it"
+    )
+    parser.add_argument("--heights-unit", default="", metavar="U", help="of the heights of a file that does not say it")
 
 
 def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     """Measure; gives quantities and the profile itself."""
     if bool(args.start) != bool(args.end):
         args.wrong("--from and --to belong together")
+    from eclips_app.io.measure_sources import open_map
+    from eclips_app.io.profile_files import CurveOfLine
     from eclips_app.io.project_runs import open_run
     from eclips_app.metrology import cursors, path
     from eclips_app.metrology.deviations import Deviations
 
-    found = open_run(args.project, args.run, ("height", "height_std", "mask", "deviations"), context)
-    deviations = Deviations.of_run(found.arrays, found.entry["info"], found.entry["params"])
-    size = found.pixel_size_nm
-    shape = _shape(args, size)
-    line = path.sample_shape(
-        found.arrays["height"], shape, pixel_size_nm=size, step_px=in_pixels(args.step, size) if args.step else None,
-        origin_px=found.origin_px, mask=found.arrays.get("mask"), std=found.arrays.get("height_std"), deviations=deviations,
-    )  # fmt: skip
+    source = open_map(args.project, args.run, context, pixel_size_nm=args.pixel_size, unit=args.heights_unit)
+    if source is None:
+        found = open_run(args.project, args.run, ("height", "height_std", "mask", "deviations"), context)
+        deviations = Deviations.of_run(found.arrays, found.entry["info"], found.entry["params"])
+        size, name, titled = found.pixel_size_nm, found.name, f"{found.set_name}, {found.name}"
+        item_id, hint = str(found.entry["id"]), f"The map covers columns and rows {found.area_text}."
+        shape = _shape(args, size)
+        line = path.sample_shape(
+            found.arrays["height"], shape, pixel_size_nm=size, step_px=in_pixels(args.step, size) if args.step else None,
+            origin_px=found.origin_px, mask=found.arrays.get("mask"), std=found.arrays.get("height_std"),
+            deviations=deviations,
+        )  # fmt: skip
+    else:
+        deviations, size, name, titled = None, source.pixel_size_nm[0], source.name, source.name
+        item_id, hint = "", "Draw it across the height map."
+        shape = _shape(args, size)
+        placed = source.placed
+        line = path.sample_map_shape(
+            placed, shape, pixel_size_nm=size, step_px=in_pixels(args.step, size) if args.step else None
+        )
     known = np.flatnonzero(np.isfinite(line.height_nm))
     if len(known) < 3:
-        hint = f"The map covers columns and rows {found.area_text}."
         raise EclipsError("fewer than three points of the line have a height", where=str(args.project), hint=hint)
     ends, length = (line.distance_nm[known[0]], line.distance_nm[known[-1]]), path.length_px(shape) * size
     reading, slope = cursors.between(line, *ends), cursors.fit_slope(line, ends)
     if args.output is not None:
-        _write(args, found, shape, line)
+        _write(args, CurveOfLine("A", titled, item_id, line), shape)
     return {
         "project": str(args.project),
-        "run": found.name,
+        "run": name,
         "shape": shape.kind,
         "from_px": list(shape.points_px[0]),
         "to_px": list(shape.points_px[-1]),
@@ -117,12 +137,11 @@ def describe(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _write(args: argparse.Namespace, found: OpenRun, shape: Shape, line: Profile) -> None:
-    from eclips_app.io.profile_files import CurveOfLine, LineProfiles, Scale, write_profiles
+def _write(args: argparse.Namespace, curve: CurveOfLine, shape: Shape) -> None:
+    from eclips_app.io.profile_files import LineProfiles, Scale, write_profiles
 
     if args.output.resolve() == args.project.resolve():
         raise EclipsError("the profile would replace the project", where=str(args.output), hint="Choose another file.")
-    curve = CurveOfLine("A", f"{found.set_name}, {found.name}", str(found.entry["id"]), line)
     facts = {"Program": f"ECLIPS {VERSION}", "Project": str(args.project)}
     scale = Scale(args.unit, args.z_exaggeration)
     write_profiles(args.output, [LineProfiles("Profile", shape, "#e6550d", (curve,))], facts, scale)

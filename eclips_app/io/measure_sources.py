@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
@@ -14,6 +14,9 @@ from eclips_app.core.errors import EclipsError
 from eclips_app.core.measuring import Measure, Recipe
 from eclips_app.core.shapes import Shape
 from eclips_app.core.steps import ReadHeightMap, StepResult, run_step
+
+if TYPE_CHECKING:
+    from eclips_app.model.items import HeightMap
 
 _RUN_ARRAYS = ("height", "mask", "deviations")
 
@@ -29,8 +32,22 @@ class MeasureSource:
 
     @property
     def pixel_size_nm(self) -> tuple[float, float]:
-        """Pixel size (x, y) in nm of the image that shapes are drawn on: of the file itself where there is no other."""
+        """Pixel size (x, y) in nm of what shapes are drawn on: the image, or the file itself, on square pixels."""
         return self.params.pixel_size_nm
+
+    @property
+    def placed(self) -> HeightMap:
+        """The height map as an item, with its place on what shapes are drawn on; only of one that is placed."""
+        from eclips_app.model.items import HeightMap
+
+        assert self.params.placement is not None
+        return HeightMap(id="", name=self.name, height=self.arrays["height"], **vars(self.params.placement))
+
+    @property
+    def map_pixel_size_nm(self) -> tuple[float, float]:
+        """Pixel size (x, y) in nm of the heights themselves."""
+        placement = self.params.placement
+        return placement.pixel_size_nm if placement is not None else self.params.pixel_size_nm
 
     def measure(self, recipe: Recipe, shapes: tuple[Shape, ...], context: Context) -> StepResult:
         """Measure; see `core.measuring.Measure`.
@@ -62,18 +79,37 @@ def open_source(
     EclipsError
         If the file cannot be read or does not hold what is wanted.
     """
+    found = open_map(path, wanted, context, pixel_size_nm=pixel_size_nm, unit=unit)
+    return _run(path, wanted, context) if found is None else found
+
+
+def open_map(
+    path: Path, wanted: str, context: Context, *, pixel_size_nm: tuple[float, float] | None = None, unit: str = ""
+) -> MeasureSource | None:
+    """Open a height file or a height map of a project, as `open_source`; None where a reconstruction is wanted."""
     if path.suffix.lower() != ".eclips":
         params = ReadHeightMap(str(path), wanted, unit, pixel_size_nm)
         read = run_step("read-height-map", {}, params, context)
         x, y = read.info["pixel_size_nm"]
-        return MeasureSource(path, read.info["name"], dict(read.arrays), Measure(pixel_size_nm=(float(x), float(y))))
+        alone = _alone(path, read, (float(x), float(y)))
+        return MeasureSource(path, read.info["name"], dict(read.arrays), Measure.of_map(Recipe(), (), alone, float(x)))
     from eclips_app.io.project_file import read_state
 
     state = read_state(path)
     maps = [
         item for item in state["items"] if item["kind"] == "map" and wanted and wanted in (item["id"], item["name"])
     ]
-    return _placed(path, state, maps[0], context) if maps else _run(path, wanted, context)
+    return _placed(path, state, maps[0], context) if maps else None
+
+
+def _alone(path: Path, read: StepResult, size_nm: tuple[float, float]) -> HeightMap:
+    """Give a height file as the window has it without images: shapes are drawn on square pixels, as wide as its own."""
+    from eclips_app.model.items import HeightMap
+    from eclips_app.model.placing import frame_shape
+
+    rows, columns = frame_shape(read.arrays["height"].shape, size_nm)
+    center = (columns - 1) / 2, (rows - 1) / 2
+    return HeightMap("file", read.info["name"], read.arrays["height"], size_nm, str(path), center_px=center)
 
 
 def _run(path: Path, wanted: str, context: Context) -> MeasureSource:

@@ -28,14 +28,18 @@ def heights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_facets_of_a_height_map_are_told_with_planes_and_angles(eclips: Eclips, heights: Path) -> None:
-    outcome = eclips("facets", heights, "--pixel-size", "2nm", "--crystal", "Cu", "--top", "100", "--json")
+    outcome = eclips(
+        "facets", heights, "--unit", "nm", "--pixel-size", "2nm", "--crystal", "Cu", "--top", "100", "--json"
+    )
     assert outcome.status == 0
     told = outcome.json
     reference = told["reference"]
     assert isinstance(reference, int)
     flat = next(row for row in told["facets"] if row["number"] == reference)
     assert "slope" not in flat
-    outcome = eclips("facets", heights, "--pixel-size", "2nm", "--crystal", "Cu", "--reference", "image", "--json")
+    outcome = eclips(
+        "facets", heights, "--unit", "nm", "--pixel-size", "2nm", "--crystal", "Cu", "--reference", "image", "--json"
+    )
     rows = outcome.json["facets"]
     steep = [row for row in rows if row["slope"]["value"] > 20]
     assert len(steep) == 4
@@ -55,7 +59,7 @@ def test_facets_of_a_height_map_are_told_with_planes_and_angles(eclips: Eclips, 
 
 
 def test_the_words_name_facets_angles_and_planes(eclips: Eclips, heights: Path) -> None:
-    out = eclips("facets", heights, "--pixel-size", "2nm", "--crystal", "Cu", "--reference", "mean").out
+    out = eclips("facets", heights, "--unit", "nm", "--pixel-size", "2nm", "--crystal", "Cu", "--reference", "mean").out
     assert "Reference: mean plane" in out
     assert "Angles between normals" in out
     assert "{110}" in out
@@ -66,14 +70,14 @@ def test_a_crystal_comes_from_a_file(eclips: Eclips, heights: Path, tmp_path: Pa
     lattice = {"name": "Ag", "a_nm": 0.4086, "b_nm": 0.4086, "c_nm": 0.4086, "layers": "F"}
     path = tmp_path / "silver.json"
     path.write_text(json.dumps({"lattice": lattice, "top": [1, 0, 0], "prior_power": 0.5}), encoding="utf-8")
-    told = eclips("facets", heights, "--pixel-size", "2nm", "--crystal", path, "--json").json
+    told = eclips("facets", heights, "--unit", "nm", "--pixel-size", "2nm", "--crystal", path, "--json").json
     assert told["crystal"]["name"] == "Ag"
     path.write_text('{"lattice": {"a_nm": -1}}', encoding="utf-8")
-    outcome = eclips("facets", heights, "--pixel-size", "2nm", "--crystal", path)
+    outcome = eclips("facets", heights, "--unit", "nm", "--pixel-size", "2nm", "--crystal", path)
     assert outcome.status == 1
     assert "a_nm" in outcome.err
     path.write_text("no json", encoding="utf-8")
-    assert "no JSON" in eclips("facets", heights, "--pixel-size", "2nm", "--crystal", path).err
+    assert "no JSON" in eclips("facets", heights, "--unit", "nm", "--pixel-size", "2nm", "--crystal", path).err
 
 
 def test_facets_of_a_project(eclips: Eclips, case: Case, tmp_path: Path) -> None:
@@ -97,9 +101,13 @@ def test_facets_of_a_project(eclips: Eclips, case: Case, tmp_path: Path) -> None
     ],
 )
 def test_what_cannot_be_is_told(eclips: Eclips, heights: Path, argv: list[str], words: str) -> None:
-    outcome = eclips("facets", heights, "--pixel-size", "2nm", *argv)
+    outcome = eclips("facets", heights, "--unit", "nm", "--pixel-size", "2nm", *argv)
     assert outcome.status == 1
     assert words in outcome.err
+
+
+def test_heights_of_no_stated_unit_are_not_guessed_at(eclips: Eclips, heights: Path) -> None:
+    assert "does not say the unit" in eclips("facets", heights, "--pixel-size", "2nm").err
 
 
 def test_the_benchmark_measures_known_bodies() -> None:

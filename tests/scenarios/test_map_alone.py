@@ -77,6 +77,12 @@ def test_a_map_alone_is_a_project_of_its_own(
     assert main([*told, "--stretch", stretches[0], "--stretch", stretches[1]], _no_window) == 0
     values = json.loads(capsys.readouterr().out)
     assert _find(values, "height")["value"] == measured.values["height"]["value"]
+    drawn = flow.sampled()[0].profile
+    for source in (str(afm), str(saved)):
+        named = [] if source == str(afm) else ["--run", placed.name]
+        assert main(["profile", source, *named, "--shape", shape, "--json"], _no_window) == 0
+        told_profile = json.loads(capsys.readouterr().out)
+        assert told_profile["height_nm"] == [float(z) for z in drawn.height_nm]
     assert program.said() == []
 
 
