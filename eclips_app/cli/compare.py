@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import csv
 import math
+import textwrap
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,16 @@ from numpy.typing import NDArray
 from eclips_app.cli.common import check_output, length_nm, quantity, quantity_text, warn
 from eclips_app.core.context import Context
 from eclips_app.core.errors import EclipsError
-from eclips_app.core.registration import MODELS, CompareMap, RegisterMap, TipModel
+from eclips_app.core.registration import MODELS, RegisterMap, TipModel
 from eclips_app.core.steps import Export, ReadHeightMap, SaveProject, StepResult, run_step
 from eclips_app.core.units import parse_length_nm
 from eclips_app.model.items import HeightMap, new_id
 from eclips_app.model.snapshot import state_of
 
 _UNITS = ("pm", "nm", "µm", "um", "mm", "m")
+
+_LINE = 100  #: letters of a line
+_NO_SHEAR = 1e-9  #: what rounding leaves of it where none was fitted
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -67,16 +71,21 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     run, snapshot = open_items(args.project, args.run, context)
     placed = _read_map(args, context)
     landmarks = _landmarks(args.landmarks) if args.landmarks else ()
-    choices = RegisterMap(model=args.model, matcher=args.matcher, matcher_folder=str(args.matcher_folder or ""))
+    choices = RegisterMap(
+        model=args.model, matcher=args.matcher, matcher_folder=str(args.matcher_folder or ""), tip=tip
+    )
     params, inputs = placing.registration_request(run, placed, choices, landmarks)
+    measured = _measured_tip(Path(args.tip), context) if tip.kind == "measured" else None
+    if measured is not None:
+        inputs["tip"], params = measured[0], replace(params, tip_pixel_size_nm=measured[1])
     registered = run_step("register-map", inputs, params, context)
     _refuse_unplaced(registered.info, args)
     placed = replace(placed, **placing.registration_of(params, registered.info).fields)
     request, inputs = comparing.comparison_request(run, placed, tip)
     lines = tuple(_line(text, run.pixel_size_nm) for text in args.line)
     request = replace(request, lines=lines or _default_lines(placed, run.arrays["height"].shape, run.origin_px))
-    if tip.kind == "measured":
-        inputs["tip"], request = _measured_tip(Path(args.tip), request, context)
+    if measured is not None:
+        inputs["tip"], request = measured[0], replace(request, tip_pixel_size_nm=measured[1])
     compared = run_step("compare-map", inputs, request, context)
     if args.difference is not None:
         _write_difference(args, compared, run.pixel_size_nm, context)
@@ -104,7 +113,8 @@ def describe(result: dict[str, Any]) -> str:
     registration, agreement = result["registration"], result["agreement"]
     lines = [f"{'registration':<34}{registration['quality']['sentence']}"]
     placed = ("center_x", "center_y", "rotation", "stretch_x", "stretch_y", "shear", "position_std")
-    lines += [f"{name.replace('_', ' '):<34}{quantity_text(registration[name])}" for name in placed]
+    fitted = [name for name in placed if name != "shear" or abs(registration[name]["value"]) > _NO_SHEAR]
+    lines += [f"{name.replace('_', ' '):<34}{quantity_text(registration[name])}" for name in fitted]
     words = {
         "bias": "bias (reconstruction minus map)", "std": "standard deviation", "rms": "rms difference",
         "lower": "lower limit of agreement (95 %)", "upper": "upper limit of agreement (95 %)",
@@ -116,11 +126,14 @@ def describe(result: dict[str, Any]) -> str:
     if tip := result.get("tip_agreement"):
         lines.append(f"{'with tip: standard deviation':<34}{quantity_text(tip['std'])}")
         lines.append(f"{'with tip: rms difference':<34}{quantity_text(tip['rms'])}")
-    for profile in result["profiles"]:
+    for i, profile in enumerate(result["profiles"]):
         ends = " to ".join(",".join(f"{value:.4g}" for value in profile[end]) for end in ("from_px", "to_px"))
-        lines.append(f"{'line ' + ends:<34}{profile['sentence']} rms {quantity_text(profile['rms'])}")
+        lines.append(f"{'line ' + ends:<34}rms {quantity_text(profile['rms'])}")
+        lines.append(f"  {profile['sentence']}")
+        lines += [f"  with tip: {result['tip_profiles'][i]['sentence']}"] if "tip_profiles" in result else []
+    verdict = [textwrap.fill(sentence, _LINE, subsequent_indent="  ") for sentence in result["verdict"]]
     saved = [f"saved: {result['saved']}"] if "saved" in result else []
-    return "\n".join([*lines, "", *result["verdict"], *saved])
+    return "\n".join([*(line.rstrip() for line in lines), "", *verdict, *saved])
 
 
 def _result(placed: StepResult, compared: StepResult) -> dict[str, Any]:
@@ -170,11 +183,11 @@ def _tip_model(text: str) -> TipModel:
     return TipModel("cone", radius, angle)
 
 
-def _measured_tip(path: Path, compare: CompareMap, context: Context) -> tuple[NDArray[Any], CompareMap]:
-
+def _measured_tip(path: Path, context: Context) -> tuple[NDArray[Any], tuple[float, float]]:
+    """Read the height map of a tip and its pixel size (x, y) in nm."""
     read = run_step("read-height-map", {}, ReadHeightMap(str(path)), context)
     x, y = read.info["pixel_size_nm"]
-    return read.arrays["height"], replace(compare, tip_pixel_size_nm=(float(x), float(y)))
+    return read.arrays["height"], (float(x), float(y))
 
 
 def _landmarks(path: Path) -> tuple[tuple[float, float, float, float], ...]:

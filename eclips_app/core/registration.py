@@ -17,11 +17,31 @@ MODELS = {
 
 
 @dataclass(frozen=True)
+class TipModel:
+    """The tip that a map was measured with."""
+
+    kind: str = choice(
+        "none", "none", "cone", "parabola", "blind", "measured", label="Tip",
+        help="none: the surfaces are compared as they are. cone: a sphere on a cone. blind: estimated from the map. measured: "
+        "from a height map of the tip.",
+    )  # fmt: skip
+    radius_nm: float = quantity(10.0, label="Radius", unit="nm", low=0, high=1e6)
+    half_angle_deg: float = quantity(20.0, label="Half angle", unit="deg", low=1, high=89)
+    half_width_px: int = quantity(10, label="Half width of a blind estimate", unit="px", low=2, high=40)
+    threshold_nm: float | None = quantity(
+        None, label="Noise for a blind estimate", unit="nm", low=0, high=1e6, help="None: estimated from the map."
+    )
+
+
+@dataclass(frozen=True)
 class RegisterMap:
     """Find where a height map lies on a reconstruction.
 
     Inputs ``height`` [row, col] in nm of the reconstruction, optional ``mask`` of the same shape (True: may be used), and
-    ``map`` [row, col] in nm, NaN where nothing was measured.
+    ``map`` [row, col] in nm, NaN where nothing was measured; for a measured tip ``tip`` [row, col] in nm.
+
+    A tip makes all that stands up wider on the map, which alone looks like another scale: with a `tip` the place is refined
+    against the reconstruction as that tip shows it.
 
     Gives as ``info``: ``placement`` (the fields of `model.items.HeightMap` that place it), ``parameters`` (name, value and std
     of each number that was fitted) with ``covariance`` of the same order, ``position_std_nm``, ``height_scale``,
@@ -51,22 +71,9 @@ class RegisterMap:
     height_scale: bool = True  #: let the heights of the map be scaled while it is placed
     matcher: str = ""  #: name of a plugin that finds point pairs; empty: the built-in one
     matcher_folder: str = ""  #: folder with the model that the plugin loads
-
-
-@dataclass(frozen=True)
-class TipModel:
-    """The tip that a map was measured with."""
-
-    kind: str = choice(
-        "none", "none", "cone", "parabola", "blind", "measured", label="Tip",
-        help="none: the surfaces are compared as they are. cone: a sphere on a cone. blind: estimated from the map. measured: "
-        "from a height map of the tip.",
-    )  # fmt: skip
-    radius_nm: float = quantity(10.0, label="Radius", unit="nm", low=0, high=1e6)
-    half_angle_deg: float = quantity(20.0, label="Half angle", unit="deg", low=1, high=89)
-    half_width_px: int = quantity(10, label="Half width of a blind estimate", unit="px", low=2, high=40)
-    threshold_nm: float | None = quantity(
-        None, label="Noise for a blind estimate", unit="nm", low=0, high=1e6, help="None: estimated from the map."
+    tip: TipModel = field(default_factory=TipModel)
+    tip_pixel_size_nm: tuple[float, float] = quantity(
+        (1.0, 1.0), label="Pixel size of a measured tip (x, y)", unit="nm", low=1e-3, high=1e7
     )
 
 
@@ -80,7 +87,8 @@ class CompareMap:
     Gives ``difference`` [row, col] (reconstruction minus map, nm, NaN off the overlap), ``map`` (the map on the pixels of the
     reconstruction), with a tip ``dilated`` (the reconstruction as the tip would show it), ``tip_difference`` and ``certain``
     (True where the tip touched in one point); info: ``agreement`` and, with a tip, ``tip_agreement``
-    (`metrology.agreement.Agreement`), ``tip`` in words, ``profiles``, one per line, and ``verdict`` (sentences).
+    (`metrology.agreement.Agreement`), ``tip`` in words, ``profiles``, one per line, with a tip
+    ``tip_profiles`` of the dilated reconstruction, and ``verdict`` (sentences; with a tip on what is seen with it).
     """
 
     pixel_size_nm: float = quantity(1.0, label="Pixel size", unit="nm", low=1e-3, high=1e6)

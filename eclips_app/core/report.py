@@ -18,6 +18,7 @@ SECTIONS: dict[str, str] = {
     "profiles": "Profiles",
     "measurements": "Measurements",
     "budgets": "Uncertainty budgets",
+    "facets": "Facets",
     "comparison": "Comparison with other height maps",
     "provenance": "Provenance",
 }

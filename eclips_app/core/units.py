@@ -38,6 +38,9 @@ class Quantity:
         return {"value": _finite(self.value), "std": _finite(self.std), "unit": self.unit}
 
 
+_LEAST_UM2, _LEAST_MM2 = 1e5, 1e10  #: areas in nm² from which another unit is read better
+
+
 def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
@@ -70,6 +73,20 @@ def length_unit(magnitude_nm: float) -> tuple[str, float]:
     if size >= 0.1 or size == 0.0:
         return "nm", 1.0
     return "pm", 1e-3
+
+
+def length_or_area_unit(magnitude: float, unit: str) -> tuple[str, float]:
+    """Choose the unit in which a quantity in "nm" or "nm²" is read best, and what to divide by; others stay as they are."""
+    if unit == "nm":
+        return length_unit(magnitude)
+    if unit == "nm²" and abs(magnitude) >= _LEAST_UM2:
+        return ("mm²", 1e12) if abs(magnitude) >= _LEAST_MM2 else ("µm²", 1e6)
+    return unit, 1.0
+
+
+def capital(name: str) -> str:
+    """Let the name of a quantity begin with a capital letter, as names in tables do."""
+    return f"{name[:1].upper()}{name[1:]}"
 
 
 def format_length(value_nm: float, digits: int = 4) -> str:

@@ -145,7 +145,7 @@ class _Listener:
                 tasks.end(task, "failed")
             case Failed(error=error, details=details):
                 task.problem = str(error)
-                tasks.end(task, "failed", Message(f"{task.text}: {error}", "error", details))
+                tasks.end(task, "failed", Message(_told(task, error), "error", details))
             case Lost(error=error, details=details):
                 tasks.end(task, "lost", Message(f"{task.text}: {error}", "error", details))
             case Cancelled(result=StepResult() as result, duration_s=duration_s) if task.on_stopped is not None:
@@ -161,9 +161,15 @@ class _Listener:
         try:
             take(task, result)
         except EclipsError as error:
-            tasks.end(task, "failed", Message(f"{task.text}: {error}", "error"))
+            tasks.end(task, "failed", Message(_told(task, error), "error"))
         except Exception:
             tasks.end(task, "failed")
             raise
         else:
             tasks.end(task, outcome)
+
+
+def _told(task: Task, error: EclipsError) -> str:
+    """Say what failed and why; a file that the task's text names is not named twice."""
+    named = bool(error.where) and error.where in task.text
+    return f"{task.text}: {str(error).removeprefix(f'{error.where}: ') if named else error}"

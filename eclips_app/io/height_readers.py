@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.units import NM_PER_UNIT
-
-#: Private TIFF tags of Park Systems; the page beside them is a thumbnail.
-_PARK_TAGS = range(50432, 50440)
+from eclips_app.io.height_tiff import PARK_TAGS
 
 #: Words in the names of channels that are no topography.
 _NO_HEIGHT = ("amplitude", "phase", "deflection", "friction", "error", "potential", "current")
@@ -91,7 +89,7 @@ def read_tiff(path: Path, channel: str) -> Surface:
 
     with tifffile.TiffFile(path) as file:
         page = file.pages.first
-        if any(tag.code in _PARK_TAGS for tag in page.tags):
+        if any(tag.code in PARK_TAGS for tag in page.tags):
             return read_instrument(path, channel)
         if page.dtype is None or page.dtype.kind != "f" or page.samplesperpixel != 1:
             return read_instrument(path, channel)  # JPK and LEXT files are TIFFs too

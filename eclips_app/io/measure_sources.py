@@ -98,7 +98,8 @@ def _placed(path: Path, state: Mapping[str, Any], entry: dict[str, Any], context
     names = HeightMap.__dataclass_fields__
     fields = {name: _tuples(value) for name, value in entry.items() if name in names and name not in ("height", "raw")}
     item = HeightMap(**fields, height=height)
-    size = _image_pixel_size(state) or item.pixel_size_nm[0]
+    size = _image_pixel_size(state)
+    size = item.pixel_size_nm[0] if size is None else size  # images of which nothing is known
     return MeasureSource(path, item.name, {"height": height}, Measure.of_map(Recipe(), (), item, size))
 
 
@@ -113,7 +114,10 @@ def _image_pixel_size(state: Mapping[str, Any]) -> float | None:
         raise EclipsError(
             "the project's images have several pixel sizes", hint="Star the reconstruction that is meant."
         )
-    return float(sizes.pop()) if sizes else None
+    if sizes:
+        return float(sizes.pop())
+    alone = [item for item in state["items"] if item["kind"] in ("set", "map")]
+    return float(alone[0]["pixel_size_nm"][0]) if alone and all(item["kind"] == "map" for item in alone) else None
 
 
 def _tuples(value: Any) -> Any:

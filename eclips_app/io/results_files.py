@@ -106,7 +106,7 @@ def _write_workbook(project: Project, path: Path) -> None:
     facts = book.create_sheet("How measured")
     add_row(facts, ["name", "recipe", "notes", "source id", "shape ids"], bold=True)
     for each in project.of_kind(Measurement):
-        recipe = json.dumps(each.recipe, ensure_ascii=False) if each.recipe else "read from cursors"
+        recipe = json.dumps(each.recipe, ensure_ascii=False) if each.recipe else "read once"
         ids = ", ".join([each.line_id, *each.more_line_ids])
         add_row(facts, [each.name, recipe, " ".join(each.notes), each.run_id, ids])
     book.save(path)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from eclips_app.core.errors import EclipsError
 from eclips_app.io import readers
+from eclips_app.io.height_tiff import is_park_tiff
 from eclips_app.io.readers import RawFile
 from eclips_app.io.vendor import read_metadata
 from eclips_app.io.vendor.tags import Tags
@@ -27,6 +28,10 @@ def read_tiff(path: Path) -> RawFile:
 
     # What it logs about damaged files comes to the user as an error or not at all, never as text on the terminal.
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+    if is_park_tiff(path):
+        raise EclipsError(
+            "holds the heights of an AFM, no segment image", where=path.name, hint="Choose Profile > Load height map."
+        )
     with tifffile.TiffFile(path) as tiff:
         kept = [s for s in tiff.series if s.axes.rstrip("S").endswith("YX") and min(s.shape, default=0) > 0]
         if not kept:

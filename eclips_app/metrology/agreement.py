@@ -28,6 +28,7 @@ _NORMAL_95 = 1.959964  #: of a normal distribution, 95 % within
 _TILT_BINS = 8
 _CUTOFF = 0.15  #: what is longer than this part of the field is not used for the scale of heights
 _SURE = 2.0  #: standard deviations from which a deviation is told
+_SLIGHT_PERCENT = 0.5  #: of the scale of heights; less changes no angle by more than 0.15 degrees
 
 
 @dataclass(frozen=True)
@@ -194,13 +195,13 @@ def _correlation(a: Floats, b: Floats) -> float:
 
 
 def _bias_sentence(found: Agreement) -> str:
-    limits = (
-        f"95 % of the differences lie between {format_length(found.lower.value)} and {format_length(found.upper.value)}"
-    )
+    lower, upper = (format_length(each.value, 3) for each in (found.lower, found.upper))
+    limits = f"95 % of the differences lie between {lower} and {upper}"
     bias, std = found.bias.value, found.bias.std or 0.0
     if abs(bias) > _SURE * std:
-        return f"Biased: the reconstruction is {format_length(abs(bias))} {'above' if bias > 0 else 'below'} the map; {limits}."
-    return f"No bias beyond its uncertainty of {format_length(std)}; {limits}."
+        side = "above" if bias > 0 else "below"
+        return f"Biased: the reconstruction is {format_length(abs(bias), 3)} {side} the map; {limits}."
+    return f"No bias beyond its uncertainty of {format_length(std, 2)}; {limits}."
 
 
 def _scale_sentence(found: Agreement) -> str:
@@ -209,10 +210,12 @@ def _scale_sentence(found: Agreement) -> str:
         return "The heights do not go together: their scale cannot be compared."
     off, sigma = 100 * (scale - 1), 100 * std
     if abs(off) <= _SURE * sigma:
-        return f"The scale of heights, and with it of angles, agrees within {sigma:.1f} % (one standard deviation)."
+        return f"The scale of heights, and with it of angles, agrees within {sigma:.2g} % (one standard deviation)."
+    if abs(off) < _SLIGHT_PERCENT:
+        return f"The scale of heights, and with it of angles, agrees to {abs(off):.2g} %."
     return (
         f"The scale of heights, and with it of angles, is wrong in one of them: the reconstruction is {abs(off):.1f} % "
-        f"{'steeper' if off > 0 else 'flatter'} (standard deviation {sigma:.1f} %)."
+        f"{'steeper' if off > 0 else 'flatter'} (standard deviation {sigma:.2g} %)."
     )
 
 

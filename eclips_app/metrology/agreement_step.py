@@ -126,8 +126,7 @@ def _with_tip(
 ) -> None:
     """Add what compares with the reconstruction as the tip would show it."""
     used = _tip(inputs, height, other, params, context)
-    solid = filled(np.nan_to_num(height), np.isfinite(height))
-    dilated = np.where(np.isfinite(height), tip.dilated(solid, used, context), np.nan)
+    dilated = _dilated(height, used, context)
     # The tip lifts the whole image by what no map can tell; only the shape counts.
     rise = float(np.nanmedian(dilated - other) - np.nanmedian(height - other))
     dilated -= rise
@@ -135,6 +134,7 @@ def _with_tip(
     context.progress(0.8, "Looking where the tip touched")
     known = np.isfinite(other)
     certain = tip.certain(filled(np.nan_to_num(other), known), used, _noise(other)) & known
+    info["tip_profiles"] = _profiles(inputs, dilated, _placed(np.asarray(inputs["map"], np.float64), params), params)
     arrays |= {
         "dilated": dilated.astype(np.float32), "tip_difference": (dilated - other).astype(np.float32), "certain": certain
     }  # fmt: skip
@@ -142,7 +142,19 @@ def _with_tip(
         "tip": used.name, "tip_radius_nm": used.radius_nm, "tip_agreement": with_tip.to_json(),
         "certain_percent": 100 * float(certain.sum() / max(known.sum(), 1)),
     }  # fmt: skip
-    info["verdict"] = [*info["verdict"], _tip_sentence(info, used, with_tip)]
+    info["verdict"] = [_tip_sentence(info, used, with_tip), *with_tip.sentences()]
+
+
+def as_the_tip_shows(inputs: Arrays, params: CompareMap, context: Context) -> Floats:
+    """Give the reconstruction [row, col] in nm as the tip of a placed map would show it; inputs as of `compare_step`."""
+    height = _masked(inputs)
+    other = _on_pixels(_placed(np.asarray(inputs["map"], np.float64), params), height.shape, params)
+    return _dilated(height, _tip(inputs, height, other, params, context), context)
+
+
+def _dilated(height: Floats, used: tip.Tip, context: Context) -> Floats:
+    known = np.isfinite(height)
+    return np.where(known, tip.dilated(filled(np.nan_to_num(height), known), used, context), np.nan)
 
 
 def _tip_sentence(info: dict[str, Any], used: tip.Tip, found: Agreement) -> str:

@@ -32,6 +32,34 @@ def on_pixels(placed: PlacedMap, shape: tuple[int, int], pixel_size_nm: float) -
     return heights
 
 
+def seen_alone(
+    placed: PlacedMap, pixel_size_nm: float, most_px: int
+) -> tuple[NDArray[np.floating], tuple[int, int], int]:
+    """Give the heights in nm of a map as an image of its own: on square pixels, over all of the map.
+
+    Returns
+    -------
+    heights : ndarray [row, col]
+        The map's own where it lies straight; else sampled at `most_px` places or fewer, NaN beside the map.
+    origin_px : (int, int)
+        Row and column of the first pixel.
+    step_px : int
+        Distance of rows and columns.
+    """
+    place = Placement.of(placed, pixel_size_nm)
+    rows, columns = placed.height.shape
+    own = Placement((rows, columns), (pixel_size_nm, pixel_size_nm), pixel_size_nm, ((columns - 1) / 2, (rows - 1) / 2))
+    if place == own:
+        return placed.height, (0, 0), 1
+    right, down = np.array(place.corners()).T
+    left, top = math.floor(right.min() + 0.5), math.floor(down.min() + 0.5)
+    shape = math.ceil(down.max() - top + 0.5), math.ceil(right.max() - left + 0.5)
+    step = max(1, math.ceil(math.sqrt(shape[0] * shape[1] / most_px)))
+    middle = (step - 1) / 2
+    at = np.meshgrid(np.arange(left, left + shape[1], step) + middle, np.arange(top, top + shape[0], step) + middle)
+    return interpolate(placed.height, *place.to_map(*at)) + place.height_added(*at), (top, left), step
+
+
 def straightened(
     height: NDArray[np.floating], pixel_size_nm: tuple[float, float], drift_nm: tuple[tuple[float, float], ...]
 ) -> NDArray[np.floating]:

@@ -80,15 +80,15 @@ def comparison_of(run: Run, placed: HeightMap, params: CompareMap, result: StepR
         array.setflags(write=False)
     found = result.info
     seen = found.get("tip_agreement") or found["agreement"]
-    angles = _angle_values(found["profiles"])
+    before = _values(found["agreement"]) | _angle_values(found["profiles"]) if "tip_agreement" in found else {}
     info = {
-        "values": _values(seen) | angles,
-        "before": _values(found["agreement"]) | angles if "tip_agreement" in found else {},
+        "values": _values(seen) | _angle_values(found.get("tip_profiles", found["profiles"])),
+        "before": before,
         "sentences": [{"tone": said.tone, "text": said.text} for said in _told(placed, found)],
         "histogram": _histogram(arrays.get("tip_difference", arrays["difference"]), seen),
         "by_slope": _by_slope(seen["tilts"]),
         "resolution": seen["resolution"],
-        "profiles": found["profiles"],
+        "profiles": found.get("tip_profiles", found["profiles"]),
         "tip": {name: found[name] for name in ("tip", "tip_radius_nm", "certain_percent") if name in found},
         "map_sha256": placed.sha256,
         "levelling": list(placed.levelling),
@@ -148,14 +148,15 @@ def _angle_values(profiles: Sequence[Mapping[str, Any]]) -> dict[str, Quantity]:
 
 
 def _told(placed: HeightMap, found: Mapping[str, Any]) -> Iterator[Said]:
-    """Give the sentences of the step with their tones: those of `Agreement.sentences` in their order, then the tip's."""
+    """Give the sentences of the step with their tones: with a tip its own, then those of `Agreement.sentences`."""
     sentence, is_sure = placement_sentence(placed)
     if not is_sure:
         yield Said("warning" if is_sure is False else "info", sentence)
-    tones = _tones(found["agreement"])
+    with_tip = "tip_agreement" in found
+    tones = ["info", *_tones(found["tip_agreement"])] if with_tip else _tones(found["agreement"])
     for number, text in enumerate(found["verdict"]):
         yield Said(tones[number] if number < len(tones) else "info", text)
-    for each in found["profiles"]:
+    for each in found.get("tip_profiles", found["profiles"]):
         yield Said("good" if _is_small(each["angle_difference"]) else "warning", each["sentence"].capitalize())
 
 

@@ -14,6 +14,7 @@ from eclips_app.core.errors import EclipsError
 from eclips_app.core.measuring import KINDS, Kind, Measure, Placement, Recipe, check_recipe
 from eclips_app.core.shapes import Shape
 from eclips_app.model.items import HeightMap, Measurement, ProfileLine, Run, SegmentSet
+from eclips_app.model.placing import frame_map
 from eclips_app.model.project import Project
 
 AREAS = ("circle", "rectangle", "polygon")  #: shapes that kinds of area are measured inside
@@ -48,10 +49,13 @@ def source_text(project: Project, source: Run | HeightMap) -> str:
 
 
 def image_pixel_size_nm(project: Project) -> float | None:
-    """Give the pixel size of the images that shapes are drawn on: of the selected run, else of the set."""
+    """Give the pixel size of what shapes are drawn on: the selected run, else the set, else the first height map."""
     if project.run is not None:
         return project.run.pixel_size_nm
-    return project.segment_set.pixel_size_nm if project.segment_set is not None else None
+    if project.segment_set is not None:
+        return project.segment_set.pixel_size_nm
+    alone = frame_map(project)
+    return alone.pixel_size_nm[0] if alone is not None else None
 
 
 def measured_print(project: Project, row: Measurement) -> str:

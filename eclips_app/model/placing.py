@@ -13,10 +13,23 @@ from eclips_app.core import schema
 from eclips_app.core.registration import RegisterMap
 from eclips_app.core.units import format_length
 from eclips_app.metrology.placement import Placement
-from eclips_app.model.items import HeightMap, Run
+from eclips_app.model.items import HeightMap, Run, SegmentSet
+from eclips_app.model.project import Project
 
 Arrays = dict[str, NDArray[Any]]
 Landmark = tuple[float, float, float, float]  #: map column, map row, image column, image row
+
+
+def frame_map(project: Project) -> HeightMap | None:
+    """Give the height map that shapes are drawn on: the first one, in a project without images; else None."""
+    if project.of_kind(SegmentSet):
+        return None
+    return next(iter(project.of_kind(HeightMap)), None)
+
+
+def frame_shape(map_shape: tuple[int, ...], pixel_size_nm: tuple[float, float]) -> tuple[int, int]:
+    """Give rows and columns of a map seen on square pixels, as wide as its own."""
+    return max(1, round(map_shape[0] * pixel_size_nm[1] / pixel_size_nm[0])), map_shape[1]
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,7 @@ _KINDS: dict[str, type[Item]] = {
     "comparison": Comparison,
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}
+_SHAPE = "shape"  #: what the kind of a `ProfileLine` is called in a state
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,8 @@ def state_of(
     entries = []
     for item in items:
         content = _take_arrays(schema.dump(item), (), item, arrays)
+        if isinstance(item, ProfileLine):  # its own kind has the name of that of items
+            content[_SHAPE] = content.pop("kind")
         entries.append({"kind": _NAMES[type(item)], **content})
     chosen = dataclasses.asdict(selection or Selection())
     state = {"version": VERSION, "items": entries, "selection": chosen, "view": plain(dict(view or {}))}
@@ -191,6 +194,8 @@ def _item(entry: Any, arrays: Mapping[str, NDArray[Any]], where: str) -> Item:
     if kind not in _KINDS:
         raise EclipsError(f"items of the kind '{kind}' are not known", where=where)
     content = {name: _put_arrays(value, arrays, where) for name, value in entry.items() if name != "kind"}
+    if _SHAPE in content:
+        content["kind"] = content.pop(_SHAPE)
     return schema.load(_KINDS[kind], content, where)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ from numpy.typing import NDArray
 
 from eclips_app.core.context import Context
 from eclips_app.core.errors import EclipsError
-from eclips_app.core.registration import RegisterMap
+from eclips_app.core.registration import CompareMap, RegisterMap
 from eclips_app.core.steps import Arrays, StepResult
+from eclips_app.metrology.agreement_step import as_the_tip_shows
 from eclips_app.metrology.placement import Placement
 from eclips_app.metrology.registration.features import Limits, Matcher
 from eclips_app.metrology.registration.pose import Frames, Pose
@@ -25,8 +27,25 @@ def register_step(inputs: Arrays, params: RegisterMap, context: Context) -> Step
     """Find where a map lies; the step ``register-map`` (see `core.registration.RegisterMap`)."""
     height, placed = _heights(inputs)
     frames = Frames(_shape(placed), params.map_pixel_size_nm, _shape(height), params.pixel_size_nm, params.origin_px)
-    found = register_map(height, placed, frames, task_of(params, frames), context, matcher_of(params))
+    task = task_of(params, frames)
+    found = register_map(height, placed, frames, task, context, matcher_of(params))
+    vouched = found.quality.found or found.method in ("landmarks", "placed")
+    if params.tip.kind != "none" and vouched and (task.dense or not task.landmarks):
+        found = _with_tip(inputs, found, params, task, context)
     return StepResult(info=info_of(found))
+
+
+def _with_tip(inputs: Arrays, found: Registration, params: RegisterMap, task: Task, context: Context) -> Registration:
+    """Refine the place against the reconstruction as the tip shows it; how sure it is was told by what was found."""
+    compare = CompareMap(
+        params.pixel_size_nm, params.origin_px, params.map_pixel_size_nm, info_of(found)["placement"], tip=params.tip,
+        tip_pixel_size_nm=params.tip_pixel_size_nm,
+    )  # fmt: skip
+    context.progress(0.5, "Dilating the reconstruction by the tip")
+    seen = as_the_tip_shows(inputs, compare, context)
+    again = replace(task, start=found.pose, landmarks=())
+    better = register_map(seen, np.asarray(inputs["map"], np.float64), found.frames, again, context)
+    return replace(better, quality=found.quality, method=found.method, candidates=found.candidates)
 
 
 def task_of(params: RegisterMap, frames: Frames) -> Task:

@@ -322,3 +322,28 @@ def test_cursor_readings_stay_as_they_were(
     assert panel.table.item(0, 0).font().italic()
     panel.table.selectRow(0)
     assert "does not follow" in panel.details.state.text()
+
+
+def test_curves_of_a_row_are_drawn_written_and_measured_again_when_they_are_not_there(
+    session: Session, engine: MeasuringJobs, panel: ResultsPanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, qtbot
+) -> None:
+    flow, view = results.flow_of(session), panel.details.curves
+    flow.add("bearing")
+    settle(flow, engine, qtbot)
+    (row,) = flow.rows()
+    panel.table.choose(row.id)
+    assert view.isVisibleTo(panel)
+    assert view.choice.currentText() == "Bearing"
+    (curve,) = view.plot.listDataItems()
+    assert len(curve.xData) > 10
+    monkeypatch.setattr(session, "ask_save_file", lambda *_: tmp_path / "mine.csv")
+    view.export.click()
+    qtbot.waitUntil(lambda: (tmp_path / "mine-bearing.csv").is_file())
+    flow._curves.clear()  # as in a project that has just been opened
+    panel.details.show_row(row)
+    assert not view.isVisibleTo(panel)
+    assert engine.answer() == 1
+    assert view.isVisibleTo(panel)
+    flow.add("step-histogram")
+    settle(flow, engine, qtbot)
+    assert "Histogram" in [view.choice.itemText(i) for i in range(view.choice.count())]

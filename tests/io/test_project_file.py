@@ -23,6 +23,7 @@ from eclips_app.core.context import SilentContext
 from eclips_app.core.detector import Detector, Segment
 from eclips_app.core.errors import Cancelled, EclipsError
 from eclips_app.core.schema import dump
+from eclips_app.core.shapes import SHAPES
 from eclips_app.core.steps import LoadProject, Reconstruct, SaveProject
 from eclips_app.io import project_file
 from eclips_app.model import snapshot
@@ -130,6 +131,16 @@ def images_of(data: st.DataObject, shape: tuple[int, int], count: int) -> tuple[
         SegmentImage(data.draw(WORDS), data.draw(hnp.arrays(data.draw(TYPES), shape)), sha256="0" * 64)
         for _ in range(count)
     )
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+def test_every_shape_comes_back(tmp_path: Path, kind: str) -> None:
+    project = small_project()
+    line = ProfileLine("shape", "Shape", (1.0, 1.0), (4.0, 3.0), 2.0, kind=kind, stretches_nm=((0.5, 2.0),))
+    line = replace(line, via_px=((2.0, 2.5),)) if kind in ("polyline", "polygon") else line
+    project.apply({line.id: line})
+    state, arrays = project_file.read_project(save(project, tmp_path / "p.eclips"), SilentContext())
+    assert line in snapshot.from_state(state, arrays).items
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -11,16 +11,30 @@ import numpy as np
 import pytest
 
 from eclips_app.core.context import SilentContext
+from eclips_app.core.crystal import Crystal, FindFacets
 from eclips_app.core.detector import Beam, Detector, Segment
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.report import TEMPLATES, DrawFigure, Report, ReportTemplate
 from eclips_app.core.steps import STEPS, run_step
+from eclips_app.io.report import pictures
+from eclips_app.io.report.content import Table
 from eclips_app.io.report.figures import COLOR_BAR_MM, Map
 from eclips_app.io.report.html import page
 from eclips_app.io.report.numbers import written
 from eclips_app.io.report.sections import content_of
 from eclips_app.io.report.subject import subject_of
-from eclips_app.model.items import Comparison, HeightMap, Item, Measurement, ProfileLine, Run, SegmentImage, SegmentSet
+from eclips_app.model import facets
+from eclips_app.model.items import (
+    Comparison,
+    CrystalItem,
+    HeightMap,
+    Item,
+    Measurement,
+    ProfileLine,
+    Run,
+    SegmentImage,
+    SegmentSet,
+)
 from eclips_app.model.snapshot import state_of
 
 ROWS, COLUMNS, PIXEL_NM = 24, 32, 2.0
@@ -216,3 +230,65 @@ def test_without_a_comparison_the_report_has_no_such_section() -> None:
     params = Report("", state)
     titles = [section.title for section in content_of(subject_of(arrays, params), params).sections]
     assert not any("Comparison" in title for title in titles)
+
+
+def _faceted(crystal: Crystal | None = None) -> list[Item]:
+    """A roof whose sides fall by 20 degrees to the left and right of a flat ridge, with its facets."""
+    column = np.arange(120, dtype=np.float32)
+    line = -np.tan(np.radians(20.0)) * PIXEL_NM * np.maximum(np.abs(column - 59.5) - 30.0, 0.0)
+    heights = np.tile(line, (90, 1)) + np.random.default_rng(0).normal(0.0, 0.02, (90, 120))
+    roof = HeightMap("m2", "Roof", heights, (PIXEL_NM, PIXEL_NM))
+    params, inputs = facets.request(roof, FindFacets())
+    made = facets.make_facet_set(roof, params, run_step("find-facets", inputs, params, SilentContext()), None)
+    return [roof, made, *([CrystalItem("crystal", crystal)] if crystal else [])]
+
+
+def test_the_report_tells_of_facets_and_what_they_may_be(tmp_path: Path) -> None:
+    text = _report(tmp_path / "r.html", _faceted(Crystal()), template=ReportTemplate(sections=("facets",))).read_text()
+    for told in ("Facets of", "Roof", "facet 1", "External angle", "In-plane azimuth", "none of these"):
+        assert told in text
+    assert text.count("data:image/png;base64,") == 1
+
+
+def test_facets_without_a_crystal_have_no_candidates() -> None:
+    state, arrays = state_of(_faceted())
+    params = Report("", state, ReportTemplate(sections=("facets",)))
+    (section,) = content_of(subject_of(arrays, params), params).sections
+    tables = [block for block in section.blocks if isinstance(block, Table)]
+    assert section.title == "Facets"
+    assert [table.columns[0].title for table in tables] == ["Facet", "Facets"]
+    reference, left, right = tables[0].rows
+    assert reference[1:3] == ("–", "–")
+    assert [round(float(row[1].rstrip("°")), 1) for row in (left, right)] == [20.0, 20.0]
+    assert sorted(round(float(row[3].rstrip("°")) / 90) % 4 for row in (left, right)) == [0, 2]  # right and left
+    assert [round(float(row[1].rstrip("°"))) for row in tables[1].rows] == [20, 20, 40]
+
+
+def test_measurements_are_named_once_and_begin_with_a_capital() -> None:
+    values = {"height": {"value": 3.0, "std": None, "unit": "nm"}, "area": {"value": 2.5e7, "std": 1e5, "unit": "nm²"}}
+    state, arrays = state_of([*_items(), Measurement("x3", "Step", "Linear", "l1", "r1", values)])
+    params = Report("", state, ReportTemplate(sections=("measurements",)))
+    table = content_of(subject_of(arrays, params), params).sections[0].blocks[0]
+    assert isinstance(table, Table)
+    assert table.rows[-2:] == (
+        ("Step", "Height", "3", "–", "–", "nm", "Linear"), ("", "Area", "25.00", "0.10", "0.20", "µm²", ""),
+    )  # fmt: skip
+
+
+def test_profiles_of_a_circle_run_around_it() -> None:
+    ring = ProfileLine("l2", "Ring", (16.0, 12.0), (22.0, 12.0), kind="circle")
+    state, arrays = state_of([*_items()[:2], ring])
+    subject = subject_of(arrays, Report("", state))
+    ((_, profile),) = pictures._curves(subject, ring)[0]
+    assert profile.distance_nm[-1] == pytest.approx(2 * np.pi * 6.0 * PIXEL_NM, rel=0.04)
+    assert np.ptp(profile.height_nm) == pytest.approx(12.0, abs=0.5)  # the ramp rises by 1 nm for each column
+
+
+def test_a_map_alone_is_shown_true_to_its_pixels_with_its_lines() -> None:
+    placed = HeightMap("m3", "AFM", np.zeros((10, 20)), (3.0, 6.0), center_px=(9.5, 9.5))
+    state, arrays = state_of([placed, ProfileLine("l1", "Line 1", (0.0, 9.5), (19.0, 9.5))])
+    params = Report("", state, ReportTemplate(sections=("summary", "maps", "profiles"), figure_width_mm=117.0))
+    summary, maps, profiles = content_of(subject_of(arrays, params), params).sections
+    assert ("Field", "60 nm x 60 nm, 20 x 10 px") in summary.blocks[0].rows  # type: ignore[union-attr]
+    assert maps.blocks[0].height_mm == pytest.approx(100.0)  # type: ignore[union-attr]
+    assert profiles.blocks[0].caption == "Line 1."  # type: ignore[union-attr]

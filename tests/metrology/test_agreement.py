@@ -34,7 +34,7 @@ def test_white_noise_has_the_textbook_limits_of_agreement():
     # Bland & Altman: the standard error of a limit is about sqrt(3 s² / n).
     assert found.lower.std == pytest.approx(np.sqrt(3 * 0.25 / height.size), rel=0.1)
     assert found.chi2.value == pytest.approx(17.0, rel=0.05)  # (2² + 0.25) / 0.25
-    assert found.sentences()[0].startswith("Biased: the reconstruction is 2.0")
+    assert found.sentences()[0].startswith("Biased: the reconstruction is 2")
 
 
 def test_correlated_noise_has_fewer_independent_points():
@@ -64,6 +64,13 @@ def test_a_wrong_scale_of_heights_is_told_with_its_angle_bins():
     assert all(each.tilt_deg.value < -2 * each.tilt_deg.std for each in steep)
     same = agreement(height + rng.normal(0, 0.1, height.shape), height + rng.normal(0, 0.1, height.shape), 2.0)
     assert "agrees within" in same.sentences()[1]
+
+
+def test_a_scale_that_is_off_by_nothing_that_matters_is_not_called_wrong():
+    height = rough(4.0)
+    found = agreement(1.001 * height, height, 2.0)
+    assert found.height_scale.std < 1e-4
+    assert found.sentences()[1] == "The scale of heights, and with it of angles, agrees to 0.1 %."
 
 
 @pytest.mark.parametrize("blurred", ["map", "reconstruction"])
@@ -116,7 +123,9 @@ def test_with_the_tip_the_differences_become_smaller():
     assert certain[:, 30:39].mean() < certain[:, 45:65].mean() / 2  # beside the ridge the tip touched its edge alone
     (line,) = result.info["profiles"]
     assert line["points"] > 80
-    assert "Seen with the tip" in result.info["verdict"][-1]
+    assert "Seen with the tip" in result.info["verdict"][0]
+    (seen,) = result.info["tip_profiles"]
+    assert abs(seen["angle_difference"]["value"]) < abs(line["angle_difference"]["value"])
     blind = run_step("compare-map", inputs, CompareMap(2.0, (20, 30), (2.0, 2.0), place, tip=TipModel("blind")), SILENT)
     assert blind.info["tip_agreement"]["std"]["value"] < result.info["agreement"]["std"]["value"]
     measured = {**inputs, "tip": -shape.heights}

@@ -265,3 +265,24 @@ def test_pairs_of_real_maps_are_found(name):
     found = register_map(pair.image, pair.placed, pair.frames, Task("drift"), SILENT)
     assert found.quality.found
     assert bench.position_error_px(pair, found) < 0.6
+
+
+def test_a_tip_is_not_taken_for_another_scale():
+    """A blunt tip makes an island wider on the map; only with the tip the map has its own size."""
+    from eclips_app.core.registration import TipModel
+    from eclips_app.metrology import tip
+
+    row, column = np.mgrid[0:150, 0:170] * 2.0
+    away = np.hypot(row - 150.0, 1.2 * (column - 170.0)) + 15.0 * np.cos(3 * np.arctan2(row - 150.0, column - 150.0))
+    height = np.clip(110.0 - away, 0.0, 60.0) + surface()
+    blunt = tip.parabola(20.0, (2.0, 2.0), float(np.ptp(height)))
+    frames = Frames((110, 120), (2.5, 2.5), height.shape, 2.0, (0, 0))
+    seen = tip.dilated(height, blunt, SILENT)
+    scan = bench.scanned(seen, 2.0, (0, 0), Pose.similar(3.0, -4.0, 12.0), frames)
+    found = {}
+    for model in (TipModel(), TipModel("parabola", 20.0)):
+        params = RegisterMap(2.0, (0, 0), (2.5, 2.5), "similarity", tip=model)
+        info = run_step("register-map", {"height": height, "map": scan}, params, SILENT).info
+        found[model.kind] = info["placement"]["stretch"][0]
+    assert abs(found["none"] - 1.0) > 0.02
+    assert abs(found["parabola"] - 1.0) < 0.003

@@ -125,7 +125,9 @@ class CompareFlow(QtCore.QObject):
         if run is None or placed is None or self.task is not None:
             return
         self.problem = ""
-        params, inputs = placing.registration_request(run, placed, self.registering, landmarks, start)
+        params, inputs = placing.registration_request(
+            run, placed, replace(self.registering, tip=self.tip), landmarks, start
+        )
         self._run(
             "register-map", params, inputs, f"{text} {placed.name}", self._keep_placement, _Request(run, placed, params)
         )

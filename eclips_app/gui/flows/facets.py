@@ -337,7 +337,7 @@ def facet_values(found: Found, number: int, reference: int, likely: dict[str, fl
         if step is not None:
             values["Height"] = step.to_json()
     values["Facet area"] = dict(found.area_nm2(number).to_json())
-    values["rms"] = dict(Quantity(float(found.facts[number]["rms_nm"]), "nm").to_json())
+    values["Rms from plane"] = dict(Quantity(float(found.facts[number]["rms_nm"]), "nm").to_json())
     for name, probability in likely.items():
         values[f"P {name}"] = dict(Quantity(100 * probability, "%").to_json())
     return values

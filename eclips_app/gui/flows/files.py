@@ -15,7 +15,9 @@ from eclips_app.core.steps import Example, Export, LoadProject, StepResult
 from eclips_app.gui.actions import ActionInfo
 from eclips_app.gui.flows.saving import PROJECTS
 from eclips_app.gui.qt import QtCore, QtWidgets
+from eclips_app.io.height_tiff import is_park_tiff
 from eclips_app.model.examples import EXAMPLES
+from eclips_app.model.items import HeightMap
 from eclips_app.model.snapshot import Snapshot, from_state
 
 if TYPE_CHECKING:
@@ -128,9 +130,11 @@ class FilesFlow(QtCore.QObject):
     # Export
 
     def export(self) -> None:
-        """Write the selected height map to a file; the suffix says how."""
+        """Write the heights of the selected run, else of the selected map, to a file; the suffix says how."""
         run = self._session.project.run
-        assert run is not None  # the command is only enabled with one
+        if run is None:
+            self._session.actions.action("level.export_map").trigger()
+            return
         from eclips_app.io.export import formats  # late: not needed to start
 
         filters = ";;".join(f"{text} (*{suffix})" for suffix, text in formats().items())
@@ -141,6 +145,11 @@ class FilesFlow(QtCore.QObject):
         arrays = {name: run.arrays[name] for name in wanted if name in run.arrays}
         params = Export(str(path), run.pixel_size_nm, run.name, {"step": run.step, "params": run.params})
         self._session.tasks.run("export", params, arrays, f"Exporting {path.name}", self._on_exported)
+
+    def has_heights(self) -> bool:
+        """Whether a run or a height map is selected."""
+        project = self._session.project
+        return project.run is not None or project.get(HeightMap, project.selection.map_id) is not None
 
     def _on_exported(self, task: Task, _: StepResult) -> None:
         self._session.notify(f"{task.text}: written.", "good")
@@ -154,7 +163,7 @@ def register(session: Session) -> None:
     add(ActionInfo("file.open", "Open project…", "File", flow.ask_open, "Ctrl+O", "open"))
     add(ActionInfo("file.save", "Save", "File", saving.save, "Ctrl+S", "save", lambda: len(project) > 0))
     add(ActionInfo("file.save_as", "Save as…", "File", saving.save_as, "Ctrl+Shift+S", "", lambda: len(project) > 0))
-    add(ActionInfo("file.export", "Export…", "File", flow.export, "Ctrl+E", "export", lambda: project.run is not None))
+    add(ActionInfo("file.export", "Export…", "File", flow.export, "Ctrl+E", "export", flow.has_heights))
     add(ActionInfo("file.quit", "Quit", "File", QtWidgets.QApplication.closeAllWindows, "Ctrl+Q"))
     add(ActionInfo("edit.undo", "Undo", "Edit", history.undo, "Ctrl+Z", "undo", lambda: history.position > 0))
     add(
@@ -176,4 +185,4 @@ def _kind(path: Path) -> str:
         return "project"
     if suffix == ".json":
         return "detector"
-    return "images" if suffix in _IMAGES else "map"
+    return "images" if suffix in _IMAGES and not is_park_tiff(path) else "map"

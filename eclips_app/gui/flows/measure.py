@@ -26,6 +26,7 @@ from eclips_app.gui.tasks import Task
 from eclips_app.gui.widgets import shape_geometry as shapes
 from eclips_app.gui.widgets.background import Background
 from eclips_app.model.items import HeightMap, Item, Measurement, ProfileLine, new_id
+from eclips_app.model.placing import frame_map, frame_shape
 from eclips_app.version import VERSION
 
 _MAPS = (
@@ -248,8 +249,13 @@ class MeasureFlow(QtCore.QObject):
                 self.read_height_map(dialog.params())
 
     def _on_map_read(self, outcome: str) -> None:
-        text = ""
-        if outcome == "failed" and self._path is not None:
+        text, task = "", self.sender()
+        if (
+            outcome == "failed"
+            and self._path is not None
+            and isinstance(task, Task)
+            and "kind of file" not in task.problem
+        ):
             text = f"{self._path.name} was not read. Does it lack its unit or pixel size?"
         elif outcome == "done" and len(self._channels) > 1:
             text = f"The file holds {len(self._channels)} height channels."
@@ -283,24 +289,28 @@ class MeasureFlow(QtCore.QObject):
         self._channels = tuple(result.info.get("channels", ()))
         height, sizes = result.arrays["height"], result.info["pixel_size_nm"]
         height.setflags(write=False)
-        shape = image_shape(self._session.project)
-        center = ((shape[1] - 1) / 2, (shape[0] - 1) / 2) if shape else (0.0, 0.0)
+        size_x, size_y = (float(size) for size in sizes)
+        shape = image_shape(self._session.project) or frame_shape(height.shape, (size_x, size_y))
         placed = HeightMap(
             id=new_id(),
             name=str(result.info.get("name") or path.stem),
             height=height,
-            pixel_size_nm=(float(sizes[0]), float(sizes[1])),
+            pixel_size_nm=(size_x, size_y),
             source=str(path),
             sha256=str(result.info.get("sha256", "")),
-            center_px=center,
+            center_px=((shape[1] - 1) / 2, (shape[0] - 1) / 2),
         )
         self._session.do(edits.add(f"Load {placed.name}", placed))
         self._session.project.select(map_id=placed.id)
         self._session.show_panel(self._panel)
-        how = (
+        self._session.notify(f"{placed.name} is loaded. {self._what_next(placed)}.", "good")
+
+    def _what_next(self, placed: HeightMap) -> str:
+        if frame_map(self._session.project) is placed:
+            return "Draw a line on it to measure it, or level it in the panel Level"
+        return (
             "Register it" if self._panel == "compare" else "Place it by hand here, or register it in the panel Compare"
         )
-        self._session.notify(f"{placed.name} is loaded. {how}.", "good")
 
     # Taking profiles elsewhere
 

@@ -13,6 +13,7 @@ from eclips_app.gui.session import Session
 from eclips_app.gui.widgets import shape_geometry as shapes
 from eclips_app.gui.widgets.background import Background
 from eclips_app.model.items import HeightMap, ProfileLine, Run
+from eclips_app.model.placing import frame_map
 
 _REST_MS = 60
 _Key = tuple[Any, ...]
@@ -44,7 +45,7 @@ class Profiles(QtCore.QObject):
             self.sampling_changed.emit()
 
     def of(self, line: ProfileLine, selected: bool) -> tuple[Sampled, ...]:
-        """Give the profiles along a line: all that is shown if it is selected, else that of run A."""
+        """Give the profiles along a line: all that is shown if it is selected, else that of run A, or of a map alone."""
         key = self._key(line, selected)
         known = self._known.get(line.id)
         if known is None or known[0] != key:
@@ -85,8 +86,10 @@ class Profiles(QtCore.QObject):
     def _sample(self, line: ProfileLine, selected: bool) -> tuple[Sampled, ...]:
         project, run = self._session.project, self._session.project.run
         try:
-            if selected or run is None or line.kind not in shapes.WITH_PROFILE:
-                return sample_all(project, line, quick=True, sampling=self.sampling) if selected else ()
+            if selected or (run is None and frame_map(project) is not None):
+                return sample_all(project, line, quick=True, sampling=self.sampling)
+            if run is None or line.kind not in shapes.WITH_PROFILE:
+                return ()
             return (sampled_run("A", run, line, quick=True, sampling=self.sampling),)
         except EclipsError as error:
             self._session.notify(f"{line.name}: {error}", "warning")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
 
 from eclips_app.commands import edits
 from eclips_app.core import schema
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from eclips_app.gui.tasks import Task
 
 _REST_MS = 150  #: after the last change; a drag changes a shape with every move of the mouse
+Arrays = Mapping[str, NDArray[Any]]
 _EXPORTS = "Workbook (*.xlsx);;Table, CSV (*.csv)"
 
 
@@ -42,6 +46,7 @@ class ResultsFlow(QtCore.QObject):
     """
 
     changed = Signal()  #: other rows wait than before
+    curves_changed = Signal()  #: curves that were asked for have come
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
@@ -49,6 +54,7 @@ class ResultsFlow(QtCore.QObject):
         self._background = Background(self)
         self._stale: set[str] = set()
         self._asked: dict[str, str] = {}  # row -> print that is being measured
+        self._curves: dict[str, tuple[str, Arrays]] = {}  # row -> print that they belong to, and its curves
         self._image_size = measurements.image_pixel_size_nm(session.project)
         self._rest = QtCore.QTimer(self, singleShot=True, interval=_REST_MS)
         self._rest.timeout.connect(self._measure)
@@ -229,6 +235,7 @@ class ResultsFlow(QtCore.QObject):
     def _keep(self, task: Task, result: StepResult) -> None:
         asked: _Asked = task.data
         unstated = result.info.get("not_stated") or []
+        self._curves[asked.row_id] = asked.seen, dict(result.arrays)
         notes = [*result.info.get("notes", ()), *([f"Not stated: {', '.join(unstated)}."] if unstated else [])]
         self._take(asked.row_id, asked.seen, result.info["values"], tuple(notes), None)
 
@@ -258,6 +265,38 @@ class ResultsFlow(QtCore.QObject):
         if row_id in self._stale:
             self._stale.discard(row_id)
             self.changed.emit()
+
+    # Curves, which are not part of the project: they follow from the recipe
+
+    def curves(self, row: Measurement) -> Arrays | None:
+        """Give the curves of a row by name (`core.measuring.Kind.plots`); None while they are measured, or without any."""
+        kind = KINDS.get(str(row.recipe.get("kind", "")))
+        if kind is None or not kind.plots or row.problem or self.waits(row.id):
+            return None
+        seen, arrays = self._curves.get(row.id, ("", {}))
+        if seen == row.seen:
+            return arrays
+        try:
+            params, inputs = measurements.request(self._session.project, row)
+        except EclipsError:  # what it was measured on is gone: it says so itself in a moment
+            return None
+        self._session.tasks.run(
+            "measure", params, dict(inputs), f"Curves of {row.name}", self._keep_curves, data=_Asked(row.id, row.seen),
+            key=f"curves:{row.id}",
+        )  # fmt: skip
+        return None
+
+    def _keep_curves(self, task: Task, result: StepResult) -> None:
+        asked: _Asked = task.data
+        self._curves[asked.row_id] = asked.seen, dict(result.arrays)
+        self.curves_changed.emit()
+
+    def export_curves(self, row: Measurement) -> None:
+        """Let the user choose a name, and write each curve of a row beside it as CSV."""
+        arrays = self.curves(row)
+        path = self._session.ask_save_file("Export curves", "exports", "Tables, CSV (*.csv)", f"{row.name}.csv")
+        if path is not None and arrays:
+            self._background.run(partial(_written_curves, path, arrays), self._tell)
 
     # Taking results elsewhere
 
@@ -301,6 +340,16 @@ def _written(project: Any, path: Path) -> tuple[str, str]:
     except EclipsError as error:
         return str(error), "error"
     return f"Results written to {path}.", "good"
+
+
+def _written_curves(path: Path, arrays: Arrays) -> tuple[str, str]:
+    from eclips_app.io.export_measures import write_curves  # late: not needed to start
+
+    try:
+        files = write_curves(path.parent, path.stem, arrays)
+    except (EclipsError, OSError) as error:
+        return str(error), "error"
+    return f"Curves written to {', '.join(each.name for each in files)}.", "good"
 
 
 def flow_of(session: Session) -> ResultsFlow:

@@ -19,6 +19,7 @@ from eclips_app.metrology.path import length_px, sample_map_shape, sample_shape
 from eclips_app.metrology.profile import Method, Profile
 from eclips_app.model.items import HeightMap, ProfileLine, Run, SegmentSet
 from eclips_app.model.measurements import image_pixel_size_nm
+from eclips_app.model.placing import frame_map, frame_shape
 from eclips_app.model.project import Project
 
 if TYPE_CHECKING:
@@ -131,9 +132,12 @@ def _step_px(sampling: Sampling, size_nm: float) -> float | None:
 
 
 def image_shape(project: Project) -> tuple[int, int] | None:
-    """Give rows and columns of the selected set's uncropped images."""
+    """Give rows and columns of what shapes are drawn on: the selected set's uncropped images, else a height map alone."""
     segment_set: SegmentSet | None = project.segment_set
-    return segment_set.shape if segment_set is not None and segment_set.images else None
+    if segment_set is not None:
+        return segment_set.shape if segment_set.images else None
+    alone = frame_map(project)
+    return frame_shape(alone.height.shape, alone.pixel_size_nm) if alone is not None else None
 
 
 def read_cursors(sampled: Sampled, first_nm: float, second_nm: float) -> CursorReading:

@@ -133,7 +133,7 @@ class LinePane(ImagePane):
         """The image's pixel centres."""
         rows, columns = self._data.shape if self._data is not None else (1, 1)
         top, left = self._origin
-        return Bounds(left, top, left + columns - 1, top + rows - 1)
+        return Bounds(left, top, left + columns * self._step - 1, top + rows * self._step - 1)
 
     # Mouse
 

@@ -16,6 +16,7 @@ from eclips_app.core.units import format_length, length_unit, nice_step
 MM_PER_INCH = 25.4
 COLOR_BAR_MM = 17.0  #: beside a map, with its labels
 SUFFIXES = (".png", ".svg", ".pdf")
+_MOST_HIGH = 1.2  #: of a map in a report, as a part of the widest
 _MOST_PX = 2000  #: larger maps are thinned out
 
 
@@ -28,13 +29,15 @@ class Map:
     values : array [row, col]
         NaN is left white.
     pixel_size_nm : float
-        Pixel size in nm.
+        Pixel size in nm, along a row.
     unit : str
         Of the values: "nm" is shown as whatever unit of length suits, others as they are.
     signed : bool
         Zero in the middle of two colours.
     lines : sequence of (columns, rows, label)
         Drawn over it, in pixels of the map.
+    aspect : float
+        Height of a pixel by its width.
     """
 
     values: NDArray[Any]
@@ -43,16 +46,27 @@ class Map:
     colormap: str = "viridis"
     signed: bool = False
     lines: Sequence[tuple[Sequence[float], Sequence[float], str]] = ()
+    aspect: float = 1.0
+
+    @property
+    def step(self) -> int:
+        """Distance of the rows and columns that are drawn."""
+        return -(-int(max(self.values.shape)) // _MOST_PX)
+
+    def width_mm(self, most_mm: float) -> float:
+        """Give a width, `most_mm` at most, at which a high map leaves room on its sheet."""
+        rows, columns = self.values.shape
+        return min(most_mm, COLOR_BAR_MM + _MOST_HIGH * most_mm * float(columns) / (float(rows) * self.aspect))
 
     def height_mm(self, width_mm: float) -> float:
         """Give the height of the figure for a width that holds the colour bar too."""
         rows, columns = self.values.shape
-        return (width_mm - COLOR_BAR_MM) * float(rows) / float(columns)
+        return (width_mm - COLOR_BAR_MM) * float(rows) * self.aspect / float(columns)
 
 
 def draw_map(axes: Any, shown: Map) -> None:
     """Draw a map into axes that have its proportions, with a colour bar to the right of them and a scale bar inside."""
-    step = -(-max(shown.values.shape) // _MOST_PX)
+    step = shown.step
     values = np.asarray(shown.values[::step, ::step], float)
     known = values[np.isfinite(values)]
     low, high = np.percentile(known, [0.1, 99.9]) if known.size else (0.0, 1.0)
@@ -63,11 +77,12 @@ def draw_map(axes: Any, shown: Map) -> None:
     image = axes.imshow(
         values / scale, cmap="coolwarm" if shown.signed else shown.colormap, vmin=low / scale,
         vmax=max(high, low + 1e-12) / scale, extent=(-0.5, columns - 0.5, rows - 0.5, -0.5), interpolation="nearest",
+        aspect=shown.aspect,
     )  # fmt: skip
     axes.set_xticks([])
     axes.set_yticks([])
     _color_bar(axes, image, unit)
-    _scale_bar(axes, columns, rows, shown.pixel_size_nm)
+    draw_scale_bar(axes, shown)
     for x, y, label in shown.lines:
         axes.plot(x, y, color="white", linewidth=1.6)
         axes.plot(x, y, color="#b3400a", linewidth=0.8)
@@ -83,18 +98,20 @@ def _color_bar(axes: Any, image: Any, unit: str) -> None:
         bar.set_label(unit, fontsize=7, labelpad=0)
 
 
-def _scale_bar(axes: Any, columns: int, rows: int, pixel_size_nm: float) -> None:
+def draw_scale_bar(axes: Any, shown: Map) -> None:
+    """Draw a scale bar into the lower left of a map."""
     from matplotlib.patches import Rectangle
 
-    length = nice_step(0.3 * columns * pixel_size_nm)
-    width, thick = length / pixel_size_nm, 0.012 * rows
-    left, top = 0.04 * columns, 0.94 * rows
-    back = Rectangle(
-        (left - 0.02 * columns, 0.86 * rows), width + 0.04 * columns, 0.12 * rows, color="white", alpha=0.75, lw=0
+    rows, columns = shown.values.shape
+    high = min(rows, columns / shown.aspect)  # so that the plate of a narrow map is not as long as the map
+    length = nice_step(0.3 * columns * shown.pixel_size_nm)
+    width, left, top = length / shown.pixel_size_nm, 0.04 * columns, rows - 0.06 * high
+    corner = (left - 0.02 * columns, rows - 0.14 * high)
+    axes.add_patch(Rectangle(corner, width + 0.04 * columns, 0.12 * high, color="white", alpha=0.75, lw=0, zorder=4))
+    axes.add_patch(Rectangle((left, top), width, 0.012 * high, color="#1c1f26", lw=0, zorder=5))
+    axes.text(
+        left + width / 2, top - 0.006 * high, format_length(length), ha="center", va="bottom", fontsize=7.5, zorder=5
     )
-    axes.add_patch(back)
-    axes.add_patch(Rectangle((left, top), width, thick, color="#1c1f26", lw=0))
-    axes.text(left + width / 2, top - 0.006 * rows, format_length(length), ha="center", va="bottom", fontsize=7.5)
 
 
 def draw_profiles(axes: Any, curves: Sequence[tuple[str, Any]], coverage_factor: float = 2.0) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from eclips_app.core.units import length_unit
+from eclips_app.core.units import length_or_area_unit
 from eclips_app.io.certificate_words import rounded
 
 _UNITS = {"deg": "°"}
@@ -19,9 +19,7 @@ def written(quantity: Mapping[str, Any], coverage_factor: float) -> tuple[str, s
     value, std, unit = quantity.get("value"), quantity.get("std"), str(quantity.get("unit", ""))
     if value is None:
         return "–", "–", "–", _UNITS.get(unit, unit)
-    scale = 1.0
-    if unit == "nm":
-        unit, scale = length_unit(float(value) or float(std or 0.0))
+    unit, scale = length_or_area_unit(float(value) or float(std or 0.0), unit)
     value = float(value) / scale
     u = float(std or 0.0) / scale
     deviations = (rounded(u, u), rounded(coverage_factor * u, u)) if u > 0 else ("–", "–")

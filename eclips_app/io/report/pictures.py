@@ -15,7 +15,9 @@ from eclips_app.io.report import figures
 from eclips_app.io.report.content import Block, Picture, Text
 from eclips_app.io.report.subject import Subject
 from eclips_app.metrology.deviations import Deviations
-from eclips_app.metrology.profile import Profile, sample, sample_map
+from eclips_app.metrology.path import sample_map_shape, sample_shape
+from eclips_app.metrology.placement import Placement
+from eclips_app.metrology.profile import Profile
 from eclips_app.model.items import HeightMap, ProfileLine, Run
 
 _PROFILE_MM = 62.0
@@ -31,7 +33,7 @@ def maps(subject: Subject, params: Report) -> Iterator[Block]:
     """Give the maps that the template names, the lines drawn on the height."""
     run = subject.run
     if run is None:
-        yield from (picture(m.height, m.pixel_size_nm[0], m.name, "nm", params) for m in subject.of_kind(HeightMap))
+        yield from (_map_alone(placed, subject, params) for placed in subject.of_kind(HeightMap))
         return
     for name in params.template.maps:
         values = map_of(run, name) if name in run.arrays else None
@@ -49,10 +51,11 @@ def picture(
     params: Report,
     lines: Any = (),
     signed: bool = False,
+    aspect: float = 1.0,
 ) -> Picture:
     """Give a map as a figure of the template's width, with its scale and colours inside."""
-    width = params.template.figure_width_mm
-    shown = figures.Map(values, pixel_nm, unit, params.template.colormap, signed, lines)
+    shown = figures.Map(values, pixel_nm, unit, params.template.colormap, signed, lines, aspect)
+    width = shown.width_mm(params.template.figure_width_mm)
 
     def draw(axes: Any) -> None:
         figures.draw_map(axes, shown)
@@ -60,9 +63,27 @@ def picture(
     return Picture(caption, draw, width, shown.height_mm(width))
 
 
+def _map_alone(placed: HeightMap, subject: Subject, params: Report) -> Picture:
+    """Give a height map of a project without a reconstruction, with the shapes that are drawn."""
+    size_x, size_y = placed.pixel_size_nm
+    lines = []
+    if subject.pixel_size_nm is not None:
+        place = Placement.of(placed, subject.pixel_size_nm)
+        for line in subject.lines:
+            columns, rows = place.to_map(*np.array(_corners(line), float).T)
+            lines.append((columns.tolist(), rows.tolist(), line.name))
+    return picture(placed.height, size_x, placed.name, "nm", params, lines, aspect=size_y / size_x)
+
+
 def _outline(line: ProfileLine, run: Run) -> tuple[list[float], list[float], str]:
     """Give the corners of a shape in pixels of the run's map."""
-    (row, column), points = run.origin_px, list(line.shape.points_px)
+    (row, column), points = run.origin_px, _corners(line)
+    return [x - column for x, _ in points], [y - row for _, y in points], line.name
+
+
+def _corners(line: ProfileLine) -> list[tuple[float, float]]:
+    """Give the points (col, row) of the image between which a shape is drawn."""
+    points = list(line.shape.points_px)
     if line.kind == "circle":
         (x, y), radius = points[0], float(np.hypot(*np.subtract(points[1], points[0])))
         turn = np.linspace(0, 2 * np.pi, 73)
@@ -72,7 +93,7 @@ def _outline(line: ProfileLine, run: Run) -> tuple[list[float], list[float], str
         points = [(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)]
     elif line.kind == "polygon":
         points.append(points[0])
-    return [x - column for x, _ in points], [y - row for _, y in points], line.name
+    return points
 
 
 def profiles(subject: Subject, params: Report) -> Iterator[Block]:
@@ -85,7 +106,8 @@ def profiles(subject: Subject, params: Report) -> Iterator[Block]:
         if curves:
             size = subject.pixel_size_nm or 1.0
             width = f", averaged over {format_length(line.width_px * size)}" if line.width_px > 1 else ""
-            caption = f"{line.name}{width}. Bands: {factor:g} standard uncertainties."
+            banded = any(profile.std_nm is not None for _, profile in curves)
+            caption = f"{line.name}{width}." + (f" Bands: {factor:g} standard uncertainties." if banded else "")
 
             def draw(axes: Any, drawn: Any = curves) -> None:
                 figures.draw_profiles(axes, drawn, factor)
@@ -110,12 +132,12 @@ def _curves(subject: Subject, line: ProfileLine) -> tuple[list[tuple[str, Profil
 
 
 def _along_run(run: Run, line: ProfileLine) -> Profile:
-    return sample(
-        run.arrays["height"], line.start_px, line.end_px, pixel_size_nm=run.pixel_size_nm, width_px=line.width_px,
-        origin_px=run.origin_px, mask=run.arrays.get("mask"), std=run.arrays.get("height_std"),
+    return sample_shape(
+        run.arrays["height"], line.shape, pixel_size_nm=run.pixel_size_nm, origin_px=run.origin_px,
+        mask=run.arrays.get("mask"), std=run.arrays.get("height_std"),
         deviations=Deviations.of_run(run.arrays, run.info, run.params),
     )  # fmt: skip
 
 
 def _along_map(placed: HeightMap, line: ProfileLine, pixel_nm: float) -> Profile:
-    return sample_map(placed, line.start_px, line.end_px, pixel_size_nm=pixel_nm, width_px=line.width_px)
+    return sample_map_shape(placed, line.shape, pixel_size_nm=pixel_nm)

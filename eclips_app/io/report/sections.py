@@ -15,7 +15,7 @@ from eclips_app.core.schema import Rule, rule_of
 from eclips_app.core.steps import STEPS
 from eclips_app.core.units import format_length
 from eclips_app.io.certificate import acquisition_rows
-from eclips_app.io.report import calibration, compared, measured, pictures
+from eclips_app.io.report import calibration, compared, facets, measured, pictures
 from eclips_app.io.report.content import Block, Content, Pairs, Section, Text
 from eclips_app.io.report.subject import Subject
 from eclips_app.metrology.honesty import judge
@@ -50,6 +50,8 @@ def _summary(subject: Subject, params: Report) -> Iterator[Block]:
         yield Pairs(tuple(_run_facts(subject.run)))
         verdicts = judge(maps_of(subject.run.step, subject.run.params, subject.run.arrays)).verdicts
         yield from (Text(each.text, "alert" if each.tone in ("error", "warning") else "plain") for each in verdicts)
+    elif subject.set is None:
+        yield from (Pairs(tuple(_map_facts(placed))) for placed in subject.of_kind(HeightMap))
 
 
 def _run_facts(run: Run) -> Iterator[tuple[str, str]]:
@@ -66,6 +68,15 @@ def _run_facts(run: Run) -> Iterator[tuple[str, str]]:
     if "height_std" in run.arrays and np.isfinite(std := pictures.map_of(run, "height_std")).any():
         yield "Uncertainty of heights", f"{format_length(float(np.nanmedian(std)), 3)} (k = 1, median over the field)"
     yield "Not stated", ", ".join(run.info.get("not_stated", ()))
+
+
+def _map_facts(placed: HeightMap) -> Iterator[tuple[str, str]]:
+    (rows, columns), (size_x, size_y) = placed.height.shape, placed.pixel_size_nm
+    yield "Height map", placed.name
+    yield "Field", f"{format_length(columns * size_x)} x {format_length(rows * size_y)}, {columns} x {rows} px"
+    if np.isfinite(placed.height).any():
+        low, high = np.nanpercentile(placed.height, [0.1, 99.9])
+        yield "Range of heights", f"{format_length(float(high - low))} (0.1 to 99.9 %)"
 
 
 def _inputs(subject: Subject, _: Report) -> Iterator[Block]:
@@ -145,6 +156,7 @@ _BUILDERS: dict[str, Build] = {
     "profiles": pictures.profiles,
     "measurements": measured.measurements,
     "budgets": measured.budgets,
+    "facets": facets.blocks,
     "comparison": compared.blocks,
     "provenance": _provenance,
 }

@@ -33,8 +33,11 @@ class Subject:
 
     @property
     def pixel_size_nm(self) -> float | None:
-        """Pixel size of the images in nm."""
-        return self.run.pixel_size_nm if self.run else self.set.pixel_size_nm if self.set else None
+        """Pixel size in nm of what shapes are drawn on: the images, or the first height map where there are none."""
+        if self.run is not None or self.set is not None:
+            return self.run.pixel_size_nm if self.run else self.set.pixel_size_nm if self.set else None
+        alone = self.of_kind(HeightMap)
+        return alone[0].pixel_size_nm[0] if alone and not self.of_kind(SegmentSet) else None
 
     @property
     def lines(self) -> tuple[ProfileLine, ...]:

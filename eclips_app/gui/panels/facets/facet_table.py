@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from eclips_app.gui.panels.facets.presenter import FacetRow, facet_color
+from eclips_app.gui.panels.facets.presenter import FacetRow
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets, Signal
+from eclips_app.metrology.facets.picture import facet_color
 
 _HEADS = (
     ("Facet", "Number and colour on the image"), ("Slope", "Tilt from the reference plane ± its standard deviation"),
     ("Azimuth", "Where the facet falls to, seen from the reference plane: 0° image right, 90° image up"),
     ("Plane", "The likeliest of the candidates; tab Crystal has all"), ("Area", "Along the facet"),
-    ("rms", "Of the heights about the plane"),
+    ("Rms", "Of the heights about the plane"),
 )  # fmt: skip
 _PLANE = 3
 

@@ -7,11 +7,11 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from eclips_app.gui.panels.facets.presenter import facet_color
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets, Signal
 from eclips_app.gui.theme import Theme
 from eclips_app.metrology.facets import sphere
 from eclips_app.metrology.facets.found import Found
+from eclips_app.metrology.facets.picture import facet_color
 
 Floats = NDArray[np.floating]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import colorsys
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -14,13 +13,13 @@ from eclips_app.core.crystal import hkl_text
 from eclips_app.core.units import Quantity
 from eclips_app.metrology.crystal_index import Candidate, Indexed
 from eclips_app.metrology.facets.found import Found
+from eclips_app.metrology.facets.picture import facet_color, relief
 from eclips_app.metrology.facets.report import is_parallel
 from eclips_app.model.items import FacetSet, HeightMap, Run
 
 Floats = NDArray[np.floating]
 
 _MOST_PX = 1 << 20  #: of a picture that is drawn at once
-_LIGHT = (-0.5, 0.6, 0.62)  #: of the shaded relief: from the upper left
 _STRENGTH, _CHOSEN_STRENGTH = 105, 190  #: opacity of facets' colours, of 255
 _AREA_UNITS = ((1e12, "mm²"), (1e6, "µm²"), (1.0, "nm²"))
 _MOST_DIGITS = 3  #: after the point
@@ -44,23 +43,11 @@ def picture(source: Run | HeightMap, facet_set: FacetSet | None) -> Picture:
     """Shade the heights of a source; a good part of a second for large maps, so not in the window's thread."""
     height = source.arrays["height"] if isinstance(source, Run) else source.height
     x, y = (source.pixel_size_nm,) * 2 if isinstance(source, Run) else source.pixel_size_nm
-    down, right = np.gradient(np.asarray(height, np.float32), y, x)
-    slope = np.hypot(right, down)
-    finite = slope[np.isfinite(slope)]
-    # Flat surfaces are shown steeper than they are, or nothing would be seen of them.
-    stretch = 0.6 / max(float(np.percentile(finite, 95)), 1e-9) if finite.size else 1.0
-    right, down = right * stretch, down * stretch
-    shade = (-right * _LIGHT[0] + down * _LIGHT[1] + _LIGHT[2]) / np.sqrt(1 + right**2 + down**2)
+    shade = relief(height, (x, y))
     origin = source.origin_px if isinstance(source, Run) else (0, 0)
     step = max(1, math.ceil(math.sqrt(shade.size / _MOST_PX)))
     labels = facet_set.arrays["labels"][::step, ::step] if facet_set is not None else None
-    return Picture(shade[::step, ::step].astype(np.float32), labels, step, origin, float(x))
-
-
-def facet_color(number: int) -> tuple[int, int, int]:
-    """Give a facet's colour; hues of neighbouring numbers are far apart."""
-    red, green, blue = colorsys.hsv_to_rgb((0.58 + 0.618034 * (number - 1)) % 1.0, 0.75 if number % 2 else 0.55, 0.95)
-    return round(255 * red), round(255 * green), round(255 * blue)
+    return Picture(shade[::step, ::step], labels, step, origin, float(x))
 
 
 def overlay(labels: NDArray[np.integer], count: int, chosen: tuple[int, ...]) -> NDArray[np.uint8]:

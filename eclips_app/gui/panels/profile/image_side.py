@@ -18,6 +18,7 @@ from eclips_app.gui.widgets.line_pane import LinePane
 from eclips_app.gui.widgets.shape_geometry import Points
 from eclips_app.gui.widgets.themed_button import ThemedButton
 from eclips_app.model.items import HeightMap, ProfileLine
+from eclips_app.model.placing import frame_map
 
 _COLORMAPS = ("viridis", "cividis", "inferno", "CET-L1", "CET-R4")
 _COLORMAP_NAMES = ("Viridis", "Cividis", "Inferno", "Grey", "Rainbow")
@@ -68,8 +69,10 @@ class ImageSide(QtWidgets.QWidget):
         self.pane.set_lines(lines, project.selection.line_id)
 
     def show_map(self, placed: HeightMap | None, opacity: float) -> None:
-        """Show the placed map."""
-        self.pane.set_map(placed, pixel_size_nm(self._session.project) or 1.0, opacity)
+        """Show the placed map, unless it is the image itself."""
+        project = self._session.project
+        alone = frame_map(project) is not None and len(project.of_kind(HeightMap)) == 1
+        self.pane.set_map(None if alone else placed, pixel_size_nm(project) or 1.0, opacity)
 
     def _lay_out(self) -> None:
         bar = QtWidgets.QHBoxLayout()
@@ -124,6 +127,7 @@ class ImageSide(QtWidgets.QWidget):
             origin_px=layer.origin_px,
             levels=levels,
             colormap=layer.colormap or None,
+            step_px=layer.step_px,
         )
         self.pane.set_color_bar(layer.colormap, *map(layer.value_text, levels))
         self.pane.setAccessibleName(f"Image: {layer.name}")

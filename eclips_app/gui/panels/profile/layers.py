@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from numpy.typing import NDArray
 
 from eclips_app.core.units import format_length
-from eclips_app.model.items import Run, SegmentSet
+from eclips_app.metrology.map_pixels import seen_alone
+from eclips_app.model.items import HeightMap, Run, SegmentSet
+from eclips_app.model.measurements import image_pixel_size_nm
+from eclips_app.model.placing import frame_map
 from eclips_app.model.project import Project
 from eclips_app.model.runs import has_values
 from eclips_app.scene3d.hatching import flag_names
 
 HEIGHT = "height"
 FLAGS = "flags"
+_MOST_PX = 1 << 18  #: of a map that has to be sampled to be shown
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,7 @@ class Layer:
     colormap: str = ""
     unit: str = ""
     diverging: bool = False
+    step_px: int = 1  #: distance of the rows and columns of `data`, of a map that is thinned out
 
     def value_text(self, value: float) -> str:
         """Write a value of this layer."""
@@ -37,15 +43,24 @@ class Layer:
 
 
 def layers(project: Project, height_colormap: str) -> list[Layer]:
-    """Give all layers of what is selected, the height first."""
+    """Give all layers of what is selected, the height first; of a height map alone its heights."""
     found = []
     run, segment_set = project.run, project.segment_set
+    placed = project.get(HeightMap, project.selection.map_id)
+    if placed is not None and frame_map(project) is not None:
+        found.append(_map_layer(placed, image_pixel_size_nm(project) or 1.0, height_colormap))
     if run is not None:
         found += _run_layers(run, segment_set, height_colormap)
     if segment_set is not None:
         for i, image in enumerate(segment_set.images):
             found.append(Layer(f"segment/{i}", f"Image {segment_name(project, segment_set, i)}", image.data, (0, 0)))
     return found
+
+
+@lru_cache(maxsize=1)  # the panel asks at each change, and a turned map has to be sampled
+def _map_layer(placed: HeightMap, pixel_size_nm: float, colormap: str) -> Layer:
+    heights, origin, step = seen_alone(placed, pixel_size_nm, _MOST_PX)
+    return Layer(HEIGHT, f"Height, {placed.name}", heights, origin, colormap, "nm", step_px=step)
 
 
 def segment_name(project: Project, segment_set: SegmentSet, index: int) -> str:

@@ -11,6 +11,7 @@ from eclips_app.gui.qt import QtWidgets, Signal
 from eclips_app.gui.session import Session
 from eclips_app.gui.widgets.quantity_edit import QuantityEdit
 from eclips_app.model.items import HeightMap
+from eclips_app.model.placing import frame_map
 
 _FIELDS = (
     (Rule("Centre x", "px", -1e6, 1e6, (), "Column of the image on which the map's centre lies"), "Centre x"),
@@ -62,8 +63,15 @@ class MapForm(QtWidgets.QWidget):
         for each in maps:
             self.choice.addItem(each.name, each.id)
         self.choice.setCurrentIndex(max(0, self.choice.findData(project.selection.map_id)))
-        for widget in (*self.fields, self.place, self.match, self.level, self.remove, self.shown):
-            widget.setEnabled(placed is not None)
+        self.level.setEnabled(placed is not None)
+        self.remove.setEnabled(placed is not None)
+        for widget in (
+            *self.fields,
+            self.place,
+            self.match,
+            self.shown,
+        ):  # shapes are drawn on a map alone: it lies still
+            widget.setEnabled(placed is not None and placed is not frame_map(project))
         if placed is None:
             self.facts.setText("AFM and profilometer files can be laid over the image.")
             return

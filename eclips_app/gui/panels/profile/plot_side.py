@@ -21,6 +21,7 @@ from eclips_app.gui.widgets.profile_plot import Curve, ProfilePlot
 from eclips_app.gui.widgets.shape_geometry import WITH_PROFILE
 from eclips_app.gui.widgets.themed_button import ThemedButton
 from eclips_app.model.items import ProfileLine
+from eclips_app.model.placing import frame_map
 
 _DASHES = {"A": "solid", "B": "dash", "map": "dot", "held": "dash"}
 _SAMPLES = {"A": "───", "B": "─ ─", "map": "·····", "held": "─ ─"}
@@ -116,11 +117,16 @@ class PlotSide(QtWidgets.QWidget):
     def _curves(self, line: ProfileLine, selected: bool) -> list[Curve]:
         return [
             Curve(
-                f"{line.id}/{each.role}", each.name, each.profile, line.color, _DASHES[each.role],
+                f"{line.id}/{each.role}", each.name, each.profile, line.color, _DASHES[self._look(each)],
                 each.role == "A" and selected and not each.waits, self.band.half_nm(each) if selected else None,
             )
             for each in self.profiles.of(line, selected)
         ]  # fmt: skip
+
+    def _look(self, sampled: Sampled) -> str:
+        """Give the role that a curve is drawn as: a map alone takes the place of the reconstruction."""
+        alone = sampled.role == "map" and frame_map(self._session.project) is not None
+        return "A" if alone and sampled.source_id == self._session.project.selection.map_id else sampled.role
 
     def _read(self, line: ProfileLine | None) -> None:
         sampled = self.selected_profiles()
@@ -176,10 +182,11 @@ class PlotSide(QtWidgets.QWidget):
 
     def _show_state(self, line: ProfileLine | None, any_curve: bool) -> None:
         project = self._session.project
-        self.no_heights.setVisible(not any_curve and project.run is None)
+        anything = project.run is not None or frame_map(project) is not None
+        self.no_heights.setVisible(not any_curve and not anything)
         is_area = line is not None and line.kind not in WITH_PROFILE
-        self.no_line.setVisible(not any_curve and project.run is not None and not is_area)
-        self.area.setVisible(not any_curve and project.run is not None and is_area)
+        self.no_line.setVisible(not any_curve and anything and not is_area)
+        self.area.setVisible(not any_curve and anything and is_area)
         self.plot.setVisible(any_curve)
         for widget in (self.result, self.mark, self.band, self.hold, self.more, self.equal):
             widget.setEnabled(line is not None and any_curve)
@@ -187,7 +194,7 @@ class PlotSide(QtWidgets.QWidget):
         for each in self.selected_profiles():
             color = self._session.theme.colors.faint if each.role == "held" or line is None else line.color
             role = f"{each.role}: " if each.role in ("A", "B") else "held: " if each.role == "held" else ""
-            entries.append(f"<span style='color:{color}'><b>{_SAMPLES[each.role]}</b></span> {role}{each.name}")
+            entries.append(f"<span style='color:{color}'><b>{_SAMPLES[self._look(each)]}</b></span> {role}{each.name}")
         self.legend.setText("&nbsp;&nbsp;&nbsp;".join(entries))
 
     def _on_hold(self, on: bool) -> None:

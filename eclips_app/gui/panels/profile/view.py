@@ -6,6 +6,7 @@ import numpy as np
 
 from eclips_app.gui.flows import uncertainty
 from eclips_app.gui.flows.measure import flow_of
+from eclips_app.gui.flows.sampling import image_shape
 from eclips_app.gui.panels.profile.image_side import ImageSide
 from eclips_app.gui.panels.profile.lines_list import LinesList
 from eclips_app.gui.panels.profile.map_form import MapForm
@@ -108,7 +109,13 @@ class ProfilePanel(QtWidgets.QWidget):
         self.splitter.addWidget(right)
         self.splitter.setSizes([500, 500])
         right.setChildrenCollapsible(False)
-        self.empty = EmptyState(self._session, "Open segment images to begin", "Open images", "images.open", "images")
+        self.empty = EmptyState(
+            self._session,
+            "Open segment images, or drop the file of a height map here",
+            "Open images",
+            "images.open",
+            "images",
+        )
         self.pages = QtWidgets.QStackedLayout(self)
         # The panel may get narrower than its halves side by side: then they stand one above the other.
         self.pages.setSizeConstraint(QtWidgets.QLayout.SizeConstraint.SetNoConstraint)
@@ -136,7 +143,7 @@ class ProfilePanel(QtWidgets.QWidget):
         self._show_marks()
         self.lines.refresh()
         self.form.refresh()
-        self.add.setEnabled(self._session.project.segment_set is not None)
+        self.add.setEnabled(image_shape(self._session.project) is not None)
         self.delete.setEnabled(self._session.project.line is not None)
 
     def _show_marks(self, _: str = "") -> None:

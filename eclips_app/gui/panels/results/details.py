@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 
 from eclips_app.core.measuring import KINDS, options_of
+from eclips_app.core.units import capital
 from eclips_app.gui.flows.results import ResultsFlow
+from eclips_app.gui.panels.results.curve_view import CurveView
 from eclips_app.gui.panels.results.options_form import OptionsForm
 from eclips_app.gui.panels.results.table import result_text
 from eclips_app.gui.qt import Qt, QtWidgets
@@ -41,6 +43,7 @@ class Details(QtWidgets.QScrollArea):
         self.values.horizontalHeader().setStretchLastSection(True)
         self.values.setTabKeyNavigation(False)
         self.budget = ShareBar(session.theme)
+        self.curves = CurveView(session.theme)
         self.source = _combo("Measured on", "The reconstruction or height map that is measured")
         self.shape = _combo("Shape", "What is measured along, or inside")
         self.stretches = QtWidgets.QLineEdit()
@@ -52,6 +55,8 @@ class Details(QtWidgets.QScrollArea):
         self.shape.activated.connect(self._on_shape)
         self.stretches.editingFinished.connect(self._on_stretches)
         self.options.committed.connect(self._on_option)
+        self.curves.export_asked.connect(self._on_export)
+        flow.curves_changed.connect(self._show_curves)
 
     def show_row(self, row: Measurement | None) -> None:
         """Show a row, or nothing."""
@@ -60,11 +65,12 @@ class Details(QtWidgets.QScrollArea):
         if row is None:
             return
         kind = KINDS.get(str(row.recipe.get("kind", "")))
-        title = kind.title if kind else "Read from cursors"
+        title = kind.title if kind else "Read once"
         self.heading.setText(f"{title}, {kind.standard}" if kind and kind.standard else title)
         self.heading.setToolTip(kind.help if kind else "")
         self._show_state(row)
         self._show_values(row)
+        self._show_curves()
         for label, field in ((self._source_label, self.source), (self._shape_label, self.shape)):
             label.setVisible(kind is not None)
             field.setVisible(kind is not None)
@@ -96,6 +102,7 @@ class Details(QtWidgets.QScrollArea):
         layout.addWidget(self.state)
         layout.addWidget(self.values)
         layout.addWidget(self.budget)
+        layout.addWidget(self.curves)
         layout.addLayout(grid)
         layout.addWidget(self.options)
         layout.addStretch(1)
@@ -109,7 +116,7 @@ class Details(QtWidgets.QScrollArea):
         else:
             text = " ".join(row.notes)
         if not row.recipe:
-            text = "As it was when it was read; it does not follow changes."
+            text = "Read once, from cursors, facets or a comparison: it stays as it was, and does not follow changes."
         self.state.setText(text)
         self.state.setVisible(bool(text))
 
@@ -117,7 +124,7 @@ class Details(QtWidgets.QScrollArea):
         kept = self.values.currentRow()
         self.values.setRowCount(len(row.values))
         for i, (name, quantity) in enumerate(row.values.items()):
-            self.values.setItem(i, 0, QtWidgets.QTableWidgetItem(name))
+            self.values.setItem(i, 0, QtWidgets.QTableWidgetItem(capital(name)))
             self.values.setItem(i, 1, QtWidgets.QTableWidgetItem(result_text("", quantity)))
         self.values.setVisible(bool(row.values))
         self.values.resizeColumnToContents(0)
@@ -125,6 +132,15 @@ class Details(QtWidgets.QScrollArea):
         self.values.setFixedHeight(height)
         self.values.setCurrentCell(min(max(kept, 0), len(row.values) - 1), 0)
         self._show_budget()
+
+    def _show_curves(self) -> None:
+        """Show the curves of the row; of one that was read from a project they are measured again first."""
+        row = self._row
+        self.curves.show_curves(self._flow.curves(row) if row is not None else None)
+
+    def _on_export(self) -> None:
+        if self._row is not None:
+            self._flow.export_curves(self._row)
 
     def _show_budget(self) -> None:
         row, place = self._row, self.values.currentRow()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from eclips_app.core.units import capital, length_or_area_unit
 from eclips_app.gui.flows.results import ResultsFlow
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets, Signal
 from eclips_app.gui.session import Session
@@ -86,7 +87,7 @@ class ResultsTable(QtWidgets.QTableWidget):
         self.setSortingEnabled(False)
         self.clearSelection()
         names = quantities(rows)
-        heads = [*_HEADS, *(f"{name} / {unit}" if unit else name for name, unit in names)]
+        heads = [*_HEADS, *(f"{capital(name)} / {_shown(unit)}" if unit else capital(name) for name, unit in names)]
         fresh = self.columnCount() != len(heads)
         self.setRowCount(len(rows))
         self.setColumnCount(len(heads))
@@ -179,8 +180,16 @@ class _Cell(QtWidgets.QTableWidgetItem):
 
 def result_text(name: str, quantity: dict[str, Any]) -> str:
     """Write a quantity with its name and unit."""
-    unit = quantity["unit"].replace("deg", "°")
-    return f"{name} {number_text(quantity)}{'' if unit == '°' else ' '}{unit}".strip()
+    value, std, unit = quantity["value"], quantity.get("std"), str(quantity["unit"])
+    if value is not None:
+        unit, scale = length_or_area_unit(float(value), unit)
+        quantity = {"value": value / scale, "std": std / scale if std is not None else None}
+    unit = unit.replace("deg", "°")
+    return f"{capital(name)} {number_text(quantity)}{'' if unit == '°' else ' '}{unit}".strip()
+
+
+def _shown(unit: str) -> str:
+    return "°" if unit == "deg" else unit
 
 
 def number_text(quantity: dict[str, Any] | None) -> str:

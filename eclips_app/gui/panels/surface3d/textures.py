@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eclips_app.model.items import Run, SegmentSet
+from eclips_app.model.items import HeightMap, Run, SegmentSet
 from eclips_app.model.project import Project
 from eclips_app.model.runs import has_values
 
@@ -27,8 +27,10 @@ class Texture:
     is_signed: bool = False  #: zero is in the middle of the colours
 
 
-def textures_of(run: Run, project: Project) -> tuple[Texture, ...]:
-    """Give what can lie on the surface of a run, height first."""
+def textures_of(run: Run | HeightMap, project: Project) -> tuple[Texture, ...]:
+    """Give what can lie on the surface of a run, height first; of a height map nothing else."""
+    if isinstance(run, HeightMap):
+        return (Texture("height", "Height", "viridis", lambda: run.height, unit="nm"),)
     found = [Texture("height", "Height", "viridis", lambda: run.arrays["height"], unit="nm")]
     segment_set = project.get(SegmentSet, run.set_id)
     names: list[str] = []

@@ -20,6 +20,7 @@ from eclips_app.gui.panels.surface3d.controls import (
     tool_button,
     view_button,
 )
+from eclips_app.gui.panels.surface3d.surface import Surface, surface_of
 from eclips_app.gui.panels.surface3d.textures import textures_of
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
 from eclips_app.gui.widgets import shape_geometry as shapes
@@ -34,16 +35,16 @@ if TYPE_CHECKING:
     from eclips_app.gui.session import Session
     from eclips_app.gui.widgets.render_view import RenderView
 
-_NO_RUN = "The surface appears here once it is reconstructed."
+_NO_RUN = "The surface appears here once it is reconstructed, or a height map is loaded."
 
 
 class Surface3DPanel(QtWidgets.QWidget):
-    """Shows the selected run, or the one it is compared with, as a surface."""
+    """Shows the selected run, or the one it is compared with, as a surface; without images the selected height map."""
 
     def __init__(self, session: Session) -> None:
         super().__init__()
         self._session = session
-        self._shown: Run | None = None
+        self._shown: Surface | None = None
         self._draped: tuple[object, ...] = ()
         self._failure = ""
         self.view: RenderView | None = None
@@ -77,7 +78,7 @@ class Surface3DPanel(QtWidgets.QWidget):
         compared = project.get(Run, project.selection.compared_run_id)
         run = project.run
         self.switch.set_names(run.name if run else "", compared.name if compared and run else None)
-        shown = compared if self.switch.shows_b and compared else run
+        shown = surface_of(project, compared if self.switch.shows_b and compared else run)
         self.message.setText(self._failure or (_NO_RUN if shown is None else "Preparing the 3D view…"))
         ready = self.view is not None and shown is not None
         self._stack.setCurrentIndex(1 if ready else 0)
@@ -89,18 +90,19 @@ class Surface3DPanel(QtWidgets.QWidget):
             self._shown = None
             self.flags.show_flags(None)
             self.view.set_height(None)
-        elif self._shown is None or shown.arrays["height"] is not self._shown.arrays["height"]:
+        elif self._shown is None or shown.item is not self._shown.item:
             self._show(self.view, shown)
         self._show_lines()
 
-    def _show(self, view: RenderView, run: Run) -> None:
-        former, self._shown = self._shown, run
-        height = run.arrays["height"]
-        alike = former is not None and former.arrays["height"].shape == height.shape
-        self.colors.offer(textures_of(run, self._session.project))
-        self.flags.show_flags(run.arrays.get("flags"))
+    def _show(self, view: RenderView, surface: Surface) -> None:
+        former, self._shown = self._shown, surface
+        if former is not None and former.height is surface.height:  # a map that was placed anew, a run renamed
+            return
+        alike = former is not None and former.height.shape == surface.height.shape
+        self.colors.offer(textures_of(surface.item, self._session.project))
+        self.flags.show_flags(surface.array("flags"))
         self._color()
-        view.set_height(height, run.pixel_size_nm, run.arrays.get("mask"), keep_camera=alike)
+        view.set_height(surface.height, surface.pixel_size_nm, surface.array("mask"), keep_camera=alike)
         if not alike:
             view.choose_exaggeration()
         self.status.setText("")
@@ -113,29 +115,28 @@ class Surface3DPanel(QtWidgets.QWidget):
             return
         values = texture.read()
         low, high = self.colors.limits() or colormaps.auto_range(
-            values, self._shown.arrays.get("mask"), symmetric=texture.is_signed
+            values, self._shown.array("mask"), symmetric=texture.is_signed
         )
         self.colors.show_limits(low, high)
-        self.view.set_flags(self._shown.arrays.get("flags") if self.flags.is_on else None)
+        self.view.set_flags(self._shown.array("flags") if self.flags.is_on else None)
         scale = ColorScale(texture.label, self.colors.colormap_name, low, high, texture.unit)
         self.view.set_colors(values, scale)
 
     def _show_lines(self) -> None:
         from eclips_app.scene3d.scene import DrapedLine
 
-        run, view = self._shown, self.view
-        if run is None or view is None:
+        surface, view = self._shown, self.view
+        if surface is None or view is None:
             return
         lines = tuple(line for line in self._session.project.of_kind(ProfileLine) if line.visible)
         lines = lines if self.lines.isChecked() else ()
-        if (run.origin_px, lines) == self._draped:
+        if (surface.place, lines) == self._draped:
             return
-        self._draped = (run.origin_px, lines)
-        (top, left), draped = run.origin_px, []
+        self._draped, draped = (surface.place, lines), []
         for line in lines:
             points = shapes.dense(line.kind, line.shape.points_px)
             color = QtGui.QColor(line.color)
-            draped.append(DrapedLine(points - (left, top), (color.redF(), color.greenF(), color.blueF())))
+            draped.append(DrapedLine(surface.pixels(points), (color.redF(), color.greenF(), color.blueF())))
         view.set_lines(draped)
 
     # The view comes when it is known that it can
@@ -150,7 +151,7 @@ class Surface3DPanel(QtWidgets.QWidget):
             self.view.picked.connect(self._on_pick)
             self.view.exaggeration_changed.connect(self.heights.edit.set_value)
             self.view.set_lighting(self.light.lighting)
-            if self._session.project.run is None:
+            if surface_of(self._session.project, self._session.project.run) is None:
                 self.view.warm_up()
         else:
             self._failure = f"This computer cannot draw in 3D: {drawing.description}."
@@ -189,8 +190,9 @@ class Surface3DPanel(QtWidgets.QWidget):
         self._session.theme.changed.connect(self._draw_icons)
 
     def _on_project(self, ids: frozenset[str]) -> None:
-        if self._shown is not None and self._shown.set_id in ids:  # other images may lie on the surface now
-            self.colors.offer(textures_of(self._shown, self._session.project))
+        shown = self._shown.item if self._shown is not None else None
+        if isinstance(shown, Run) and shown.set_id in ids:  # other images may lie on the surface now
+            self.colors.offer(textures_of(shown, self._session.project))
             self._color()
         self.refresh()
 
@@ -240,7 +242,7 @@ class Surface3DPanel(QtWidgets.QWidget):
         """Ask for a file and write the view to it, at twice the screen's resolution."""
         if self.view is None or self._shown is None:
             return
-        name = f"{self._shown.name}.png"
+        name = f"{self._shown.item.name}.png"
         path = self._session.ask_save_file("Save picture", "pictures", "PNG image (*.png)", name)
         if path is None:
             return
@@ -265,16 +267,17 @@ class Surface3DPanel(QtWidgets.QWidget):
 
     def _on_pick(self, col: float, row: float, z_nm: float) -> None:
         self.status.setText(f"Marked: {self._point_text(col, row, z_nm)}")
-        if self._shown is not None and self._shown is self._session.project.run:
-            top, left = self._shown.origin_px
+        run = self._session.project.run
+        if self._shown is not None and run is not None and self._shown.item is run:
+            top, left = run.origin_px
             uncertainty.flow_of(self._session).choose(col + left, row + top)
 
     def _point_text(self, col: float, row: float, z_nm: float) -> str:
-        run = self._shown
-        if run is None or not np.isfinite(z_nm):
+        surface = self._shown
+        if surface is None or not np.isfinite(z_nm):
             return ""
-        size, (top, left) = run.pixel_size_nm, run.origin_px
-        x_nm, y_nm = col * size, (run.arrays["height"].shape[0] - 1 - row) * size
+        (size_x, size_y), (top, left) = surface.pixel_size_nm, surface.origin_px
+        x_nm, y_nm = col * size_x, (surface.height.shape[0] - 1 - row) * size_y
         lengths = "   ".join(f"{n} {format_length(v)}" for n, v in (("x", x_nm), ("y", y_nm), ("z", z_nm)))
         return f"{lengths}   (pixel {col + left:.1f}, {row + top:.1f})"
 
