@@ -31,7 +31,10 @@ FOLDER = BUILD / "dist" / "eclips"
 COLLECT = ("eclips_app", "SurfaceTopography", "imagecodecs", "gwyfile", "igor2")
 #: Packages whose version the program asks for.
 METADATA = ("vtk", "PySide6-Essentials")
-EXCLUDE = ("tkinter", "_tkinter", "pytest", "hypothesis", "IPython", "sem2surface", "mypy", "ruff", "triton")
+EXCLUDE = (
+    "tkinter", "_tkinter", "pytest", "hypothesis", "IPython", "sem2surface", "surfalize", "transformers", "mypy", "ruff",
+    "triton",
+)  # fmt: skip
 
 #: What a running program never opens (globs in the folder's _internal).
 TRIM = (

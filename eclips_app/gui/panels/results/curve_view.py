@@ -21,6 +21,7 @@ _AXES = {
     "bearing": ("Material ratio (%)", "Height (nm)"), "histogram": ("Height (nm)", "Pixels"),
     "roughness": ("Distance (nm)", "Height (nm)"), "waviness": ("Distance (nm)", "Height (nm)"),
 }  # fmt: skip
+_TITLES = {"psd": "Power spectral density"}
 _LOGARITHMIC = ("psd",)
 
 
@@ -61,7 +62,7 @@ class CurveView(QtWidgets.QWidget):
         names = [key.removesuffix("/x") for key in self._arrays if key.endswith("/x")]
         self.choice.clear()
         for name in names:
-            self.choice.addItem(capital(name), name)
+            self.choice.addItem(_TITLES.get(name, capital(name)), name)
         self.choice.setCurrentIndex(max(0, self.choice.findText(kept)))
         self.setVisible(bool(names))
         self._draw()
