@@ -9,14 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from driver import Program
+from driver import PIXEL_NM, Program
 from pytestqt.qtbot import QtBot
 
 from eclips_app.core.context import SilentContext
 from eclips_app.core.detector import Beam, Detector, Segment
 from eclips_app.core.steps import Simulate, Specimen, run_step
 
-PIXEL_NM = 5.0
 DETECTOR = Detector(
     name="Ring of four",
     quadrants=tuple(Segment(name, 90.0 * k, 86.0, 1.0, 0.0) for k, name in enumerate("ENWS")),

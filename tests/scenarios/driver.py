@@ -18,6 +18,7 @@ from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
 from eclips_app.gui.session import Session
 from eclips_app.gui.settings import Settings
 
+PIXEL_NM = 5.0  #: of the scan
 NO_MODIFIER = Qt.KeyboardModifier.NoModifier
 Answer = QtWidgets.QMessageBox.StandardButton
 

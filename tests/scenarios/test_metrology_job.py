@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import PIXEL_NM
-from driver import Program, open_scan
+from driver import PIXEL_NM, Program, open_scan
 from test_main_job import eclips
 
 from eclips_app.core.context import SilentContext
