@@ -222,7 +222,8 @@ class Simulate:
 
     With `subpixels` s the height has s x s samples per pixel, and the images are that much smaller.
     Gives ``segments`` [k, row, col]: float32 signals in units of a flat without `dose`, else uint16 grey values; gains and
-    offsets of the detector file are applied to both.
+    offsets of the detector file are applied to both. The models vft and dsm also give ``outside`` [row, col], True where the
+    surface is unlike all that the network has learnt from, and ``info["outside_share"]``.
     """
 
     detector: Detector = field(default_factory=Detector)
@@ -234,9 +235,11 @@ class Simulate:
     subpixels: int = quantity(1, label="Height samples per pixel edge", low=1, high=8)
     seed: int = quantity(0, label="Seed", low=0, high=2**31)
     model: str = choice(
-        "bsesm", "bsesm", "mc", label="Model",
-        help="bsesm: exact visibility by horizons. mc: Monte Carlo, which follows single electrons.",
+        "bsesm", "bsesm", "mc", "vft", "dsm", label="Model",
+        help="bsesm: exact visibility by horizons. mc: Monte Carlo, which follows single electrons. vft, dsm: neural networks "
+        "that imitate the first; on a processor they are slower, and they err.",
     )  # fmt: skip
+    weights: str = ""  #: file with the network of vft or dsm; empty: the one that comes with the program
     emission: Emission = field(default_factory=Emission)
     delocalised: bool = False  #: blur by the distance from the probe at which electrons of the material's table leave
     rays: int = quantity(400, label="Electrons followed per sample (mc)", low=1, high=1_000_000)

@@ -1,0 +1,158 @@
+"""Distilling: a DSM learns from the images that the exact model, or Monte Carlo, makes of random specimens.
+
+The exact model teaches what is hidden. Monte Carlo (`engine.raytrace`), which shares no code with it, may teach whatever it
+knows beyond the tables; its noise averages out in the squared error, whose best answer is the mean.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from eclips_app.core.detector import Detector
+from eclips_app.core.emission import Emission
+from eclips_app.engine.forward.model import ForwardModel, density, emitted_spectrum, forward_model, slopes
+from eclips_app.engine.raytrace.disc import from_density
+from eclips_app.engine.raytrace.image import trace_image
+from eclips_app.engine.surrogates.dsm import DSM, Layout, reflectance
+from eclips_app.engine.training.loop import Batch, Sample
+from eclips_app.engine.training.specimens import Recipe, specimen
+
+_JUDGED = 24  #: held-out specimens
+_SQUARED = 4.0  #: weight of the squared error beside the absolute one, whose unit is the signal of a flat
+_STEEPENED = 0.75  #: part of the specimens that is stretched
+_LEAST_LOWEST, _MOST_STRETCH = 0.3, 6.0
+_RARE = 1e-4  #: steeper slopes than these are too rare to learn from
+_OTHER_SEED = 1 << 20  #: of the specimens to judge by
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a DSM learns.
+
+    Attributes
+    ----------
+    detector, emission : Detector, Emission
+        Whose images.
+    recipe : Recipe
+        Specimens, of an even number of pixels.
+    teacher : str
+        "bsesm": the exact model; "mc": Monte Carlo.
+    rays : int
+        Electrons followed from each sample, with "mc".
+    channels : int
+        Size of the network.
+    seed : int
+        Of its first weights.
+    """
+
+    detector: Detector
+    emission: Emission
+    recipe: Recipe
+    teacher: str = "bsesm"
+    rays: int = 400
+    channels: int = 48
+    seed: int = 0
+
+
+def layout_for(segments: int, lowest: float, channels: int = 48) -> Layout:
+    """Give a network that sees far enough for the slope of the lowest ray: what hides a low ray may stand far away."""
+    dilations = (1, 1, 2, 3, 2, 1) if lowest > 0.5 else (1, 2, 3, 4, 3, 2, 1)
+    return Layout(segments, channels, dilations, lowest)
+
+
+class Distillation:
+    """A task of the training loop."""
+
+    def __init__(self, lesson: Lesson) -> None:
+        self.lesson = lesson
+        self.model: ForwardModel = forward_model(
+            lesson.detector, 1.0, emission=lesson.emission, azimuths=32, dtype=torch.float32
+        )
+        torch.manual_seed(lesson.seed)
+        count, lowest = len(lesson.detector.quadrants), float(self.model.sectors.bounds[0])
+        layout = layout_for(count, lowest, lesson.channels)
+        if lesson.teacher == "mc":  # may add as well as take away
+            layout = Layout(count, lesson.channels, layout.dilations)
+        self.net: nn.Module = DSM(layout)
+
+    @property
+    def layout(self) -> Layout:
+        """Size of the network."""
+        assert isinstance(self.net, DSM)
+        return self.net.layout
+
+    def sample(self, index: int) -> Sample:
+        """Give slopes with a margin, reflectance and images of a specimen, in units of a flat."""
+        return self._labelled(self._steepened(specimen(self.lesson.recipe, index), index), index)
+
+    def losses(self, net: nn.Module, batch: Batch) -> Tensor:
+        """Give the mean absolute and squared errors of the images; of noisy ones the squared errors alone."""
+        error = net(batch["around"]) * batch["reflectance"] - batch["images"]
+        squared = _SQUARED * (error * error).mean((1, 2, 3))
+        return squared if self.lesson.teacher == "mc" else squared + error.abs().mean((1, 2, 3))
+
+    def scores(self, net: nn.Module) -> dict[str, float]:
+        """Give percentages of the mean signal on held-out specimens: mean error, its 99th percentile, both of no network."""
+        batch = self._held_out
+        with torch.no_grad():
+            found = [net(part) for part in batch["around"].split(8)]
+            made = torch.cat(found) * batch["reflectance"]
+        scale = 100.0 / float(batch["images"].mean())
+        ours, plain = (((x - batch["images"]).abs() * scale).flatten() for x in (made, batch["reflectance"]))
+        return {
+            "error": float(ours.mean()), "error_p99": _high(ours), "plain": float(plain.mean()), "plain_p99": _high(plain),
+        }  # fmt: skip
+
+    @cached_property
+    def _held_out(self) -> Batch:
+        recipe = self.lesson.recipe
+        other = Recipe(recipe.size, recipe.seed + _OTHER_SEED, recipe.maps, recipe.map_share)
+        device = next(self.net.parameters()).device
+        made = [self._labelled(self._steepened(specimen(other, i), i), i) for i in range(_JUDGED)]
+        return {name: torch.from_numpy(np.stack([each[name] for each in made])).to(device) for name in made[0]}
+
+    def _steepened(self, height: NDArray[np.float64], index: int) -> NDArray[np.float64]:
+        """Stretch most specimens so that their steep parts are a little steeper than the lowest ray: gentle ones teach nothing."""
+        rng = np.random.default_rng((self.lesson.recipe.seed, index, 1))
+        lowest = max(float(self.model.sectors.bounds[0]), _LEAST_LOWEST)
+        steep = float(np.quantile(slopes(torch.from_numpy(height)).square().sum(0).sqrt().numpy(), 0.95))
+        if rng.random() > _STEEPENED or steep < 1e-3:
+            return height
+        return height * min(rng.uniform(0.8, 2.0) * lowest / steep, _MOST_STRETCH)
+
+    def _labelled(self, height: NDArray[np.float64], index: int) -> Sample:
+        tangents = slopes(torch.from_numpy(height).float())
+        with torch.no_grad():
+            plain = reflectance(self.model, tangents) / self.model.flat
+        around = nn.functional.pad(tangents, (self.layout.reach,) * 4)
+        images = self._images(np.require(height, np.float64, ["C", "W"]), index) / self.model.flat
+        return {"around": around.numpy(), "reflectance": plain.numpy(), "images": images.astype(np.float32)}
+
+    def _images(self, height: NDArray[np.float64], index: int) -> NDArray[np.floating]:
+        lesson = self.lesson
+        if lesson.teacher != "mc":
+            return np.asarray(self.model.samples(height))
+        shape = None if lesson.emission.model == "lambert" else from_density(density(lesson.detector, lesson.emission))
+        signal, _ = trace_image(
+            height, 1.0, lesson.detector, lesson.rays, index, emission=shape,
+            spectrum=emitted_spectrum(lesson.detector, lesson.emission),
+        )  # fmt: skip
+        return np.asarray(signal)
+
+
+def steepest_learnt(task: Distillation, count: int = 48) -> float:
+    """Give the slope beyond which hardly any sample of the specimens lies."""
+    reach = task.layout.reach
+    around = torch.stack([torch.from_numpy(task.sample(i)["around"]) for i in range(count)])
+    steep = around[..., reach:-reach, reach:-reach].square().sum(1).sqrt()
+    return float(np.quantile(steep.numpy(), 1.0 - _RARE))
+
+
+def _high(values: Tensor) -> float:
+    return float(np.percentile(values.cpu().numpy(), 99))
