@@ -26,6 +26,7 @@ from eclips_app.core.report import DrawFigure, Report
 from eclips_app.core.schema import choice, quantity
 from eclips_app.core.specimen import Specimen as Specimen
 from eclips_app.core.tolerance import Tolerances
+from eclips_app.core.training import Train
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -371,6 +372,7 @@ _ALL = (
     Step("visibility", 1, "eclips_app.engine.forward.visibility:visibility_step", Visibility),
     Step("vision-field", 1, "eclips_app.engine.forward.vision_field:vision_field_step", EstimateVisionField),
     Step("example", 1, "eclips_app.io.examples:example_step", Example),
+    Step("train", 1, "eclips_app.engine.training.step:train_step", Train, 60.0),
     Step("emission-table", 1, "eclips_app.engine.emission.make:table_step", EmissionTableParams),
     Step("calibrate", 1, "eclips_app.engine.calibration.step:calibrate_step", Calibrate, 10.0),
     Step("find-reference", 1, "eclips_app.engine.calibration.find:find_step", FindReference),
