@@ -240,7 +240,6 @@ class Simulate:
         help="bsesm: exact visibility by horizons. mc: Monte Carlo, which follows single electrons. vft, dsm: neural networks "
         "that imitate the first; on a processor they are slower, and they err.",
     )  # fmt: skip
-    weights: str = ""  #: file with the network of vft or dsm; empty: the one that comes with the program
     emission: Emission = field(default_factory=Emission)
     delocalised: bool = False  #: blur by the distance from the probe at which electrons of the material's table leave
     rays: int = quantity(400, label="Electrons followed per sample (mc)", low=1, high=1_000_000)
@@ -252,6 +251,7 @@ class Simulate:
         None, label="Pivot of the scan above the specimen", unit="mm", low=0.1, high=1e4, help="None: parallel beam."
     )
     draft: bool = False  #: coarser tables of the detector, for pictures that follow a slider
+    weights: str = ""  #: file with the network of vft or dsm; empty: the one that comes with the program
 
 
 @dataclass(frozen=True)

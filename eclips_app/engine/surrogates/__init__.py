@@ -18,7 +18,9 @@ from eclips_app.core.detector import Detector
 from eclips_app.core.emission import Emission
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.paths import resource
-from eclips_app.engine.forward.model import ForwardModel
+from eclips_app.engine.forward.model import ForwardModel, slopes
+from eclips_app.engine.surrogates import dsm, limits
+from eclips_app.engine.surrogates.dsm_file import Distilled, check_match, read_dsm
 
 Report = Callable[[float], None]
 
@@ -82,11 +84,8 @@ def _render_dsm(
     model: ForwardModel, height_nm: torch.Tensor, detector: Detector, emission: Emission, path: Path,
     report: Report | None,
 ) -> Rendered:  # fmt: skip
-    from eclips_app.engine.forward.model import slopes
-    from eclips_app.engine.surrogates import dsm, dsm_file, limits
-
     made = _read_dsm(path, path.stat().st_mtime_ns if path.exists() else 0)
-    dsm_file.check_match(made, detector, emission, path.name)
+    check_match(made, detector, emission, path.name)
     height = model.local(height_nm)
     found = dsm.samples(made.network.to(height), model, height_nm, report)
     with torch.no_grad():
@@ -98,7 +97,5 @@ def _render_dsm(
 
 
 @lru_cache(maxsize=4)
-def _read_dsm(path: Path, _changed: int) -> object:
-    from eclips_app.engine.surrogates import dsm_file
-
-    return dsm_file.read_dsm(path)
+def _read_dsm(path: Path, _changed: int) -> Distilled:
+    return read_dsm(path)

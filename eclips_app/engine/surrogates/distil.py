@@ -62,7 +62,7 @@ class Lesson:
 
 def layout_for(segments: int, lowest: float, channels: int = 48) -> Layout:
     """Give a network that sees far enough for the slope of the lowest ray: what hides a low ray may stand far away."""
-    dilations = (1, 1, 2, 3, 2, 1) if lowest > 0.5 else (1, 2, 3, 4, 3, 2, 1)
+    dilations = (1, 1, 2, 2, 1, 1) if lowest > 0.5 else (1, 2, 3, 3, 2, 1)
     return Layout(segments, channels, dilations, lowest)
 
 
@@ -94,14 +94,14 @@ class Distillation:
     def losses(self, net: nn.Module, batch: Batch) -> Tensor:
         """Give the mean absolute and squared errors of the images; of noisy ones the squared errors alone."""
         error = net(batch["around"]) * batch["reflectance"] - batch["images"]
-        squared = _SQUARED * (error * error).mean((1, 2, 3))
+        squared: Tensor = _SQUARED * (error * error).mean((1, 2, 3))
         return squared if self.lesson.teacher == "mc" else squared + error.abs().mean((1, 2, 3))
 
     def scores(self, net: nn.Module) -> dict[str, float]:
         """Give percentages of the mean signal on held-out specimens: mean error, its 99th percentile, both of no network."""
         batch = self._held_out
         with torch.no_grad():
-            found = [net(part) for part in batch["around"].split(8)]
+            found = [net(part) for part in torch.split(batch["around"], 8)]
             made = torch.cat(found) * batch["reflectance"]
         scale = 100.0 / float(batch["images"].mean())
         ours, plain = (((x - batch["images"]).abs() * scale).flatten() for x in (made, batch["reflectance"]))
@@ -118,7 +118,7 @@ class Distillation:
         return {name: torch.from_numpy(np.stack([each[name] for each in made])).to(device) for name in made[0]}
 
     def _steepened(self, height: NDArray[np.float64], index: int) -> NDArray[np.float64]:
-        """Stretch most specimens so that their steep parts are a little steeper than the lowest ray: gentle ones teach nothing."""
+        """Stretch most specimens so that their steep parts are about as steep as the lowest ray: gentle ones teach nothing."""
         rng = np.random.default_rng((self.lesson.recipe.seed, index, 1))
         lowest = max(float(self.model.sectors.bounds[0]), _LEAST_LOWEST)
         steep = float(np.quantile(slopes(torch.from_numpy(height)).square().sum(0).sqrt().numpy(), 0.95))

@@ -21,12 +21,15 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import max_pool2d, pad
+from torch.nn.functional import conv2d, max_pool2d, pad
 
 from eclips_app.engine.forward.model import ForwardModel, slopes
 from eclips_app.engine.forward.quadrature import signal
+from eclips_app.engine.surrogates.relief import reach_px, relief_filter
 
 _TILE = 256  #: edge of the tiles in samples, even
+_RELIEF = 4  #: standard deviation of the filter that makes local relief of slopes, in samples
+_FIRST = 0.1  #: of the usual size of the last weights before training
 _RAMP = 0.1  #: slopes over which the network comes in
 
 
@@ -48,34 +51,57 @@ class Layout:
 
     segments: int
     channels: int = 40
-    dilations: tuple[int, ...] = (1, 1, 2, 3, 2, 1)
+    dilations: tuple[int, ...] = (1, 1, 2, 2, 1, 1)
     lowest: float = -1.0
 
     @property
     def reach(self) -> int:
         """How far a sample sees in every direction, in samples; even."""
-        return 2 * sum(self.dilations)
+        return 2 * sum(self.dilations) + reach_px(_RELIEF)
+
+
+class _Convolution(nn.Linear):
+    """A 3 x 3 convolution whose weights are a matrix, so that Muon takes them as it takes those of any other layer."""
+
+    def __init__(self, inputs: int, outputs: int, dilation: int) -> None:
+        super().__init__(9 * inputs, outputs)
+        self._dilation = dilation
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve [n, channel, row, col]; rows and columns become fewer by twice the dilation."""
+        return conv2d(x, self.weight.view(self.out_features, -1, 3, 3), self.bias, dilation=self._dilation)
 
 
 class DSM(nn.Module):
-    """The network: slopes [n, 2, row + 2 reach, col + 2 reach] (right, up) to factors of the reflectance [n, k, row, col]."""
+    """The network: slopes [n, 2, row + 2 reach, col + 2 reach] (right, up) to factors of the reflectance [n, k, row, col].
+
+    A fixed filter first makes local relief of the slopes (`relief`); then all is seen at half the resolution, four samples a
+    place.
+    """
+
+    relief: Tensor
 
     def __init__(self, layout: Layout) -> None:
         super().__init__()
         self.layout = layout
         width = layout.channels
-        sizes = [8, *[width] * len(layout.dilations)]
+        self.register_buffer("relief", relief_filter(_RELIEF), persistent=False)
+        sizes = [12, *[width] * len(layout.dilations)]
         self.layers = nn.ModuleList(
-            nn.Conv2d(before, width, 3, dilation=dilation)
+            _Convolution(before, width, dilation)
             for before, dilation in zip(sizes, layout.dilations, strict=False)
         )
         self.head = nn.Conv2d(width, 4 * layout.segments, 1)
-        with torch.no_grad():
+        with torch.no_grad():  # at first nothing is hidden
+            self.head.weight.mul_(_FIRST)
             nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
 
     def forward(self, around: Tensor) -> Tensor:
         """Give the factors; rows and columns are even."""
-        found = nn.functional.pixel_unshuffle(around, 2)
+        margin = reach_px(_RELIEF)
+        local = conv2d(around, self.relief) / _RELIEF
+        seen = torch.cat([around[..., margin:-margin, margin:-margin], local], 1)
+        found = nn.functional.pixel_unshuffle(seen, 2)
         for number, layer in enumerate(self.layers):
             changed = torch.relu(layer(found))
             margin = self.layout.dilations[number]

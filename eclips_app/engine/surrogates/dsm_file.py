@@ -115,7 +115,9 @@ def _essence(detector: Detector, emission: Emission) -> dict[str, Any]:
     for name in ("bias", "pole_piece", "response"):
         found.setdefault(name, None)
     kept = ("azimuth_deg", "span_deg", "inner_radius_mm", "outer_radius_mm")
-    found["quadrants"] = [[float(s[key]) if s.get(key) is not None else None for key in kept] for s in found["quadrants"]]
+    found["quadrants"] = [
+        [float(s[key]) if s.get(key) is not None else None for key in kept] for s in found["quadrants"]
+    ]
     return found
 
 

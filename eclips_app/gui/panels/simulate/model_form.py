@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-
 from pathlib import Path
 
 from eclips_app.core.emission import materials
@@ -41,7 +40,9 @@ class ModelForm(QtWidgets.QWidget):
                 combo.addItem(text, data)
         for name in materials():
             self.material.addItem(name, name)
-        self.weights = CalmCombo("Weights", "Which network: that of the program, or one that you have trained (eclips train)")
+        self.weights = CalmCombo(
+            "Weights", "Which network: that of the program, or one that you have trained (eclips train)"
+        )
         self.advice = QtWidgets.QLabel(ADVICE)
         self.advice.setProperty("kind", "faint")
         self.advice.setWordWrap(True)
@@ -57,8 +58,11 @@ class ModelForm(QtWidgets.QWidget):
         self._grid = slider_grid()
         for row, (text, widget) in enumerate(
             (
-                ("Model", self.model), ("Weights", self.weights), ("Emission", self.emission), ("Material", self.material),
-            )  # fmt: skip
+                ("Model", self.model),
+                ("Weights", self.weights),
+                ("Emission", self.emission),
+                ("Material", self.material),
+            )
         ):
             caption = QtWidgets.QLabel(text)
             caption.setBuddy(widget)

@@ -80,7 +80,9 @@ class SimulatePanel(QtWidgets.QWidget):
         self.fit = ThemedButton(session.theme, "fit", "Show the whole images", "0")
         self.fit.clicked.connect(self.images.fit)
         self.fit.clicked.connect(self.comparison.fit)
-        self.compare = _button(_COMPARE, "Show the network beside the exact model, and where they differ", self._compare)
+        self.compare = _button(
+            _COMPARE, "Show the network beside the exact model, and where they differ", self._compare
+        )
         self.compare.setCheckable(True)
         self.use = _button(_USE, "Put images, detector and true surface into the project", self.flow.use)
         self.use.setProperty("kind", "primary")
