@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from eclips_app.core.detector import Detector
+from eclips_app.core.emission import Emission
 from eclips_app.core.schema import choice, quantity
 
 
@@ -17,7 +19,10 @@ class Train:
     weights so far. Previews: ``loss``.
     """
 
-    network: str = choice("vft", "vft", label="Network", help="vft: horizons from slopes (Vision Field Transformer).")
+    network: str = choice(
+        "vft", "vft", "dsm", label="Network",
+        help="vft: horizons from slopes (Vision Field Transformer). dsm: images of one detector from slopes.",
+    )  # fmt: skip
     output: str = ""  #: file of the weights (.safetensors); the card and the checkpoint stand beside it
     steps: int = quantity(20_000, label="Steps at most", low=1, high=100_000_000)
     minutes: float | None = quantity(
@@ -33,3 +38,10 @@ class Train:
     seed: int = quantity(0, label="Seed", low=0, high=2**31)
     resume: bool = False  #: go on from the checkpoint of the same output, if it is there
     device: str = choice("auto", "auto", "cpu", "cuda", label="Device")
+    detector: Detector | None = None  #: whose images a dsm learns
+    emission: Emission = field(default_factory=Emission)  #: of the images that a dsm learns
+    teacher: str = choice(
+        "bsesm", "bsesm", "mc", label="Teacher of a dsm",
+        help="bsesm: the exact model. mc: Monte Carlo, a hundred times slower.",
+    )  # fmt: skip
+    rays: int = quantity(400, label="Electrons followed per sample (mc)", low=1, high=1_000_000)

@@ -6,8 +6,10 @@ knows beyond the tables; its noise averages out in the squared error, whose best
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,13 +18,20 @@ from torch import Tensor, nn
 
 from eclips_app.core.detector import Detector
 from eclips_app.core.emission import Emission
+from eclips_app.core.errors import EclipsError
+from eclips_app.core.training import Train
 from eclips_app.engine.forward.model import ForwardModel, density, emitted_spectrum, forward_model, slopes
 from eclips_app.engine.raytrace.disc import from_density
 from eclips_app.engine.raytrace.image import trace_image
 from eclips_app.engine.surrogates.dsm import DSM, Layout, reflectance
-from eclips_app.engine.training.loop import Batch, Sample
+from eclips_app.engine.surrogates.dsm_file import metadata_of
+from eclips_app.engine.training.card import Card
+from eclips_app.engine.training.loop import Batch, Plan, Sample, Trained
 from eclips_app.engine.training.specimens import Recipe, specimen
+from eclips_app.engine.training.step import Prepared
 
+DARK = 0.2  #: part of a flat's signal below which errors are not divided by the signal but by this
+RATE = 5e-3  #: of learning, at most
 _JUDGED = 24  #: held-out specimens
 _SQUARED = 4.0  #: weight of the squared error beside the absolute one, whose unit is the signal of a flat
 _STEEPENED = 0.75  #: part of the specimens that is stretched
@@ -98,15 +107,18 @@ class Distillation:
         return squared if self.lesson.teacher == "mc" else squared + error.abs().mean((1, 2, 3))
 
     def scores(self, net: nn.Module) -> dict[str, float]:
-        """Give percentages of the mean signal on held-out specimens: mean error, its 99th percentile, both of no network."""
+        """Give errors on held-out specimens, in parts of the exact signal, or of `DARK` flats where that is larger.
+
+        ``error``: mean; ``p99``: 99th percentile; ``plain`` and ``plain_p99``: those of the reflectance without the network.
+        """
         batch = self._held_out
         with torch.no_grad():
             found = [net(part) for part in torch.split(batch["around"], 8)]
             made = torch.cat(found) * batch["reflectance"]
-        scale = 100.0 / float(batch["images"].mean())
-        ours, plain = (((x - batch["images"]).abs() * scale).flatten() for x in (made, batch["reflectance"]))
+        exact = batch["images"]
+        ours, plain = ((x - exact).abs() / exact.clamp(min=DARK) for x in (made, batch["reflectance"]))
         return {
-            "error": float(ours.mean()), "error_p99": _high(ours), "plain": float(plain.mean()), "plain_p99": _high(plain),
+            "error": float(ours.mean()), "p99": _high(ours), "plain": float(plain.mean()), "plain_p99": _high(plain),
         }  # fmt: skip
 
     @cached_property
@@ -152,6 +164,53 @@ def steepest_learnt(task: Distillation, count: int = 48) -> float:
     around = torch.stack([torch.from_numpy(task.sample(i)["around"]) for i in range(count)])
     steep = around[..., reach:-reach, reach:-reach].square().sum(1).sqrt()
     return float(np.quantile(steep.numpy(), 1.0 - _RARE))
+
+
+def prepare(inputs: Mapping[str, NDArray[Any]], params: Train) -> Prepared:
+    """Prepare the distillation for a detector.
+
+    Raises
+    ------
+    EclipsError
+        No detector, one that nothing reaches, measured maps (all specimens are synthetic), or an odd size.
+    """
+    if params.detector is None:
+        raise EclipsError("a DSM is distilled for one detector", hint="Give --detector.")
+    if inputs:
+        raise EclipsError("a DSM learns from synthetic specimens alone", hint="Leave --afm out.")
+    if params.size_px % 2:
+        raise EclipsError(f"specimens of {params.size_px} px cannot be halved", hint="Give an even --size.")
+    recipe = Recipe(params.size_px, params.seed)
+    task = Distillation(Lesson(params.detector, params.emission, recipe, params.teacher, params.rays, seed=params.seed))
+    plan = Plan(params.steps, params.minutes, params.batch, RATE, judge_every=100, seed=params.seed)
+    steepest = steepest_learnt(task)
+
+    def metadata(trained: Trained) -> dict[str, str]:
+        lesson = task.lesson
+        return metadata_of(task.layout, lesson.detector, lesson.emission, steepest, lesson.teacher) | {
+            "recipe": recipe.words(), "steps": str(trained.steps),
+            "error": f"{min(row['error'] for row in trained.history):.6f}",
+        }  # fmt: skip
+
+    return Prepared(task, plan, card(task), metadata)
+
+
+def card(task: Distillation) -> Card:
+    """Describe a distillation."""
+    lesson, layout = task.lesson, task.layout
+    teacher = "exact model (BSESM)" if lesson.teacher == "bsesm" else f"Monte Carlo, {lesson.rays} electrons a sample"
+    return Card(
+        f"DSM for {lesson.detector.name}",
+        "Gives the images of one detector from the slopes of a surface: the reflectance of its tangent planes, from the tables "
+        f"of the physics, times what the network leaves of it. Emission: {lesson.emission.model}.",
+        f"Local relief by a fixed filter, then {len(layout.dilations)} convolutions of 3 x 3 with {layout.channels} channels at "
+        f"half the resolution, dilations {', '.join(map(str, layout.dilations))}; it sees {layout.reach} px far.",
+        f"Random specimens: {lesson.recipe.words()}; {100 * _STEEPENED:.0f} % of them stretched until their steep parts are "
+        f"about as steep as the lowest ray that the detector takes. Images by the {teacher}.",
+        "Other detectors and emission models are refused, steeper slopes and occluders out of sight are flagged. On a processor "
+        "the exact model is faster and has no error. plain and plain_p99 below: the same without the network. Errors are in "
+        f"parts of the exact signal, or of {DARK:g} of a flat's where that is larger.",
+    )
 
 
 def _high(values: Tensor) -> float:

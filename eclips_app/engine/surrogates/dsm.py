@@ -88,8 +88,7 @@ class DSM(nn.Module):
         self.register_buffer("relief", relief_filter(_RELIEF), persistent=False)
         sizes = [12, *[width] * len(layout.dilations)]
         self.layers = nn.ModuleList(
-            _Convolution(before, width, dilation)
-            for before, dilation in zip(sizes, layout.dilations, strict=False)
+            _Convolution(before, width, dilation) for before, dilation in zip(sizes, layout.dilations, strict=False)
         )
         self.head = nn.Conv2d(width, 4 * layout.segments, 1)
         with torch.no_grad():  # at first nothing is hidden

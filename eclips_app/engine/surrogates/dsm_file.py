@@ -42,18 +42,21 @@ class Distilled:
     teacher: str = "bsesm"
 
 
+def metadata_of(
+    layout: Layout, detector: Detector, emission: Emission, steepest: float, teacher: str = "bsesm"
+) -> dict[str, str]:
+    """Give the texts that tell what a network is and what it was distilled for."""
+    return {
+        "format": FORMAT, "model": "dsm", "layout": json.dumps(dataclasses.asdict(layout)),
+        "detector": json.dumps(detector.to_json()), "emission": json.dumps(dataclasses.asdict(emission)),
+        "steepest": repr(steepest), "teacher": teacher,
+    }  # fmt: skip
+
+
 def write_dsm(path: Path, made: Distilled, facts: dict[str, str] | None = None) -> None:
     """Write weights and metadata; `facts` are texts to add, such as scores."""
-    metadata = {
-        **(facts or {}),
-        "format": FORMAT,
-        "layout": json.dumps(dataclasses.asdict(made.network.layout)),
-        "detector": json.dumps(made.detector.to_json()),
-        "emission": json.dumps(dataclasses.asdict(made.emission)),
-        "steepest": repr(made.steepest),
-        "teacher": made.teacher,
-    }
-    write_weights(path, made.network.state_dict(), metadata)
+    known = metadata_of(made.network.layout, made.detector, made.emission, made.steepest, made.teacher)
+    write_weights(path, made.network.state_dict(), (facts or {}) | known)
 
 
 def read_dsm(path: Path) -> Distilled:
@@ -68,8 +71,9 @@ def read_dsm(path: Path) -> Distilled:
     if metadata.get("format") != FORMAT:
         raise EclipsError("this file holds no DSM", where=str(path), hint="Choose one that eclips train dsm has made.")
     try:
-        layout = json.loads(metadata["layout"])
-        network = DSM(Layout(**{**layout, "dilations": tuple(layout["dilations"])}))
+        layout = schema.load(Layout, json.loads(metadata["layout"]), str(path))
+        _check_size(layout, sum(tensor.numel() for tensor in tensors.values()))
+        network = DSM(layout)
         network.load_state_dict(tensors)
         detector = detector_from_json(json.loads(metadata["detector"]), "detector of the network")
         emission = schema.load(Emission, json.loads(metadata["emission"]), "emission of the network")
@@ -78,6 +82,15 @@ def read_dsm(path: Path) -> Distilled:
         raise EclipsError("the description of this DSM is damaged", where=str(path), hint="Distil it again.") from error
     network.requires_grad_(False).eval()
     return Distilled(network, detector, emission, steepest, metadata.get("teacher", "bsesm"))
+
+
+def _check_size(layout: Layout, numbers: int) -> None:
+    """Refuse sizes for which a file does not have the numbers, before memory is asked for them."""
+    counts = (layout.segments, layout.channels, len(layout.dilations), *layout.dilations)
+    if not all(0 < count <= 1024 for count in counts):
+        raise ValueError("no network is so large")
+    if 9 * layout.channels**2 * (len(layout.dilations) - 1) > numbers:
+        raise ValueError("its tensors are fewer than its layout asks for")
 
 
 def check_match(made: Distilled, detector: Detector, emission: Emission, where: str) -> None:

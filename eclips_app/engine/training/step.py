@@ -22,7 +22,10 @@ from eclips_app.engine.training.loop import Plan, Task, Trained, train
 from eclips_app.engine.training.weights import write_weights
 
 #: Networks that can be trained: a function that gives what is trained on what, from the step's inputs and parameters.
-NETWORKS = {"vft": "eclips_app.engine.surrogates.vft_task:prepare"}
+NETWORKS = {
+    "vft": "eclips_app.engine.surrogates.vft_task:prepare",
+    "dsm": "eclips_app.engine.surrogates.distil:prepare",
+}
 
 
 @dataclass(frozen=True)
