@@ -29,7 +29,7 @@ from eclips_app.engine.optics.flight import landing_energy_kev
 from eclips_app.engine.optics.watch import watched
 from eclips_app.engine.raytrace.disc import from_density
 from eclips_app.engine.raytrace.image import trace_image
-from eclips_app.engine.surrogates import render
+from eclips_app.engine.surrogates.imitate import Subject, imitate
 
 Report = Callable[[float], None]
 #: Makes samples [k, row, col] of heights in nm; of a network also where it is out of its range, [row, col].
@@ -71,7 +71,7 @@ def _simulate(inputs: Mapping[str, NDArray[Any]], params: Simulate, context: Con
     height = _checked(inputs["height"], params.subpixels)
     rho = _material(inputs["rho"], height.shape) if "rho" in inputs else None
     model = forward_model(
-        params.detector, params.pixel_size_nm, emission=params.emission, azimuths=params.azimuths,
+        params.detector, params.pixel_size_nm, emission=params.emission, azimuths=_azimuths(params),
         subpixels=params.subpixels, delocalised=params.delocalised,
         parallax=Parallax(params.field_center_mm, params.pivot_mm) if params.scan_parallax else None,
         fineness=DRAFT if params.draft else FULL,
@@ -133,13 +133,22 @@ def _exact(params: Simulate, model: ForwardModel) -> Make:
 def _network(params: Simulate, model: ForwardModel) -> Make:
     """Give the samples that a neural network makes, and where it knows nothing of the kind."""
     single = model.to(torch.device("cpu"), torch.float32)  # as it was trained
+    subject = _subject(params)
 
     def make(height: NDArray[np.float64], report: Report) -> tuple[torch.Tensor, NDArray[np.bool_] | None]:
-        given = torch.from_numpy(height).float()
-        made = render(params.model, single, given, params.detector, params.emission, params.weights, report)
+        with torch.no_grad():
+            made = imitate(subject, single, torch.from_numpy(height).float(), report)
         return made.samples.double(), made.outside
 
     return make
+
+
+def _subject(params: Simulate) -> Subject:
+    return Subject(params.model, params.weights, params.detector, params.emission)
+
+
+def _azimuths(params: Simulate) -> int:
+    return _subject(params).azimuths(params.azimuths) if params.model == "vft" else params.azimuths
 
 
 def _outside(outside: NDArray[np.bool_] | None, subpixels: int) -> dict[str, NDArray[Any]]:

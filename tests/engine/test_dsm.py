@@ -17,10 +17,11 @@ from eclips_app.core.steps import Simulate
 from eclips_app.engine.forward.model import forward_model, slopes
 from eclips_app.engine.simulate import simulate_step
 from eclips_app.engine.surfaces import grating, rough
-from eclips_app.engine.surrogates import limits, render
+from eclips_app.engine.surrogates import limits
 from eclips_app.engine.surrogates.distil import Distillation, Lesson, layout_for
-from eclips_app.engine.surrogates.dsm import DSM, Layout, factors, reflectance
+from eclips_app.engine.surrogates.dsm import DSM, Layout, factors, reflectance, samples
 from eclips_app.engine.surrogates.dsm_file import Distilled, read_dsm, write_dsm
+from eclips_app.engine.surrogates.imitate import Imitated, Subject, imitate
 from eclips_app.engine.training.loop import Plan, Trained, train
 from eclips_app.engine.training.specimens import Recipe
 
@@ -32,12 +33,21 @@ QUIET = SilentContext()
 
 
 def lesson(**changes: object) -> Lesson:
-    return Lesson(FOUR, LAMBERT, Recipe(48), channels=12, **changes)  # type: ignore[arg-type]
+    """Lines in all directions: the simplest that hides anything."""
+    lines = grating((96, 96), 1.0, 1, slope_angle_deg=60.0, pitch_nm=24.0, step_height_nm=10.0, azimuth_deg=20.0)
+    return Lesson(FOUR, LAMBERT, Recipe(32, maps=[lines], map_share=1.0), channels=12, **changes)  # type: ignore[arg-type]
+
+
+def rendered(file: Path, height: torch.Tensor, azimuths: int = 32) -> Imitated:
+    model = forward_model(FOUR, 1.0, azimuths=azimuths, dtype=height.dtype)
+    return imitate(Subject("dsm", str(file), FOUR, LAMBERT), model, height)
 
 
 def taught(steps: int) -> tuple[Distillation, Trained]:
     task = Distillation(lesson())
-    made = train(task, Plan(steps=steps, batch=4, rate=6e-3, judge_every=steps), QUIET, torch.device("cpu"))
+    made = train(
+        task, Plan(steps=steps, batch=4, rate=3e-2, judge_every=steps, hard_share=0.0), QUIET, torch.device("cpu")
+    )
     task.net.load_state_dict(made.state)
     task.net.eval()
     return task, made
@@ -59,8 +69,8 @@ def file(tiny: tuple[Distillation, Trained], tmp_path: Path) -> Path:
 def test_seconds_of_training_beat_the_model_that_hides_nothing(tiny: tuple[Distillation, Trained]) -> None:
     last = tiny[1].history[-1]
     assert last["plain"] > 0.002  # there is something to learn
-    assert last["error"] < 0.9 * last["plain"]
-    assert last["p99"] < last["plain_p99"]
+    assert last["error"] < 0.75 * last["plain"]
+    assert last["p99"] < 0.8 * last["plain_p99"]
 
 
 def test_training_again_gives_the_same_bits() -> None:
@@ -90,10 +100,10 @@ def test_the_reflectance_is_that_of_planes() -> None:
         np.testing.assert_allclose(found[:, 12, 12], model.samples(height)[:, 12, 12], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("shape", [(2, 3), (31, 64), (300, 270)])
+@pytest.mark.parametrize("shape", [(5, 3), (31, 64), (300, 270)])
 def test_any_size_without_seams(shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
-    network = DSM(Layout(4, 8, (1, 2, 1), 0.0)).eval()
+    network = DSM(Layout(4, 8, (1, 2, 1), 0.0)).eval().requires_grad_(False)
     steep = torch.randn(2, *shape)
     in_tiles = factors(network, steep)
     assert in_tiles.shape == (4, *shape)
@@ -105,7 +115,7 @@ def test_any_size_without_seams(shape: tuple[int, int], monkeypatch: pytest.Monk
 
 def test_nothing_beyond_its_reach_changes_it() -> None:
     torch.manual_seed(0)
-    network = DSM(Layout(4, 8, (1, 2, 1), 0.0)).eval()
+    network = DSM(Layout(4, 8, (1, 2, 1), 0.0)).eval().requires_grad_(False)
     steep = torch.randn(2, 64, 64)
     changed = steep.clone()
     reach = network.layout.reach
@@ -124,7 +134,7 @@ def test_the_file_gives_the_network_back(file: Path, tiny: tuple[Distillation, T
 
 
 def test_a_simulation_by_the_file_is_nearer_to_the_exact_one(file: Path) -> None:
-    height = grating((96, 96), 10.0, 1, slope_angle_deg=60.0, pitch_nm=300.0, step_height_nm=120.0)
+    height = grating((96, 96), 10.0, 1, slope_angle_deg=60.0, pitch_nm=240.0, step_height_nm=100.0, azimuth_deg=70.0)
     made = {
         name: simulate_step({"height": height}, Simulate(FOUR, 10.0, model=name, weights=path), QUIET)
         for name, path in (("bsesm", ""), ("dsm", str(file)))
@@ -132,7 +142,7 @@ def test_a_simulation_by_the_file_is_nearer_to_the_exact_one(file: Path) -> None
     exact, ours = (made[name].arrays["segments"] for name in ("bsesm", "dsm"))
     model = forward_model(FOUR, 10.0, dtype=torch.float32)
     plain = reflectance(model, slopes(torch.from_numpy(height / 10.0).float())).numpy() / model.flat
-    assert np.abs(ours - exact).mean() < 0.9 * np.abs(plain - exact).mean()
+    assert np.abs(ours - exact).mean() < 0.8 * np.abs(plain - exact).mean()
     assert made["dsm"].arrays["outside"].shape == (96, 96)
     assert made["dsm"].info["outside_share"] == pytest.approx(made["dsm"].arrays["outside"].mean())
     assert "outside" not in made["bsesm"].arrays
@@ -168,17 +178,17 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
 
 
 def test_steep_places_and_far_walls_are_out_of_range(file: Path) -> None:
-    height = np.zeros((160, 160))
-    height[:, 120:] = 60.0  # a wall steeper than all that was learnt, which hides what lies far from it
+    height = np.zeros((120, 160))
+    height[:, 120:] = 30.0  # a wall steeper than all that was learnt, which hides what lies far from it
     model = forward_model(FOUR, 1.0, azimuths=32, dtype=torch.float32)
-    outside = render("dsm", model, torch.from_numpy(height).float(), FOUR, LAMBERT, str(file)).outside
+    outside = rendered(file, torch.from_numpy(height).float()).outside
     assert outside[80, 119]
     assert not outside[:, 140:].any()
     reach, lowest = read_dsm(file).network.layout.reach, float(model.sectors.bounds[0])
-    hidden_from = 60.0 / lowest  # the lowest ray passes over the wall from here on
+    hidden_from = 30.0 / lowest  # the lowest ray passes over the wall from here on
     assert hidden_from > reach
     assert outside[80, int(120 - hidden_from) + 2 : 120 - reach].all()
-    assert not outside[80, : int(120 - 1.6 * hidden_from)].any()
+    assert not outside[80, : int(120 - 1.4 * hidden_from) - 8].any()
 
 
 def test_a_gentle_surface_is_in_range_everywhere() -> None:
@@ -187,11 +197,11 @@ def test_a_gentle_surface_is_in_range_everywhere() -> None:
 
 
 def test_gradients_of_the_heights_are_those_of_differences(file: Path) -> None:
-    model = forward_model(FOUR, 1.0, azimuths=16)
+    network, model = read_dsm(file).network.double(), forward_model(FOUR, 1.0, azimuths=16)
     height = torch.from_numpy(grating((40, 40), 1.0, 1, slope_angle_deg=55.0, pitch_nm=20.0, step_height_nm=8.0))
 
     def total(h: torch.Tensor) -> torch.Tensor:
-        return (render("dsm", model, h, FOUR, LAMBERT, str(file)).samples ** 2).sum()
+        return (samples(network, model, h) ** 2).sum()
 
     given = height.clone().requires_grad_()
     total(given).backward()  # type: ignore[no-untyped-call]
@@ -199,14 +209,13 @@ def test_gradients_of_the_heights_are_those_of_differences(file: Path) -> None:
     direction = torch.randn(40, 40, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
     step = 1e-6
     along = float(total(height + step * direction) - total(height - step * direction)) / (2 * step)
-    assert float((given.grad * direction).sum()) == pytest.approx(along, rel=2e-3)
+    assert float((given.grad * direction).sum()) == pytest.approx(along, rel=1e-4)
 
 
 def test_monte_carlo_can_teach() -> None:
     task = Distillation(lesson(teacher="mc", rays=200))
     assert task.layout.lowest < 0  # it may add to the signal, too
     sample = task.sample(0)
+    exact = Distillation(lesson()).sample(0)
     ratio = sample["images"].mean() / sample["reflectance"].mean()
-    assert 0.7 < ratio < 1.05
-    made = train(task, Plan(steps=2, batch=2, judge_every=2), QUIET, torch.device("cpu"))
-    assert np.isfinite(made.history[-1]["error"])
+    assert ratio == pytest.approx(exact["images"].mean() / exact["reflectance"].mean(), abs=0.02)

@@ -31,11 +31,12 @@ from eclips_app.engine.training.specimens import Recipe, specimen
 from eclips_app.engine.training.step import Prepared
 
 DARK = 0.2  #: part of a flat's signal below which errors are not divided by the signal but by this
-RATE = 5e-3  #: of learning, at most
+RATE = 2e-2  #: of learning, at most
 _JUDGED = 24  #: held-out specimens
-_SQUARED = 4.0  #: weight of the squared error beside the absolute one, whose unit is the signal of a flat
+_SMALL = 0.02  #: errors below this part of a flat's signal count with their squares
 _STEEPENED = 0.75  #: part of the specimens that is stretched
-_LEAST_LOWEST, _MOST_STRETCH = 0.3, 6.0
+_STEEP = 1.0, 3.5  #: slopes of their steep parts, in units of that of the lowest ray
+_LEAST_LOWEST, _MOST_STRETCH = 0.3, 8.0
 _RARE = 1e-4  #: steeper slopes than these are too rare to learn from
 _OTHER_SEED = 1 << 20  #: of the specimens to judge by
 
@@ -101,10 +102,11 @@ class Distillation:
         return self._labelled(self._steepened(specimen(self.lesson.recipe, index), index), index)
 
     def losses(self, net: nn.Module, batch: Batch) -> Tensor:
-        """Give the mean absolute and squared errors of the images; of noisy ones the squared errors alone."""
-        error = net(batch["around"]) * batch["reflectance"] - batch["images"]
-        squared: Tensor = _SQUARED * (error * error).mean((1, 2, 3))
-        return squared if self.lesson.teacher == "mc" else squared + error.abs().mean((1, 2, 3))
+        """Give the mean errors of the images, small ones squared; of noisy images all are."""
+        found, wanted = net(batch["around"]) * batch["reflectance"], batch["images"]
+        if self.lesson.teacher == "mc":
+            return (found - wanted).square().mean((1, 2, 3))
+        return nn.functional.smooth_l1_loss(found, wanted, reduction="none", beta=_SMALL).mean((1, 2, 3))
 
     def scores(self, net: nn.Module) -> dict[str, float]:
         """Give errors on held-out specimens, in parts of the exact signal, or of `DARK` flats where that is larger.
@@ -130,13 +132,13 @@ class Distillation:
         return {name: torch.from_numpy(np.stack([each[name] for each in made])).to(device) for name in made[0]}
 
     def _steepened(self, height: NDArray[np.float64], index: int) -> NDArray[np.float64]:
-        """Stretch most specimens so that their steep parts are about as steep as the lowest ray: gentle ones teach nothing."""
+        """Stretch most specimens until they hide much: gentle ones teach nothing."""
         rng = np.random.default_rng((self.lesson.recipe.seed, index, 1))
         lowest = max(float(self.model.sectors.bounds[0]), _LEAST_LOWEST)
         steep = float(np.quantile(slopes(torch.from_numpy(height)).square().sum(0).sqrt().numpy(), 0.95))
         if rng.random() > _STEEPENED or steep < 1e-3:
             return height
-        return height * min(rng.uniform(0.8, 2.0) * lowest / steep, _MOST_STRETCH)
+        return height * min(rng.uniform(*_STEEP) * lowest / steep, _MOST_STRETCH)
 
     def _labelled(self, height: NDArray[np.float64], index: int) -> Sample:
         tangents = slopes(torch.from_numpy(height).float())

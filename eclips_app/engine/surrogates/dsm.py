@@ -25,6 +25,7 @@ from torch.nn.functional import conv2d, max_pool2d, pad
 
 from eclips_app.engine.forward.model import ForwardModel, slopes
 from eclips_app.engine.forward.quadrature import signal
+from eclips_app.engine.optics.watch import check
 from eclips_app.engine.surrogates.relief import reach_px, relief_filter
 
 _TILE = 256  #: edge of the tiles in samples, even
@@ -149,6 +150,7 @@ def factors(network: DSM, tangents: Tensor, report: Callable[[float], None] | No
         for left in range(0, columns, _TILE):
             width = min(_TILE, columns + columns % 2 - left)
             tile = around[None, :, top : top + height + 2 * reach, left : left + width + 2 * reach]
+            check()
             strip.append(_tile(network, tile, (height, width)))
             if report is not None:
                 report((top * columns + min(left + _TILE, columns) * min(_TILE, rows - top)) / (rows * columns))
@@ -168,4 +170,5 @@ def samples(
 ) -> Tensor:
     """Give the signal [k, row, col] at each height sample for unit brightness; differentiable in the heights."""
     tangents = slopes(model.local(height_nm))
-    return reflectance(model, tangents) * factors(network, tangents, report)
+    given = tangents.to(network.head.weight.dtype)
+    return reflectance(model, tangents) * factors(network, given, report).to(tangents)

@@ -183,6 +183,10 @@ def _piece(heights_px: Float, size: int, rng: np.random.Generator) -> Float:
     row, col = (int(rng.integers(n - rows + 1)) for n in heights_px.shape)
     part = heights_px[row : row + rows, col : col + rows]
     zoomed = ndimage.zoom(part, size / rows, order=3, mode="nearest", grid_mode=True)
+    tilt = np.gradient(zoomed.mean(1)).mean() * np.arange(size)[:, None] + np.gradient(
+        zoomed.mean(0)
+    ).mean() * np.arange(size)
+    zoomed = zoomed - tilt  # of the specimen in the microscope, not of the surface
     down, right = np.gradient(zoomed)
     slope = float(np.sqrt((down**2 + right**2).mean()))
     stretch = rng.uniform(_LEAST_SLOPE, _MOST_SLOPE) / slope if slope > 1e-9 else 1.0
