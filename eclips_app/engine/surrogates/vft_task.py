@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.training import Train
+from eclips_app.engine.surrogates.horizon_net import HorizonNet
 from eclips_app.engine.surrogates.measure import intensity_errors, measured_model
 from eclips_app.engine.surrogates.vft import Vft, VftSize
 from eclips_app.engine.surrogates.vft_weights import statistics
@@ -35,27 +36,27 @@ _EMITTED_SCALE, _ANGLE_SCALE = (
 _ANGLE_SHARE = 0.1  #: weight of the bare angle: it teaches where little is emitted
 
 
-class VftTask:
-    """Trains a `Vft`; see `engine.training.loop.Task`."""
+class HorizonTask:
+    """Trains a network that gives horizons; see `engine.training.loop.Task`."""
 
-    def __init__(self, net: Vft, recipe: Recipe, judged: Recipe) -> None:
+    def __init__(self, net: HorizonNet, recipe: Recipe, judged: Recipe) -> None:
         self.net = net
         self._recipe = recipe
-        self._model = measured_model(net.size.azimuths)
-        self._judged = [_sample(specimen(judged, index), net.size.azimuths) for index in range(_JUDGED)]
+        self._model = measured_model(net.azimuths)
+        self._judged = [_sample(specimen(judged, index), net.azimuths) for index in range(_JUDGED)]
 
     def sample(self, index: int) -> Sample:
         """Give ``slopes`` [2, row, col] and ``horizon`` [a, row, col]."""
-        return _sample(specimen(self._recipe, index), self.net.size.azimuths)
+        return _sample(specimen(self._recipe, index), self.net.azimuths)
 
     def losses(self, net: nn.Module, batch: Batch) -> Tensor:
         """Give the loss of each specimen, mostly of how much emission the horizons hide; see `_emitted`."""
-        assert isinstance(net, Vft)
+        assert isinstance(net, HorizonNet)
         found, exact = net(batch["slopes"]).float(), batch["horizon"]
         emitted, open_to = _emitted(net, batch["slopes"], found)
         with torch.no_grad():
             wanted, true_open_to = _emitted(net, batch["slopes"], exact)
-        quarter = net.size.azimuths // 4
+        quarter = net.azimuths // 4
         sums = [
             e.reshape(len(e), 4, quarter, *e.shape[2:]).mean(2) for e in (emitted, wanted)
         ]  # what a segment would see
@@ -68,7 +69,7 @@ class VftTask:
 
     def scores(self, net: nn.Module) -> dict[str, float]:
         """Give errors on held-out specimens: of intensity (``error``, part of a flat; ``p99``) and of the horizon in degrees."""
-        assert isinstance(net, Vft)
+        assert isinstance(net, HorizonNet)
         rows = [intensity_errors(net, self._model, sample["slopes"], sample["horizon"]) for sample in self._judged]
         relative = torch.cat([row.relative.flatten() for row in rows])
         angle = torch.cat([row.angle_deg.flatten() for row in rows])
@@ -101,14 +102,14 @@ def prepare(inputs: Mapping[str, NDArray[Any]], params: Train) -> Prepared:
             "statistics": json.dumps(statistics(net, recipe)), "steps": str(trained.steps), "error": f"{error:.6f}",
         }  # fmt: skip
 
-    return Prepared(VftTask(net, recipe, judged), plan, _card(size, recipe), metadata)
+    return Prepared(HorizonTask(net, recipe, judged), plan, _card(size, recipe), metadata)
 
 
 def _sample(height_px: NDArray[np.float64], azimuths: int) -> dict[str, NDArray[np.float32]]:
     return {"slopes": slopes(height_px), "horizon": horizons(height_px, azimuths)}
 
 
-def _emitted(net: Vft, slopes: Tensor, horizon: Tensor) -> tuple[Tensor, Tensor]:
+def _emitted(net: HorizonNet, slopes: Tensor, horizon: Tensor) -> tuple[Tensor, Tensor]:
     """Give what leaves in each azimuth above the horizon [n, a, row, col] in units of a flat's, and the open polar angle.
 
     Lambert emission, ``2 Int_0^t n.w sin t' dt'``: what a detector that sees everything would catch. So angles count as much as
