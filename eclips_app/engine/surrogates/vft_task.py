@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from eclips_app.core.errors import EclipsError
 from eclips_app.core.training import Train
 from eclips_app.engine.surrogates.horizon_net import HorizonNet
 from eclips_app.engine.surrogates.measure import intensity_errors, measured_model
@@ -23,7 +22,7 @@ from eclips_app.engine.training.card import Card
 from eclips_app.engine.training.labels import horizons, slopes
 from eclips_app.engine.training.loop import Batch, Plan, Sample, Trained
 from eclips_app.engine.training.specimens import Recipe, specimen
-from eclips_app.engine.training.step import Prepared
+from eclips_app.engine.training.step import Prepared, measured_maps
 
 _JUDGED = 24  #: held-out specimens
 _JUDGED_SEED = 1 << 20  #: beside which the seed of no training lies: those are added to it
@@ -82,10 +81,7 @@ class HorizonTask:
 def prepare(inputs: Mapping[str, NDArray[Any]], params: Train) -> Prepared:
     """Prepare the training; measured maps are split by file."""
     size = VftSize()
-    names = sorted((n for n in inputs if n.startswith("map/")), key=lambda n: int(n[4:]))
-    if len(names) == 1:
-        raise EclipsError("one height map cannot be split into training and judging", hint="Give two files or more.")
-    maps = [np.asarray(inputs[name], dtype=np.float64) for name in names]
+    maps = measured_maps(inputs, params)
     held_out = maps[::4] if len(maps) > 3 else maps[:1]
     known = [m for m in maps if not any(m is h for h in held_out)]
     recipe = Recipe(params.size_px, params.seed, known)
