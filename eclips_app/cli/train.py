@@ -53,18 +53,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     """Train; gives the history and where the weights are."""
-    inputs = [*args.afm, *([args.detector] if args.detector else [])]
-    output = check_output(args.output or Path(f"{args.network}.safetensors"), inputs)
+    given = [*args.afm, *([args.detector] if args.detector else [])]
+    output = check_output(args.output or Path(f"{args.network}.safetensors"), given)
+    maps = [read_heights(path, None, context) for path in args.afm]
     params = Train(
-        args.network, str(output), args.steps, args.minutes, args.batch, args.size, args.seed, args.resume, args.device,
-        *_detector_choices(args), args.teacher,
+        args.network, str(output), args.steps, args.minutes, args.batch, args.size, args.seed, args.resume,
+        tuple(read.info["pixel_size_nm"][0] for read in maps), args.device, *_detector_choices(args), args.teacher,
     )  # fmt: skip
     check(params, "train")
-    maps = {}
-    for number, path in enumerate(args.afm):
-        read = read_heights(path, None, context)
-        maps[f"map/{number}"] = read.arrays["height"] / read.info["pixel_size_nm"][0]
-    info = run_step("train", maps, params, context).info
+    inputs = {f"map/{number}": read.arrays["height"] for number, read in enumerate(maps)}
+    info = run_step("train", inputs, params, context).info
     context.progress(1.0, "Done")
     return info
 

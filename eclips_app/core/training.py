@@ -13,10 +13,10 @@ from eclips_app.core.schema import choice, quantity
 class Train:
     """Train a network on synthetic specimens with exact answers; writes its weights and, beside them, a model card.
 
-    Optional inputs ``map/0`` … [row, col]: measured height maps in pixels (heights divided by the pixel size), whole files to
-    train on or to judge by. Gives ``loss`` [n, 2] (step, mean loss) and as ``info`` the `history` (a row for each judgement on
-    held-out specimens), `steps`, `seconds`, `optimiser`, `precision`, `stopped` and `output`. Told to stop, it writes the best
-    weights so far. Previews: ``loss``.
+    Optional inputs ``map/0`` … [row, col]: measured height maps in nm without holes, whole files to train on or to judge by.
+    Gives ``loss`` [n, 2] (step, mean loss) and as ``info`` the `history` (a row for each judgement on held-out specimens),
+    `steps`, `seconds`, `optimiser`, `precision`, `stopped`, `parameters` and `output`. Told to stop, it writes the best weights
+    so far. Previews: ``loss``.
     """
 
     network: str = choice(
@@ -37,6 +37,7 @@ class Train:
     size_px: int = quantity(96, label="Edge of a specimen", unit="px", low=32, high=1024)
     seed: int = quantity(0, label="Seed", low=0, high=2**31)
     resume: bool = False  #: go on from the checkpoint of the same output, if it is there
+    map_pixels_nm: tuple[float, ...] = quantity((), label="Pixel sizes of the maps", unit="nm", low=1e-3, high=1e7)
     device: str = choice("auto", "auto", "cpu", "cuda", label="Device")
     detector: Detector | None = None  #: whose images a dsm learns
     emission: Emission = field(default_factory=Emission)  #: of the images that a dsm learns

@@ -13,7 +13,7 @@ Eclips = Callable[..., Outcome]
 _SMALL = ("--steps", "1", "--batch", "1", "--size", "32", "--device", "cpu")
 
 
-def test_train_writes_weights_and_goes_on(eclips: Eclips, tmp_path: Path) -> None:
+def test_train_writes_weights_and_a_card(eclips: Eclips, tmp_path: Path) -> None:
     output, maps = tmp_path / "mine.safetensors", []
     for number in ("0", "1"):
         maps += ["--afm", tmp_path / f"{number}.tif"]
@@ -22,11 +22,8 @@ def test_train_writes_weights_and_goes_on(eclips: Eclips, tmp_path: Path) -> Non
     outcome = eclips("train", "vft", "-o", output, *_SMALL, *maps, "--json")
     assert outcome.status == 0
     assert outcome.json["steps"] == 1
+    assert outcome.json["history"][0]["error"] > 0
     assert output.with_suffix(".md").is_file()
-    again = eclips("train", "vft", "-o", output, *_SMALL, "--steps", "2", *maps, "--resume")
-    assert again.status == 0
-    assert "2 steps" in again.out
-    assert "error" in again.out
 
 
 @pytest.mark.parametrize(

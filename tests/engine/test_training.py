@@ -62,6 +62,8 @@ def test_training_learns_and_history_tells_it():
     errors = [row["error"] for row in found.history]
     assert [row["step"] for row in found.history] == [80, 160, 240]
     assert errors[-1] < 0.5 * errors[0]
+    assert [step for step, _ in found.curve] == list(range(10, 250, 10))
+    assert np.mean([loss for _, loss in found.curve[:8]]) == pytest.approx(found.history[0]["loss"])
     assert found.precision == "float32"
     assert not found.stopped
 

@@ -207,11 +207,11 @@ def test_files_that_are_no_such_network_are_refused(tmp_path, change):
 
 def test_training_step_writes_weights_and_card(tmp_path):
     output = tmp_path / "mine.safetensors"
-    params = Train("vft", str(output), steps=2, batch=2, size_px=32, seed=3, device="cpu")
-    maps = {f"map/{i}": 0.3 * specimen(Recipe(40, 9), i) for i in range(2)}
+    params = Train("vft", str(output), steps=2, batch=2, size_px=32, seed=3, map_pixels_nm=(2.0, 2.0), device="cpu")
+    maps = {f"map/{i}": 0.6 * specimen(Recipe(40, 9), i) for i in range(2)}
     found = run_step("train", maps, params, SilentContext())
     assert found.info["steps"] == 2
-    assert found.arrays["loss"].shape == (1, 2)
+    assert found.arrays["loss"].shape == (0, 2)  # the first point comes at the tenth step
     net, learnt = read_vft(output)
     assert net.size == VftSize()
     assert learnt.slope > 0.3
@@ -226,5 +226,11 @@ def test_training_step_refuses_what_it_cannot_do(tmp_path):
         run_step("train", {}, Train("vft", str(tmp_path / "a.bin"), steps=1), SilentContext())
     with pytest.raises(EclipsError, match="does not exist"):
         run_step("train", {}, Train("vft", str(tmp_path / "no" / "a.safetensors"), steps=1), SilentContext())
+    given = Train("vft", str(tmp_path / "a.safetensors"), map_pixels_nm=(2.0,))
     with pytest.raises(EclipsError, match="cannot be split"):
-        run_step("train", {"map/0": np.eye(40)}, Train("vft", str(tmp_path / "a.safetensors")), SilentContext())
+        run_step("train", {"map/0": np.eye(40)}, given, SilentContext())
+    with pytest.raises(EclipsError, match="0 height maps have 1 pixel sizes"):
+        run_step("train", {}, given, SilentContext())
+    holes = {"map/0": np.eye(40), "map/1": np.full((40, 40), np.nan)}
+    with pytest.raises(EclipsError, match="holes"):
+        run_step("train", holes, replace(given, map_pixels_nm=(2.0, 2.0)), SilentContext())

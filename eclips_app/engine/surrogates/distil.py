@@ -105,7 +105,8 @@ class Distillation:
         """Give the mean errors of the images, small ones squared; of noisy images all are."""
         found, wanted = net(batch["around"]) * batch["reflectance"], batch["images"]
         if self.lesson.teacher == "mc":
-            return (found - wanted).square().mean((1, 2, 3))
+            squared: Tensor = (found - wanted).square().mean((1, 2, 3))
+            return squared
         return nn.functional.smooth_l1_loss(found, wanted, reduction="none", beta=_SMALL).mean((1, 2, 3))
 
     def scores(self, net: nn.Module) -> dict[str, float]:

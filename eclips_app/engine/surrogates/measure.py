@@ -12,8 +12,8 @@ from torch import Tensor
 
 from eclips_app.engine.forward.measure import DETECTOR
 from eclips_app.engine.forward.model import ForwardModel, forward_model
+from eclips_app.engine.surrogates.horizon_net import HorizonNet
 from eclips_app.engine.surrogates.physics import signal
-from eclips_app.engine.surrogates.vft import Vft
 
 DARK = 0.2  #: part of a flat's signal below which errors are not divided by the signal but by this
 
@@ -36,7 +36,9 @@ def measured_model(azimuths: int) -> ForwardModel:
     return forward_model(DETECTOR, 1.0, azimuths=azimuths, dtype=torch.float32)
 
 
-def intensity_errors(net: Vft, model: ForwardModel, slopes: NDArray[np.float32], exact: NDArray[np.float32]) -> Errors:
+def intensity_errors(
+    net: HorizonNet, model: ForwardModel, slopes: NDArray[np.float32], exact: NDArray[np.float32]
+) -> Errors:
     """Compare the network on slopes [2, row, col] with exact horizons [a, row, col]."""
     device = net.along.device
     given = torch.from_numpy(slopes).to(device)

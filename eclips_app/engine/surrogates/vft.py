@@ -14,11 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from eclips_app.engine.surrogates.horizon_net import HorizonNet
 from eclips_app.engine.surrogates.relief import reach_px, relief, relief_filter
-from eclips_app.engine.training.labels import directions
 
 _FINE, _COARSE = 4, 4  #: standard deviations of the relief filters: in pixels, and in tokens
-_SHARPNESS = 16.0  #: of the smooth maximum of occluder and tangent plane, per unit of slope
 
 
 @dataclass(frozen=True)
@@ -60,19 +59,18 @@ class VftSize:
         return -(-pixels // self.frame_px) * self.frame_px
 
 
-class Vft(nn.Module):
-    """The network. Slopes (right, up) [n, 2, row, col] in, slopes of horizons [n, a, row, col] out; any number of pixels."""
+class Vft(HorizonNet):
+    """The network."""
 
     fine: Tensor
     coarse: Tensor
-    along: Tensor
 
     def __init__(self, size: VftSize | None = None) -> None:
-        super().__init__()
-        self.size = size = size or VftSize()
+        size = size or VftSize()
+        super().__init__(size.azimuths)
+        self.size = size
         self.register_buffer("fine", relief_filter(_FINE), persistent=False)
         self.register_buffer("coarse", relief_filter(_COARSE), persistent=False)
-        self.register_buffer("along", torch.from_numpy(directions(size.azimuths)).float(), persistent=False)
         self.stem = nn.Conv2d(4, size.width, 2 * size.patch - 1, size.patch, size.patch // 2 + 1)
         self.height = nn.Linear(1, size.width)
         self.blocks = nn.ModuleList(_Block(size, shifted=bool(number % 2)) for number in range(size.depth))
@@ -96,9 +94,7 @@ class Vft(nn.Module):
         given = torch.cat([slopes, inside, relief(slopes, self.fine) / _FINE], 1)
         pixels = F.gelu(self.local(given))
         pixels = F.gelu(self.joined(pixels) + self._surroundings(given))
-        occluder = self.occluder(pixels)
-        tangent = torch.einsum("da,ndrc->narc", self.along.to(slopes), slopes)
-        return tangent + F.softplus(occluder - tangent, _SHARPNESS)
+        return self.horizon(slopes, self.occluder(pixels))
 
     def _surroundings(self, given: Tensor) -> Tensor:
         """Give what the tokens know, for each pixel."""

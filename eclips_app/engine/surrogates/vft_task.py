@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from eclips_app.core.errors import EclipsError
 from eclips_app.core.training import Train
+from eclips_app.engine.surrogates.horizon_net import HorizonNet
 from eclips_app.engine.surrogates.measure import intensity_errors, measured_model
 from eclips_app.engine.surrogates.vft import Vft, VftSize
 from eclips_app.engine.surrogates.vft_weights import statistics
@@ -22,7 +22,7 @@ from eclips_app.engine.training.card import Card
 from eclips_app.engine.training.labels import horizons, slopes
 from eclips_app.engine.training.loop import Batch, Plan, Sample, Trained
 from eclips_app.engine.training.specimens import Recipe, specimen
-from eclips_app.engine.training.step import Prepared
+from eclips_app.engine.training.step import Prepared, measured_maps
 
 _JUDGED = 24  #: held-out specimens
 _JUDGED_SEED = 1 << 20  #: beside which the seed of no training lies: those are added to it
@@ -35,27 +35,27 @@ _EMITTED_SCALE, _ANGLE_SCALE = (
 _ANGLE_SHARE = 0.1  #: weight of the bare angle: it teaches where little is emitted
 
 
-class VftTask:
-    """Trains a `Vft`; see `engine.training.loop.Task`."""
+class HorizonTask:
+    """Trains a network that gives horizons; see `engine.training.loop.Task`."""
 
-    def __init__(self, net: Vft, recipe: Recipe, judged: Recipe) -> None:
+    def __init__(self, net: HorizonNet, recipe: Recipe, judged: Recipe) -> None:
         self.net = net
         self._recipe = recipe
-        self._model = measured_model(net.size.azimuths)
-        self._judged = [_sample(specimen(judged, index), net.size.azimuths) for index in range(_JUDGED)]
+        self._model = measured_model(net.azimuths)
+        self._judged = [_sample(specimen(judged, index), net.azimuths) for index in range(_JUDGED)]
 
     def sample(self, index: int) -> Sample:
         """Give ``slopes`` [2, row, col] and ``horizon`` [a, row, col]."""
-        return _sample(specimen(self._recipe, index), self.net.size.azimuths)
+        return _sample(specimen(self._recipe, index), self.net.azimuths)
 
     def losses(self, net: nn.Module, batch: Batch) -> Tensor:
         """Give the loss of each specimen, mostly of how much emission the horizons hide; see `_emitted`."""
-        assert isinstance(net, Vft)
+        assert isinstance(net, HorizonNet)
         found, exact = net(batch["slopes"]).float(), batch["horizon"]
         emitted, open_to = _emitted(net, batch["slopes"], found)
         with torch.no_grad():
             wanted, true_open_to = _emitted(net, batch["slopes"], exact)
-        quarter = net.size.azimuths // 4
+        quarter = net.azimuths // 4
         sums = [
             e.reshape(len(e), 4, quarter, *e.shape[2:]).mean(2) for e in (emitted, wanted)
         ]  # what a segment would see
@@ -68,7 +68,7 @@ class VftTask:
 
     def scores(self, net: nn.Module) -> dict[str, float]:
         """Give errors on held-out specimens: of intensity (``error``, part of a flat; ``p99``) and of the horizon in degrees."""
-        assert isinstance(net, Vft)
+        assert isinstance(net, HorizonNet)
         rows = [intensity_errors(net, self._model, sample["slopes"], sample["horizon"]) for sample in self._judged]
         relative = torch.cat([row.relative.flatten() for row in rows])
         angle = torch.cat([row.angle_deg.flatten() for row in rows])
@@ -81,10 +81,7 @@ class VftTask:
 def prepare(inputs: Mapping[str, NDArray[Any]], params: Train) -> Prepared:
     """Prepare the training; measured maps are split by file."""
     size = VftSize()
-    names = sorted((n for n in inputs if n.startswith("map/")), key=lambda n: int(n[4:]))
-    if len(names) == 1:
-        raise EclipsError("one height map cannot be split into training and judging", hint="Give two files or more.")
-    maps = [np.asarray(inputs[name], dtype=np.float64) for name in names]
+    maps = measured_maps(inputs, params)
     held_out = maps[::4] if len(maps) > 3 else maps[:1]
     known = [m for m in maps if not any(m is h for h in held_out)]
     recipe = Recipe(params.size_px, params.seed, known)
@@ -101,14 +98,14 @@ def prepare(inputs: Mapping[str, NDArray[Any]], params: Train) -> Prepared:
             "statistics": json.dumps(statistics(net, recipe)), "steps": str(trained.steps), "error": f"{error:.6f}",
         }  # fmt: skip
 
-    return Prepared(VftTask(net, recipe, judged), plan, _card(size, recipe), metadata)
+    return Prepared(HorizonTask(net, recipe, judged), plan, _card(size, recipe), metadata)
 
 
 def _sample(height_px: NDArray[np.float64], azimuths: int) -> dict[str, NDArray[np.float32]]:
     return {"slopes": slopes(height_px), "horizon": horizons(height_px, azimuths)}
 
 
-def _emitted(net: Vft, slopes: Tensor, horizon: Tensor) -> tuple[Tensor, Tensor]:
+def _emitted(net: HorizonNet, slopes: Tensor, horizon: Tensor) -> tuple[Tensor, Tensor]:
     """Give what leaves in each azimuth above the horizon [n, a, row, col] in units of a flat's, and the open polar angle.
 
     Lambert emission, ``2 Int_0^t n.w sin t' dt'``: what a detector that sees everything would catch. So angles count as much as

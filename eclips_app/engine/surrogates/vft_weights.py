@@ -20,7 +20,7 @@ from eclips_app.engine.training.labels import slopes as slopes_of
 from eclips_app.engine.training.specimens import Recipe, specimen
 from eclips_app.engine.training.weights import read_weights
 
-_SURVEYED = 96  #: specimens whose slopes and relief are looked at
+_SURVEYED = 64  #: specimens whose slopes and relief are looked at
 _PERCENTILE = 99.9
 _LARGEST = 100_000_000  #: parameters: a file that asks for more is wrong
 

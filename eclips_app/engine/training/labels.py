@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -45,10 +44,11 @@ def segments(model: ForwardModel, height_px: NDArray[np.float64]) -> Float32:
     return (model.response(samples) / model.flat).numpy().astype(np.float32)
 
 
-@compiled(parallel=True, fastmath=True)
+# Not parallel: specimens are small, and parallel loops would change how many threads Torch adds up with (see `device`).
+@compiled(fastmath=True)
 def _fill(height: Array, tiles: tuple[Array, Array], slopes: Array, directions: Array, found: Array) -> None:
     rows, columns = height.shape
-    for row in numba.prange(rows):
+    for row in range(rows):
         won: Int = np.empty(columns, np.int32)
         for a in range(directions.shape[1]):
             right, up = directions[0, a], directions[1, a]

@@ -24,6 +24,8 @@ from eclips_app.engine.training.checkpoint import read_checkpoint, write_checkpo
 from eclips_app.engine.training.hard import HardSamples
 from eclips_app.engine.training.optim import Optimisers, optimisers
 
+_CURVE_EVERY = 10  #: steps whose mean loss is a point of the curve that is shown
+
 Sample = Mapping[str, NDArray[np.float32]]
 Batch = dict[str, torch.Tensor]
 State = dict[str, torch.Tensor]
@@ -89,10 +91,12 @@ class Trained:
     """What a training gives: the averaged weights that judged best, and its history.
 
     `history` has a row for each judgement: ``step``, ``seconds`` (of training), ``loss`` (mean since the row before) and scores.
+    `curve` has (step, mean loss) every few steps.
     """
 
     state: State
     history: list[dict[str, float]]
+    curve: list[tuple[float, float]]
     steps: int
     seconds: float
     optimiser: str
@@ -117,6 +121,8 @@ class _Run:
     loss_count: int = 0
     precision: str = ""
     history: list[dict[str, float]] = field(default_factory=list)
+    curve: list[tuple[float, float]] = field(default_factory=list)
+    recent: list[float] = field(default_factory=list)  #: losses since the last point of the curve
 
 
 def train(
@@ -149,9 +155,10 @@ def train(
         while run.step < plan.steps and (plan.minutes is None or run.seconds < 60.0 * plan.minutes):
             context.check()
             _update(run, task, plan, device)
+            _plot(run, context)
             run.seconds = time.monotonic() - started
             if run.step % plan.judge_every == 0 or run.step == plan.steps:
-                _judge(run, task, context)
+                _judge(run, task)
             if checkpoint is not None and time.monotonic() - saved > plan.checkpoint_s:
                 write_checkpoint(checkpoint, _content(run))
                 saved = time.monotonic()
@@ -159,10 +166,10 @@ def train(
     except (Cancelled, KeyboardInterrupt):
         stopped = True
     if run.loss_count or not run.history:
-        _judge(run, task, None)
+        _judge(run, task)
     if checkpoint is not None:
         write_checkpoint(checkpoint, _content(run))
-    return Trained(run.best, run.history, run.step, run.seconds, run.optimiser.note, run.precision, stopped)
+    return Trained(run.best, run.history, run.curve, run.step, run.seconds, run.optimiser.note, run.precision, stopped)
 
 
 def stacked(samples: list[Sample], device: torch.device) -> Batch:
@@ -203,7 +210,9 @@ def _update(run: _Run, task: Task, plan: Plan, device: torch.device) -> None:
     run.fresh += len(new)
     run.step += 1
     # Hard samples would make the curve look worse than the network is.
-    run.loss_sum += float(losses.detach()[: len(new)].float().mean()) if new else 0.0
+    loss = float((losses.detach()[: len(new)] if new else losses.detach()).float().mean())
+    run.recent.append(loss)
+    run.loss_sum += loss
     run.loss_count += 1
     keep = min(plan.ema, (1.0 + run.step) / (10.0 + run.step))
     for name, value in run.net.state_dict().items():
@@ -213,7 +222,7 @@ def _update(run: _Run, task: Task, plan: Plan, device: torch.device) -> None:
             run.averaged[name].copy_(value)
 
 
-def _judge(run: _Run, task: Task, context: Context | None) -> None:
+def _judge(run: _Run, task: Task) -> None:
     """Judge the averaged weights, note it, and keep them if they are the best."""
     own = {name: value.detach().clone() for name, value in run.net.state_dict().items()}
     run.net.load_state_dict(run.averaged)
@@ -228,8 +237,15 @@ def _judge(run: _Run, task: Task, context: Context | None) -> None:
     if scores["error"] < run.best_error:
         run.best_error = scores["error"]
         run.best = {name: value.clone() for name, value in run.averaged.items()}
-    if context is not None:
-        context.preview("loss", np.array([[row["step"], row["loss"]] for row in run.history]), error=scores["error"])
+
+
+def _plot(run: _Run, context: Context) -> None:
+    """Add a point to the curve, if it is time, and show it."""
+    if run.step % _CURVE_EVERY == 0:
+        run.curve.append((float(run.step), float(np.mean(run.recent))))
+        run.recent = []
+        error = run.history[-1]["error"] if run.history else float("nan")
+        context.preview("loss", np.array(run.curve), error=error)
 
 
 def _precision(task: Task, plan: Plan, net: nn.Module, device: torch.device) -> str:
@@ -257,7 +273,7 @@ def _trial(task: Task, net: nn.Module, batch: Batch, mixed: bool) -> float:
     return time.monotonic() - begin
 
 
-_PLAIN = ("best_error", "step", "fresh", "seconds", "loss_sum", "loss_count", "precision", "history")
+_PLAIN = ("best_error", "step", "fresh", "seconds", "loss_sum", "loss_count", "precision", "history", "curve", "recent")
 
 
 def _content(run: _Run) -> dict[str, Any]:

@@ -42,6 +42,27 @@ class Prepared:
     metadata: Callable[[Trained], dict[str, str]]
 
 
+def measured_maps(inputs: Mapping[str, NDArray[Any]], params: Train) -> list[NDArray[np.float64]]:
+    """Give the measured maps among the inputs of the step in pixels, in their order.
+
+    Raises
+    ------
+    EclipsError
+        There is one alone, one has holes, or the pixel size of one is missing.
+    """
+    names = sorted((name for name in inputs if name.startswith("map/")), key=lambda name: int(name[4:]))
+    if len(names) != len(params.map_pixels_nm):
+        raise EclipsError(
+            f"{len(names)} height maps have {len(params.map_pixels_nm)} pixel sizes", hint="Give one for each."
+        )
+    if len(names) == 1:
+        raise EclipsError("one height map cannot be split into training and judging", hint="Give two files or more.")
+    maps = [np.asarray(inputs[n], np.float64) / nm for n, nm in zip(names, params.map_pixels_nm, strict=True)]
+    if not all(np.isfinite(height).all() for height in maps):
+        raise EclipsError("a height map to train on has holes", hint="Fill them first, or leave the map out.")
+    return maps
+
+
 def train_step(inputs: Mapping[str, NDArray[Any]], params: Train, context: Context) -> StepResult:
     """Train; see `Train`.
 
@@ -67,9 +88,8 @@ def train_step(inputs: Mapping[str, NDArray[Any]], params: Train, context: Conte
     write_weights(output, trained.state, prepared.metadata(trained))
     parameters = sum(p.numel() for p in prepared.task.net.parameters())
     write_card(output.with_suffix(".md"), prepared.card, prepared.plan, trained, parameters, device)
-    loss = np.array([[row["step"], row["loss"]] for row in trained.history])
     facts = {
         "history": trained.history, "steps": trained.steps, "seconds": trained.seconds, "optimiser": trained.optimiser,
         "precision": trained.precision, "stopped": trained.stopped, "output": str(output), "parameters": parameters,
     }  # fmt: skip
-    return StepResult({"loss": loss}, facts)
+    return StepResult({"loss": np.array(trained.curve).reshape(-1, 2)}, facts)
