@@ -37,7 +37,7 @@ _SMALL = 0.02  #: errors below this part of a flat's signal count with their squ
 _STEEPENED = 0.75  #: part of the specimens that is stretched
 _STEEP = 1.0, 3.5  #: slopes of their steep parts, in units of that of the lowest ray
 _LEAST_LOWEST, _MOST_STRETCH = 0.3, 8.0
-_RARE = 1e-4  #: steeper slopes than these are too rare to learn from
+_RARE = 1e-3  #: steeper slopes than these are too rare to learn from
 _OTHER_SEED = 1 << 20  #: of the specimens to judge by
 
 

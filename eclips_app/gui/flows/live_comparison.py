@@ -21,14 +21,13 @@ EXACT = "bsesm"
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Images [k, row, col] of both models, where the network is out of its depth [row, col], and seconds each took."""
+    """Images [k, row, col] of both models, and where the network is out of its depth [row, col]."""
 
     wish: Wish
     terrain: Terrain
     network: NDArray[Any]
     exact: NDArray[Any]
     outside: NDArray[Any] | None
-    seconds: tuple[float, float]
 
 
 class LiveComparison(QtCore.QObject):
@@ -44,7 +43,6 @@ class LiveComparison(QtCore.QObject):
         self._frame: Frame | None = None
         self._running: list[Job] = []
         self._arrays: dict[str, Mapping[str, NDArray[Any]]] = {}
-        self._seconds: dict[str, float] = {}
         self._background = Background(self)
 
     @property
@@ -70,7 +68,7 @@ class LiveComparison(QtCore.QObject):
         self._background.drop()
         for job in self._running:
             job.cancel()
-        self._running, self._arrays, self._seconds = [], {}, {}
+        self._running, self._arrays = [], {}
 
     def _submit(self, frame: Frame, height: NDArray[Any]) -> None:
         if frame is not self._frame:
@@ -87,7 +85,6 @@ class LiveComparison(QtCore.QObject):
         self._running.remove(event.job)
         if isinstance(event, Done):
             self._arrays[model] = event.result.arrays
-            self._seconds[model] = event.duration_s
             if len(self._arrays) == 2:
                 self._finish(frame)
         elif isinstance(event, Failed | Lost):
@@ -97,8 +94,7 @@ class LiveComparison(QtCore.QObject):
     def _finish(self, frame: Frame) -> None:
         model = frame.params.model
         ours, exact = self._arrays[model], self._arrays[EXACT]
-        seconds = self._seconds[model], self._seconds[EXACT]
         self.comparison = Comparison(
-            frame.wish, frame.terrain, ours["segments"], exact["segments"], ours.get("outside"), seconds
+            frame.wish, frame.terrain, ours["segments"], exact["segments"], ours.get("outside")
         )
-        self._arrays, self._seconds = {}, {}
+        self._arrays = {}

@@ -54,13 +54,18 @@ def difference(comparison: Comparison, segment: int) -> Difference:
     return Difference(network, exact, percent, float(few.mean()), float(np.percentile(few, 99)))
 
 
-def facts(shown: Difference, comparison: Comparison) -> str:
-    """Say how far both differ and how long they took."""
-    ours, exact = comparison.seconds
+def facts(shown: Difference) -> str:
+    """Say how far both differ."""
     return (
-        f"Differs by {_percent(shown.mean_percent)} on average, {_percent(shown.high_percent)} at the 99th percentile. "
-        f"Network {ours:.2g} s, exact {exact:.2g} s."
+        f"Differs by {_percent(shown.mean_percent)} of the mean signal on average, {_percent(shown.high_percent)} at the 99th "
+        "percentile"
     )
+
+
+def legend(inks: tuple[str, str]) -> str:
+    """Name the curves of the exact model and the network, in their colours, as rich text."""
+    exact, network = inks
+    return f"<span style='color:{exact}'><b>──</b></span> exact&nbsp;&nbsp; <span style='color:{network}'><b>╌╌</b></span> network"
 
 
 def outside_text(share: float | None) -> str:

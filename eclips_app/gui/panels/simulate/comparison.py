@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from eclips_app.core.deviations import OUT_OF_MODEL
 from eclips_app.gui.flows.live_comparison import Comparison, LiveComparison
-from eclips_app.gui.panels.simulate.comparing import Difference, difference, facts
+from eclips_app.gui.panels.simulate.comparing import Difference, difference, facts, legend
 from eclips_app.gui.panels.simulate.presenter import levels, sentence
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets, Signal
 from eclips_app.gui.theme import Theme
@@ -22,7 +22,7 @@ from eclips_app.gui.widgets.segments import segment_text
 
 _DIVERGING = "CET-D1A"
 _TITLES = ("Network", "Exact", "Difference")
-_PLOTS_PX = 190
+_PLOTS_PX = 120, 260  #: height of the plots, at least and at most
 _INK = "#ffd54a"
 
 
@@ -38,7 +38,7 @@ class ComparisonView(QtWidgets.QWidget):
         self.shown: Difference | None = None
         self.segment = CalmCombo("Segment compared", "Segment whose images are compared")
         self.along = CalmCombo("Profile along", "Direction of the profile through the chosen pixel")
-        for text in ("Row", "Column"):
+        for text in ("Along the row", "Along the column"):
             self.along.addItem(text)
         self.facts = QtWidgets.QLabel()
         self.facts.setWordWrap(True)
@@ -46,6 +46,10 @@ class ComparisonView(QtWidgets.QWidget):
         self.panes = tuple(ComparedPane(theme, title) for title in _TITLES)
         self.scale = ColorScale("Difference")
         self.plots = ComparedPlots(theme)
+        self.legend = QtWidgets.QLabel()
+        self.legend.setTextFormat(Qt.TextFormat.RichText)
+        theme.changed.connect(self._use_theme)
+        self._use_theme()
         self._range = LinkedRange(self)
         self._range.views = self.panes
         self._lay_out()
@@ -81,7 +85,7 @@ class ComparisonView(QtWidgets.QWidget):
         self.shown = difference(comparison, self.segment.currentIndex())
         self._show_images(comparison, self.shown)
         if not self._live.is_busy and not self._live.problem:
-            self.facts.setText(facts(self.shown, comparison))
+            self.facts.setText(facts(self.shown))
         self._show_profile()
 
     def showEvent(self, event: QtGui.QShowEvent) -> None:
@@ -97,24 +101,29 @@ class ComparisonView(QtWidgets.QWidget):
     def _lay_out(self) -> None:
         top = QtWidgets.QHBoxLayout()
         top.addWidget(self.segment)
-        top.addWidget(self.facts, 1)
+        top.addWidget(self.along)
+        top.addStretch(1)
         images = QtWidgets.QGridLayout()
         images.setSpacing(2)
         for column, pane in enumerate(self.panes):
             pane.setMinimumSize(70, 70)
+            pane.has_scale_bar = pane is self.panes[0]
             images.addWidget(pane, 0, column)
             images.setColumnStretch(column, 1)
         images.setRowStretch(0, 1)
         below = QtWidgets.QHBoxLayout()
-        below.addWidget(self.along)
+        below.addWidget(self.legend)
         below.addStretch(1)
         below.addWidget(self.scale)
+        policy = QtWidgets.QSizePolicy.Policy
+        self.setSizePolicy(policy.Ignored, policy.Preferred)  # the images beside it say how narrow the panel may be
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(top)
-        layout.addLayout(images, 1)
+        layout.addWidget(self.facts)
+        layout.addLayout(images, 4)
         layout.addLayout(below)
-        layout.addWidget(self.plots)
+        layout.addWidget(self.plots, 3)
 
     def _show_images(self, comparison: Comparison, shown: Difference) -> None:
         size = comparison.terrain.pixel_size_nm
@@ -146,6 +155,10 @@ class ComparisonView(QtWidgets.QWidget):
         )
         for pane in self.panes:
             pane.show_line(row if along_row else column, along_row)
+
+    def _use_theme(self) -> None:
+        exact, network = self._theme.colors.curves[:2]
+        self.legend.setText(legend((exact, network)))
 
     def _on_navigated(self) -> None:
         view = self.sender()
@@ -201,7 +214,8 @@ class ComparedPlots(pg.GraphicsLayoutWidget):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
-        self.setFixedHeight(_PLOTS_PX)
+        self.setMinimumHeight(_PLOTS_PX[0])
+        self.setMaximumHeight(_PLOTS_PX[1])
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setAccessibleName("Profiles of network and exact model, and their difference")
         self.signals, self.differences = (self.addPlot(row=row, col=0, enableMenu=False) for row in (0, 1))
@@ -215,7 +229,7 @@ class ComparedPlots(pg.GraphicsLayoutWidget):
         self.differences.setXLink(self.signals)
         self.differences.setLabel("bottom", "Position in nm")
         self.signals.setLabel("left", "Signal")
-        self.differences.setLabel("left", "Diff. in %")
+        self.differences.setLabel("left", "Diff., %")
         self.signals.getAxis("bottom").setStyle(showValues=False)
         for plot in (self.signals, self.differences):
             plot.getAxis("left").setWidth(58)

@@ -84,6 +84,7 @@ class SimulatePanel(QtWidgets.QWidget):
             _COMPARE, "Show the network beside the exact model, and where they differ", self._compare
         )
         self.compare.setCheckable(True)
+        self.compare.hide()
         self.use = _button(_USE, "Put images, detector and true surface into the project", self.flow.use)
         self.use.setProperty("kind", "primary")
         self.save = _button(_SAVE, "Write the images to a TIFF file, one page for each segment", self.flow.save)
@@ -194,8 +195,12 @@ class SimulatePanel(QtWidgets.QWidget):
         self.tabs.tabBar().setVisible(not wide)
         self.use.setText(_USE if wide else "Use")
         self.save.setText(_SAVE if wide else "Save…")
-        self.compare.setText(_COMPARE if wide else "Compare")
+        self._name_compare()
         self.common.setText(_SAME if wide else "Same grey")
+
+    def _name_compare(self) -> None:
+        words = ("Back to images", "Images") if self.flow.compares else (_COMPARE, "Compare")
+        self.compare.setText(words[self.tabs.count() > 1])
 
     def _share(self) -> None:
         """Share the width between choices, images and angles."""
@@ -234,6 +239,7 @@ class SimulatePanel(QtWidgets.QWidget):
         is_network = self.flow.setup.is_network
         self.compare.setVisible(is_network)
         self.compare.setChecked(self.flow.compares)
+        self._name_compare()
         compares = is_network and self.flow.compares
         self.pages.setCurrentWidget(self.comparison if compares else self.images)
         self.common.setVisible(not compares)
