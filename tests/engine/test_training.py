@@ -17,6 +17,7 @@ from eclips_app.engine.training.hard import HardSamples
 from eclips_app.engine.training.labels import horizons, segments, slopes
 from eclips_app.engine.training.loop import Batch, Plan, Sample, train
 from eclips_app.engine.training.optim import optimisers, schedule
+from eclips_app.engine.training.precision import choose_precision
 from eclips_app.engine.training.specimens import Recipe, specimen, split_files
 
 CPU = torch.device("cpu")
@@ -149,6 +150,17 @@ def test_torch_without_muon_falls_back_and_says_so(monkeypatch):
     monkeypatch.delattr(optim.torch.optim, "Muon")
     found = train(_Line(), Plan(steps=5, judge_every=5), SilentContext(), CPU)
     assert "has no Muon" in found.optimiser
+
+
+def test_precision_is_single_on_cpus_unless_asked_for():
+    def refuse():
+        raise AssertionError("nothing is tried on a CPU")
+
+    assert choose_precision("auto", nn.Linear(1, 1), refuse, CPU) == "float32"
+    assert choose_precision("bfloat16", nn.Linear(1, 1), refuse, CPU) == "bfloat16"
+    found = train(_Line(), Plan(steps=3, judge_every=3, precision="bfloat16"), SilentContext(), CPU)
+    assert found.precision == "bfloat16"
+    assert np.isfinite(found.history[0]["error"])
 
 
 def test_schedule_rises_and_falls_to_zero():

@@ -32,8 +32,10 @@ class HorizonNet(nn.Module):
         return self.along.shape[1]
 
     def tangents(self, slopes: Tensor) -> Tensor:
-        """Give the slope of the tangent plane along each azimuth."""
-        return torch.einsum("da,ndrc->narc", self.along.to(slopes), slopes)
+        """Give the slope of the tangent plane along each azimuth, in full precision also where products are rounded."""
+        right, up = self.along.to(slopes)[:, :, None, None]
+        along_each: Tensor = slopes[:, :1] * right + slopes[:, 1:] * up
+        return along_each
 
     def horizon(self, slopes: Tensor, occluder: Tensor) -> Tensor:
         """Give the larger of the tangent plane and the slope to an occluder [n, a, row, col], with a rounded corner."""

@@ -21,7 +21,7 @@ from eclips_app.engine.surrogates.vft_weights import statistics
 from eclips_app.engine.training.card import Card
 from eclips_app.engine.training.labels import horizons, slopes
 from eclips_app.engine.training.loop import Batch, Plan, Sample, Trained
-from eclips_app.engine.training.specimens import Recipe, specimen
+from eclips_app.engine.training.specimens import Recipe, specimen, split_files
 from eclips_app.engine.training.step import Prepared, measured_maps
 
 _JUDGED = 24  #: held-out specimens
@@ -82,10 +82,9 @@ def prepare(inputs: Mapping[str, NDArray[Any]], params: Train) -> Prepared:
     """Prepare the training; measured maps are split by file."""
     size = VftSize()
     maps = measured_maps(inputs, params)
-    held_out = maps[::4] if len(maps) > 3 else maps[:1]
-    known = [m for m in maps if not any(m is h for h in held_out)]
-    recipe = Recipe(params.size_px, params.seed, known)
-    judged = Recipe(params.size_px, _JUDGED_SEED + params.seed, held_out)
+    known, held_out = split_files(list(maps)) if maps else ([], [])
+    recipe = Recipe(params.size_px, params.seed, [maps[name] for name in known])
+    judged = Recipe(params.size_px, _JUDGED_SEED + params.seed, [maps[name] for name in held_out])
     net = Vft(size)
     plan = Plan(
         steps=params.steps, minutes=params.minutes, batch=params.batch, seed=params.seed, rate=5e-3, judge_every=100
@@ -112,7 +111,7 @@ def _emitted(net: HorizonNet, slopes: Tensor, horizon: Tensor) -> tuple[Tensor, 
     they hide, whatever the detector.
     """
     inverse = torch.rsqrt(1.0 + slopes.square().sum(1, keepdim=True))
-    toward = -torch.einsum("da,ndrc->narc", net.along, slopes) * inverse
+    toward = -net.tangents(slopes) * inverse
     open_to = torch.pi / 2 - torch.atan(horizon.clamp(min=0.0))
     m = horizon.clamp(min=_FLATTEST)
     sine_squared = 1.0 / (1.0 + m.square())

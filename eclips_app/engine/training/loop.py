@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,6 +24,7 @@ from eclips_app.core.errors import Cancelled, EclipsError
 from eclips_app.engine.training.checkpoint import read_checkpoint, write_checkpoint
 from eclips_app.engine.training.hard import HardSamples
 from eclips_app.engine.training.optim import Optimisers, optimisers
+from eclips_app.engine.training.precision import choose_precision
 
 _CURVE_EVERY = 10  #: steps whose mean loss is a point of the curve that is shown
 
@@ -149,7 +151,9 @@ def train(
     run = _start(task, plan, device)
     if resume and checkpoint is not None and checkpoint.exists():
         _restore(run, read_checkpoint(checkpoint), device, str(checkpoint))
-    run.precision = run.precision or _precision(task, plan, run.net, device)
+    run.precision = run.precision or choose_precision(
+        plan.precision, run.net, partial(_first_loss, run, task, plan), device
+    )
     stopped, started, saved = False, time.monotonic() - run.seconds, time.monotonic()
     try:
         while run.step < plan.steps and (plan.minutes is None or run.seconds < 60.0 * plan.minutes):
@@ -239,6 +243,12 @@ def _judge(run: _Run, task: Task) -> None:
         run.best = {name: value.clone() for name, value in run.averaged.items()}
 
 
+def _first_loss(run: _Run, task: Task, plan: Plan) -> torch.Tensor:
+    """Give the loss of the first samples, to try how long it takes."""
+    device = next(run.net.parameters()).device
+    return task.losses(run.net, stacked([task.sample(index) for index in range(plan.batch)], device)).mean()
+
+
 def _plot(run: _Run, context: Context) -> None:
     """Add a point to the curve, if it is time, and show it."""
     if run.step % _CURVE_EVERY == 0:
@@ -246,31 +256,6 @@ def _plot(run: _Run, context: Context) -> None:
         run.recent = []
         error = run.history[-1]["error"] if run.history else float("nan")
         context.preview("loss", np.array(run.curve), error=error)
-
-
-def _precision(task: Task, plan: Plan, net: nn.Module, device: torch.device) -> str:
-    if plan.precision != "auto":
-        return plan.precision
-    if device.type != "cuda" or not torch.cuda.is_bf16_supported():
-        return "float32"
-    batch = stacked([task.sample(index) for index in range(plan.batch)], device)
-    times = {name: _trial(task, net, batch, name == "bfloat16") for name in ("float32", "bfloat16")}
-    return min(times, key=lambda name: times[name])
-
-
-def _trial(task: Task, net: nn.Module, batch: Batch, mixed: bool) -> float:
-    """Give the time in seconds of a few passes forward and backward on CUDA."""
-    begin = 0.0
-    for number in range(6):
-        if number == 2:  # the first ones choose algorithms
-            torch.cuda.synchronize()
-            begin = time.monotonic()
-        with torch.autocast("cuda", torch.bfloat16, enabled=mixed):
-            loss = task.losses(net, batch).mean()
-        loss.backward()  # type: ignore[no-untyped-call]
-    torch.cuda.synchronize()
-    net.zero_grad()
-    return time.monotonic() - begin
 
 
 _PLAIN = ("best_error", "step", "fresh", "seconds", "loss_sum", "loss_count", "precision", "history", "curve", "recent")

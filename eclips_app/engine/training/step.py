@@ -42,23 +42,21 @@ class Prepared:
     metadata: Callable[[Trained], dict[str, str]]
 
 
-def measured_maps(inputs: Mapping[str, NDArray[Any]], params: Train) -> list[NDArray[np.float64]]:
-    """Give the measured maps among the inputs of the step in pixels, in their order.
+def measured_maps(inputs: Mapping[str, NDArray[Any]], params: Train) -> dict[str, NDArray[np.float64]]:
+    """Give the measured maps among the inputs of the step in pixels, by their names.
 
     Raises
     ------
     EclipsError
-        There is one alone, one has holes, or the pixel size of one is missing.
+        One has holes, or the pixel size of one is missing.
     """
     names = sorted((name for name in inputs if name.startswith("map/")), key=lambda name: int(name[4:]))
     if len(names) != len(params.map_pixels_nm):
         raise EclipsError(
             f"{len(names)} height maps have {len(params.map_pixels_nm)} pixel sizes", hint="Give one for each."
         )
-    if len(names) == 1:
-        raise EclipsError("one height map cannot be split into training and judging", hint="Give two files or more.")
-    maps = [np.asarray(inputs[n], np.float64) / nm for n, nm in zip(names, params.map_pixels_nm, strict=True)]
-    if not all(np.isfinite(height).all() for height in maps):
+    maps = {n: np.asarray(inputs[n], np.float64) / nm for n, nm in zip(names, params.map_pixels_nm, strict=True)}
+    if not all(np.isfinite(height).all() for height in maps.values()):
         raise EclipsError("a height map to train on has holes", hint="Fill them first, or leave the map out.")
     return maps
 
