@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eclips_app.cli import bench_surrogates_dsm
 from eclips_app.cli.heights import read_heights
 from eclips_app.cli.tables import Table
 from eclips_app.core.context import Context, SilentContext
@@ -38,6 +39,8 @@ def tables(shared: Path, context: Context, *, quick: bool = False) -> Iterable[T
     yield _table("Intensities against the exact model", figures.accuracy(net, learnt, sets), _ERROR_NOTE)
     note = "Horizon found minus exact, unseen specimens; blocked: azimuths in which more than the tangent plane hides the sky."
     yield _table("Horizons by the surface's inclination", figures.by_slope(net, unseen), note)
+    context.progress(0.2, "DSM")
+    yield from bench_surrogates_dsm.tables(sets, quick=quick)
     context.progress(0.3, "Times")
     device = choose_device("auto")
     sizes = (256,) if quick else (512, 1024)

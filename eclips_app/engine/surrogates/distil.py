@@ -25,12 +25,12 @@ from eclips_app.engine.raytrace.disc import from_density
 from eclips_app.engine.raytrace.image import trace_image
 from eclips_app.engine.surrogates.dsm import DSM, Layout, reflectance
 from eclips_app.engine.surrogates.dsm_file import metadata_of
+from eclips_app.engine.surrogates.measure import DARK
 from eclips_app.engine.training.card import Card
 from eclips_app.engine.training.loop import Batch, Plan, Sample, Trained
 from eclips_app.engine.training.specimens import Recipe, specimen
 from eclips_app.engine.training.step import Prepared
 
-DARK = 0.2  #: part of a flat's signal below which errors are not divided by the signal but by this
 RATE = 2e-2  #: of learning, at most
 _JUDGED = 24  #: held-out specimens
 _SMALL = 0.02  #: errors below this part of a flat's signal count with their squares
@@ -99,7 +99,11 @@ class Distillation:
 
     def sample(self, index: int) -> Sample:
         """Give slopes with a margin, reflectance and images of a specimen, in units of a flat."""
-        return self._labelled(self._steepened(specimen(self.lesson.recipe, index), index), index)
+        return self._labelled(self.specimen(index), index)
+
+    def specimen(self, index: int) -> NDArray[np.float64]:
+        """Give the heights of specimen `index` in pixels."""
+        return self._steepened(specimen(self.lesson.recipe, index), index)
 
     def losses(self, net: nn.Module, batch: Batch) -> Tensor:
         """Give the mean errors of the images, small ones squared; of noisy images all are."""

@@ -65,7 +65,10 @@ def facts(shown: Difference) -> str:
 def legend(inks: tuple[str, str]) -> str:
     """Name the curves of the exact model and the network, in their colours, as rich text."""
     exact, network = inks
-    return f"<span style='color:{exact}'><b>──</b></span> exact&nbsp;&nbsp; <span style='color:{network}'><b>╌╌</b></span> network"
+    return (
+        f"<span style='color:{exact}'><b>──</b></span> exact&nbsp;&nbsp; "
+        f"<span style='color:{network}'><b>╌╌</b></span> network"
+    )
 
 
 def outside_text(share: float | None) -> str:
