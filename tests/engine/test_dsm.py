@@ -178,13 +178,14 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
 
 
 def test_steep_places_and_far_walls_are_out_of_range(file: Path) -> None:
-    height = np.zeros((120, 160))
+    height = np.zeros((120, 200))
     height[:, 120:] = 30.0  # a wall steeper than all that was learnt, which hides what lies far from it
     model = forward_model(FOUR, 1.0, azimuths=32, dtype=torch.float32)
     outside = rendered(file, torch.from_numpy(height).float()).outside
     assert outside[80, 119]
-    assert not outside[:, 140:].any()
     reach, lowest = read_dsm(file).network.layout.reach, float(model.sectors.bounds[0])
+    assert outside[:, 120 : 120 + reach].all()  # the wall is in sight
+    assert not outside[:, 124 + reach :].any()
     hidden_from = 30.0 / lowest  # the lowest ray passes over the wall from here on
     assert hidden_from > reach
     assert outside[80, int(120 - hidden_from) + 2 : 120 - reach].all()

@@ -104,9 +104,10 @@ def _by_dsm(subject: Subject, model: ForwardModel, height_nm: torch.Tensor, repo
     found = dsm.samples(network, model, height_nm, report)
     with torch.no_grad():
         still = height.detach()
-        outside = limits.too_steep(slopes(still).cpu().numpy(), made.steepest)
+        reach = network.layout.reach
+        outside = limits.too_steep(slopes(still).cpu().numpy(), made.steepest, reach)
         lowest = max(float(model.sectors.bounds[0]), _LEAST_LOWEST)
-        outside |= limits.may_be_hidden_from_afar(still.cpu().numpy(), network.layout.reach, lowest)
+        outside |= limits.may_be_hidden_from_afar(still.cpu().numpy(), reach, lowest)
     return Imitated(found, outside)
 
 

@@ -12,9 +12,10 @@ _BLOCK = 4  #: edge of the blocks in samples in which far occluders are looked f
 _WIDER = 1.25  #: ratio of the radii of a ring in which they are
 
 
-def too_steep(slopes: NDArray[np.floating], steepest: float) -> NDArray[np.bool_]:
-    """Tell where slopes [2, row, col] are steeper than all that was learnt from, [row, col]."""
-    return np.asarray((slopes * slopes).sum(0) > steepest * steepest)
+def too_steep(slopes: NDArray[np.floating], steepest: float, reach: int) -> NDArray[np.bool_]:
+    """Tell from where a slope [2, row, col] is in sight that is steeper than all that was learnt from, [row, col]."""
+    found = (slopes * slopes).sum(0) > steepest * steepest
+    return np.asarray(maximum_filter(found, 2 * reach + 1, mode="nearest") if found.any() else found)
 
 
 def may_be_hidden_from_afar(height: NDArray[np.floating], reach: float, lowest: float) -> NDArray[np.bool_]:
