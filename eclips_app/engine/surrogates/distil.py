@@ -213,7 +213,7 @@ def card(task: Distillation) -> Card:
         f"Local relief by a fixed filter, then {len(layout.dilations)} convolutions of 3 x 3 with {layout.channels} channels at "
         f"half the resolution, dilations {', '.join(map(str, layout.dilations))}; it sees {layout.reach} px far.",
         f"Random specimens: {lesson.recipe.words()}; {100 * _STEEPENED:.0f} % of them stretched until their steep parts are "
-        f"about as steep as the lowest ray that the detector takes. Images by the {teacher}.",
+        f"{_STEEP[0]:g} to {_STEEP[1]:g} times as steep as the lowest ray that the detector takes. Images by the {teacher}.",
         "Other detectors and emission models are refused, steeper slopes and occluders out of sight are flagged. On a processor "
         "the exact model is faster and has no error. plain and plain_p99 below: the same without the network. Errors are in "
         f"parts of the exact signal, or of {DARK:g} of a flat's where that is larger.",
