@@ -22,7 +22,7 @@ from eclips_app.engine.surrogates.physics import signal
 from eclips_app.engine.surrogates.relief import relief, relief_filter
 from eclips_app.engine.surrogates.render import horizon, render
 from eclips_app.engine.surrogates.vft import Vft, VftSize
-from eclips_app.engine.surrogates.vft_weights import Range, out_of_range, read_vft
+from eclips_app.engine.surrogates.vft_weights import Range, out_of_range, read_vft, shipped
 from eclips_app.engine.training.labels import horizons, segments
 from eclips_app.engine.training.specimens import Recipe, specimen
 from eclips_app.engine.training.weights import read_weights, write_weights
@@ -203,6 +203,15 @@ def test_weights_come_back_from_a_file(tmp_path):
 def test_files_that_are_no_such_network_are_refused(tmp_path, change):
     with pytest.raises(EclipsError):
         read_vft(_written(tmp_path, **change))
+
+
+def test_shipped_weights_are_small_sound_and_know_their_range():
+    net, learnt = read_vft()
+    assert shipped().stat().st_size < 20e6
+    assert shipped().with_suffix(".md").is_file()
+    assert 0.3e6 < sum(p.numel() for p in net.parameters()) < 0.6e6
+    assert 1.0 < learnt.slope < 4.0
+    assert 5.0 < learnt.relief_px < 40.0
 
 
 def test_training_step_writes_weights_and_card(tmp_path):

@@ -128,4 +128,6 @@ def _card(size: VftSize, recipe: Recipe) -> Card:
         f"Random specimens, made while training and never twice but for hard ones: {recipe.words()}. Exact horizons.",
         "Slopes or relief beyond those trained on are flagged. What a slope map cannot tell is lost: steps within a pixel, "
         "shadows from beyond the window. On a CPU the exact model is faster and has no such error.",
+        "error, p99: mean and 99th percentile over pixels and segments of a usual detector (15 to 60°), difference to the exact "
+        "image in parts of its intensity, or of a fifth of a flat's where that is larger. Loss: mean of new specimens.",
     )

@@ -17,13 +17,14 @@ from eclips_app.version import VERSION
 
 @dataclass(frozen=True)
 class Card:
-    """What a card tells beside the training itself: name, purpose, architecture, data, limits; texts of a sentence or more."""
+    """What a card tells beside the training itself: name, purpose, architecture, data, limits, what the scores mean."""
 
     title: str
     purpose: str
     architecture: str
     data: str
     limits: str
+    scores: str = ""
 
 
 def write_card(path: Path, card: Card, plan: Plan, trained: Trained, parameters: int, device: torch.device) -> None:
@@ -42,7 +43,7 @@ def write_card(path: Path, card: Card, plan: Plan, trained: Trained, parameters:
     lines = [
         f"# {card.title}", "", card.purpose, "", f"**Architecture.** {card.architecture}", "", f"**Data.** {card.data}", "",
         *(f"- {name}: {text}" for name, text in facts.items()), "", f"**Limits.** {card.limits}", "",
-        "## Held-out scores against training time", "", *_table(trained.history), "",
+        "## Held-out scores against training time", "", *([card.scores, ""] if card.scores else []), *_table(trained.history), "",
     ]  # fmt: skip
     write_whole(path, "\n".join(lines).encode())
 
