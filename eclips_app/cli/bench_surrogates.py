@@ -39,8 +39,6 @@ def tables(shared: Path, context: Context, *, quick: bool = False) -> Iterable[T
     yield _table("Intensities against the exact model", figures.accuracy(net, learnt, sets), _ERROR_NOTE)
     note = "Horizon found minus exact, unseen specimens; blocked: azimuths in which more than the tangent plane hides the sky."
     yield _table("Horizons by the surface's inclination", figures.by_slope(net, unseen), note)
-    context.progress(0.2, "DSM")
-    yield from bench_surrogates_dsm.tables(sets, quick=quick)
     context.progress(0.3, "Times")
     device = choose_device("auto")
     sizes = (256,) if quick else (512, 1024)
@@ -52,10 +50,12 @@ def tables(shared: Path, context: Context, *, quick: bool = False) -> Iterable[T
     yield _table("Gradients", figures.gradients(net, unseen[: 3 if quick else 12]), note)
     steps = 8 if quick else 200
     rows = figures.optimiser_curves(
-        steps, 32 if quick else 64, report=lambda p: context.progress(0.6 + 0.4 * p, "Training")
+        steps, 32 if quick else 64, report=lambda p: context.progress(0.6 + 0.3 * p, "Training")
     )
     note = "Held-out mean error in percent of the intensity after so many steps of six specimens; all see the same."
     yield _table("Ways of training, same small budget", rows, note)
+    context.progress(0.9, "DSM")
+    yield from bench_surrogates_dsm.tables(sets, quick=quick)
 
 
 def _table(title: str, rows: list[dict[str, Any]], note: str) -> Table:

@@ -53,7 +53,7 @@ class Judged:
 def accuracy(judged: Judged, sets: Mapping[str, list[Float]]) -> list[Row]:
     """Give errors of intensity for each set of surfaces (heights in pixels), and how much is flagged."""
     rows: list[Row] = []
-    for name, heights in sets.items():
+    for name, heights in ((name, heights) for name, heights in sets.items() if heights):
         errors: dict[str, list[NDArray[np.floating]]] = {"dsm": [], "tangent plane only": []}
         flagged = []
         for height in heights:
