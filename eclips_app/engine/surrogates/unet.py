@@ -32,7 +32,7 @@ class UNet(HorizonNet):
 
 
 def _pair(given: int, made: int) -> nn.Sequential:
-    """Two convolutions, each normalised: without that the occluder sinks below all tangent planes and learns no more."""
+    """Two convolutions, each normalised: without that, 200 steps brought the held-out error nowhere."""
     return nn.Sequential(
         nn.Conv2d(given, made, 3, padding=1), nn.GroupNorm(4, made), nn.GELU(),
         nn.Conv2d(made, made, 3, padding=1), nn.GroupNorm(4, made), nn.GELU(),
