@@ -16,7 +16,8 @@ tracer against renderer. real: what both methods leave of measured images. start
 quickly the window answers.
 reconstruction and of the closed loop. forward: the same of the forward model, errors of its derivatives, reference cases
 rendered. optics: field and flight of electrons. raytrace: ray tracer against renderer. real: what both methods leave of measured
-images. registration: pairs of AFM maps found again. startup: of commands and window. The others: how quickly the window answers.
+images. registration: pairs of AFM maps found again. startup: of commands and window. surrogates: networks that
+stand in for the forward model, beside it. The others: how quickly the window answers.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ _OWN = (
     "registration",
     "solver",
     "startup",
+    "surrogates",
 )
 
 
@@ -65,7 +67,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="accuracy, calibration, coverage, emission, facets, metrology, real, registration, solver: a small version",
+        help="accuracy, calibration, coverage, emission, facets, metrology, real, registration, solver, "
+        "surrogates: a small version",
     )
     parser.add_argument("--cases", type=int, help="calibration, coverage: random cases; default: 50, 200")
     parser.add_argument(
@@ -116,5 +119,6 @@ def _tables(name: str, args: argparse.Namespace, context: Context) -> list[dict[
         "registration": lambda: made.tables(args.shared, context, quick=args.quick, seed=args.seed),
         "solver": lambda: [made.table(context, large=args.large, quick=args.quick)],
         "startup": lambda: [made.table()],
+        "surrogates": lambda: made.tables(args.shared, context, quick=args.quick),
     }
     return [table.to_json() for table in given[name]()]

@@ -26,6 +26,7 @@ COMMANDS = {
     "check-calibration": "whether a detector's calibration can be right for a set of images",
     "simulate": "segment images of a known surface",
     "surface": "a synthetic surface to simulate",
+    "train": "a network that stands in for the exact forward model",
     "emission": "how a material backscatters electrons, by Monte Carlo",
     "vision-field": "how far away a surface can still cast a shadow",
     "profile": "heights along a line, polyline, circle or rectangle",

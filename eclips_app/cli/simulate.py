@@ -26,9 +26,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pixel-size", type=length_nm, help="such as 2nm; default: what the height map says")
     parser.add_argument("--detector", type=Path, required=True, help="detector file (JSON)")
     parser.add_argument(
-        "--model", choices=["bsesm", "mc"], default="bsesm",
-        help="bsesm: exact visibility by horizons, the default; mc: follows single electrons, the slow reference",
+        "--model", choices=["bsesm", "mc", "vft", "dsm"], default="bsesm",
+        help="bsesm: exact visibility by horizons, the default; mc: follows single electrons, the slow reference; vft, dsm: "
+        "neural networks that imitate bsesm, for any detector and for one; on a processor they are slower, and they err",
     )  # fmt: skip
+    parser.add_argument(
+        "--weights", type=Path, help="network of vft or dsm (.safetensors); default: that of the program"
+    )
     add_emission(parser, AS_CALIBRATED)
     parser.add_argument("--delocalised", action="store_true", help="blur by where the material's electrons leave")
     parser.add_argument("--rho", type=Path, help="material factor: a map of the same size as the heights")
@@ -70,32 +74,39 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
         detector, size, args.dose, args.grey_per_electron, args.read_noise, args.azimuths, args.subpixels, args.seed,
         args.model, emission_of(args, default_emission(detector)), args.delocalised, args.rays,
         args.scan_parallax, (x_nm / _NM_PER_MM, y_nm / _NM_PER_MM), args.pivot / _NM_PER_MM if args.pivot else None,
+        weights=str(args.weights) if args.weights else "",
     )  # fmt: skip
     check(params, "simulate")
     inputs = {"height": surface.arrays["height"]}
     if args.rho is not None:
         inputs["rho"] = read_factors(args.rho, context)
-    segments = run_step("simulate", inputs, params, context).arrays["segments"]
+    result = run_step("simulate", inputs, params, context)
+    segments = result.arrays["segments"]
     from eclips_app.io.export.stack import write_segments
 
     names = [segment.name for segment in detector.quadrants]
     write_segments(args.output, segments, size, names)
     means = dict(zip(names, (float(np.mean(s)) for s in segments), strict=True))
+    told = {name: value for name, value in result.info.items() if name == "outside_share"}
     return {
         "output": str(args.output), "model": args.model, "emission": params.emission.model, "pixel_size_nm": size,
-        "shape": list(segments.shape), "dtype": str(segments.dtype), "mean": means,
+        "shape": list(segments.shape), "dtype": str(segments.dtype), "mean": means, **told,
     }  # fmt: skip
 
 
 def describe(result: dict[str, Any]) -> str:
     """Put the result into words."""
     means = ", ".join(f"{name} {value:.5g}" for name, value in result["mean"].items())
-    return f"mean grey values: {means}\nwritten: {result['output']}"
+    outside = result.get("outside_share", 0.0)
+    warning = f"\nwarning: {100 * outside:.2g} % of the surface is unlike all that the network has learnt from"
+    return f"mean grey values: {means}\nwritten: {result['output']}{warning if outside else ''}"
 
 
 def _check_together(args: argparse.Namespace) -> None:
     """Refuse what would have no effect."""
     if (args.pivot or args.field_center) and not args.scan_parallax:
         raise EclipsError("--pivot and --field-center belong to the scan parallax", hint="Add --scan-parallax.")
+    if args.weights and args.model not in ("vft", "dsm"):
+        raise EclipsError("--weights belong to a network", hint="Add --model vft or --model dsm.")
     if args.read_noise and args.dose is None:
         raise EclipsError("--read-noise counts electrons, which only a dose makes", hint="Add --dose.")

@@ -26,6 +26,7 @@ from eclips_app.core.report import DrawFigure, Report
 from eclips_app.core.schema import choice, quantity
 from eclips_app.core.specimen import Specimen as Specimen
 from eclips_app.core.tolerance import Tolerances
+from eclips_app.core.training import Train
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -222,7 +223,8 @@ class Simulate:
 
     With `subpixels` s the height has s x s samples per pixel, and the images are that much smaller.
     Gives ``segments`` [k, row, col]: float32 signals in units of a flat without `dose`, else uint16 grey values; gains and
-    offsets of the detector file are applied to both.
+    offsets of the detector file are applied to both. The models vft and dsm also give ``outside`` [row, col], True where the
+    surface is unlike all that the network has learnt from, and ``info["outside_share"]``.
     """
 
     detector: Detector = field(default_factory=Detector)
@@ -234,8 +236,9 @@ class Simulate:
     subpixels: int = quantity(1, label="Height samples per pixel edge", low=1, high=8)
     seed: int = quantity(0, label="Seed", low=0, high=2**31)
     model: str = choice(
-        "bsesm", "bsesm", "mc", label="Model",
-        help="bsesm: exact visibility by horizons. mc: Monte Carlo, which follows single electrons.",
+        "bsesm", "bsesm", "mc", "vft", "dsm", label="Model",
+        help="bsesm: exact visibility by horizons. mc: Monte Carlo, which follows single electrons. vft, dsm: neural networks "
+        "that imitate the first; on a processor they are slower, and they err.",
     )  # fmt: skip
     emission: Emission = field(default_factory=Emission)
     delocalised: bool = False  #: blur by the distance from the probe at which electrons of the material's table leave
@@ -248,6 +251,7 @@ class Simulate:
         None, label="Pivot of the scan above the specimen", unit="mm", low=0.1, high=1e4, help="None: parallel beam."
     )
     draft: bool = False  #: coarser tables of the detector, for pictures that follow a slider
+    weights: str = ""  #: file with the network of vft or dsm; empty: the one that comes with the program
 
 
 @dataclass(frozen=True)
@@ -368,6 +372,7 @@ _ALL = (
     Step("visibility", 1, "eclips_app.engine.forward.visibility:visibility_step", Visibility),
     Step("vision-field", 1, "eclips_app.engine.forward.vision_field:vision_field_step", EstimateVisionField),
     Step("example", 1, "eclips_app.io.examples:example_step", Example),
+    Step("train", 1, "eclips_app.engine.training.step:train_step", Train, 60.0),
     Step("emission-table", 1, "eclips_app.engine.emission.make:table_step", EmissionTableParams),
     Step("calibrate", 1, "eclips_app.engine.calibration.step:calibrate_step", Calibrate, 10.0),
     Step("find-reference", 1, "eclips_app.engine.calibration.find:find_step", FindReference),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,6 +29,11 @@ from eclips_app.engine.optics.flight import landing_energy_kev
 from eclips_app.engine.optics.watch import watched
 from eclips_app.engine.raytrace.disc import from_density
 from eclips_app.engine.raytrace.image import trace_image
+from eclips_app.engine.surrogates.imitate import Subject, imitate
+
+Report = Callable[[float], None]
+#: Makes samples [k, row, col] of heights in nm; of a network also where it is out of its range, [row, col].
+Make = Callable[[NDArray[np.float64], Report], tuple[torch.Tensor, NDArray[np.bool_] | None]]
 
 _BAND_VALUES = 1 << 18  #: for which electrons are drawn between two checks for cancellation
 
@@ -51,11 +55,13 @@ def simulate_step(inputs: Mapping[str, NDArray[Any]], params: Simulate, context:
     StepResult
         ``segments`` [k, row, col]: with a dose uint16 grey values, without one the noise-free signal as float32, in units
         of the mean signal of a flat. Facts: `saturated`, part of the grey values; `exit_radius_nm`, median, with a table.
+        Of a neural network also ``outside`` [row, col], the pixels unlike all that it has learnt from, and `outside_share`.
 
     Raises
     ------
     EclipsError
-        Heights that are not finite or do not fill whole pixels; a material factor that does not belong to them.
+        Heights that are not finite or do not fill whole pixels; a material factor that does not belong to them; a network of
+        another detector.
     """
     with watched(context.check), one_thread() if params.draft else nullcontext():
         return _simulate(inputs, params, context)
@@ -65,22 +71,23 @@ def _simulate(inputs: Mapping[str, NDArray[Any]], params: Simulate, context: Con
     height = _checked(inputs["height"], params.subpixels)
     rho = _material(inputs["rho"], height.shape) if "rho" in inputs else None
     model = forward_model(
-        params.detector, params.pixel_size_nm, emission=params.emission, azimuths=params.azimuths,
+        params.detector, params.pixel_size_nm, emission=params.emission, azimuths=_azimuths(params),
         subpixels=params.subpixels, delocalised=params.delocalised,
         parallax=Parallax(params.field_center_mm, params.pivot_mm) if params.scan_parallax else None,
         fineness=DRAFT if params.draft else FULL,
     )  # fmt: skip
-    made = model.samples if params.model == "bsesm" else partial(_traced, params, model)
-    samples = made(height, lambda part: context.progress(0.9 * part, "rendering"))
+    made = _MODELS[params.model](params, model)
+    samples, outside = made(height, lambda part: context.progress(0.9 * part, "rendering"))
+    arrays, facts = _outside(outside, params.subpixels), _exit_facts(params)
     if rho is not None:
         samples = samples * rho
     signal = (model.response(samples) / model.flat).numpy()
     if params.dose is None:
         grey = _grey(signal, params.detector.quadrants).astype(np.float32)
-        return StepResult({"segments": grey}, _exit_facts(params))
+        return StepResult({"segments": grey, **arrays}, {**facts, **_share(arrays)})
     counted, saturated = _detect(signal, params, params.dose, context.check)
     context.progress(1.0, "rendered")
-    return StepResult({"segments": counted}, {"saturated": saturated, **_exit_facts(params)})
+    return StepResult({"segments": counted, **arrays}, {"saturated": saturated, **facts, **_share(arrays)})
 
 
 def _exit_facts(params: Simulate) -> dict[str, float]:
@@ -119,9 +126,48 @@ def _material(rho: NDArray[Any], shape: tuple[int, ...]) -> torch.Tensor:
     return torch.from_numpy(np.require(rho, np.float64, ["C", "W"]))
 
 
-def _traced(
-    params: Simulate, model: ForwardModel, height: NDArray[np.float64], report: Callable[[float], None]
-) -> torch.Tensor:
+def _exact(params: Simulate, model: ForwardModel) -> Make:
+    return lambda height, report: (model.samples(height, report), None)
+
+
+def _network(params: Simulate, model: ForwardModel) -> Make:
+    """Give the samples that a neural network makes, and where it knows nothing of the kind."""
+    single = model.to(torch.device("cpu"), torch.float32)  # as it was trained
+    subject = _subject(params)
+
+    def make(height: NDArray[np.float64], report: Report) -> tuple[torch.Tensor, NDArray[np.bool_] | None]:
+        with torch.no_grad():
+            made = imitate(subject, single, torch.from_numpy(height).float(), report)
+        return made.samples.double(), made.outside
+
+    return make
+
+
+def _subject(params: Simulate) -> Subject:
+    return Subject(params.model, params.weights, params.detector, params.emission)
+
+
+def _azimuths(params: Simulate) -> int:
+    return _subject(params).azimuths(params.azimuths) if params.model == "vft" else params.azimuths
+
+
+def _outside(outside: NDArray[np.bool_] | None, subpixels: int) -> dict[str, NDArray[Any]]:
+    """Give the pixels that have a sample out of a network's range."""
+    if outside is None:
+        return {}
+    rows, columns = (size // subpixels for size in outside.shape)
+    return {"outside": np.asarray(outside.reshape(rows, subpixels, columns, subpixels).any(axis=(1, 3)))}
+
+
+def _share(arrays: Mapping[str, NDArray[Any]]) -> dict[str, float]:
+    return {"outside_share": float(arrays["outside"].mean())} if "outside" in arrays else {}
+
+
+def _monte_carlo(params: Simulate, model: ForwardModel) -> Make:
+    return lambda height, report: (_traced(params, model, height, report), None)
+
+
+def _traced(params: Simulate, model: ForwardModel, height: NDArray[np.float64], report: Report) -> torch.Tensor:
     """Give the samples by following electrons one by one: the slow reference, which shares no code with the fast model."""
     shape = None if params.emission.model == "lambert" else from_density(density(params.detector, params.emission))
     signal, _ = trace_image(
@@ -131,6 +177,9 @@ def _traced(
         pivot_mm=params.pivot_mm if params.scan_parallax else None, report=report,
     )  # fmt: skip
     return torch.from_numpy(signal)
+
+
+_MODELS = {"bsesm": _exact, "mc": _monte_carlo, "vft": _network, "dsm": _network}
 
 
 def _detect(

@@ -24,6 +24,7 @@ from eclips_app.gui.flows import (
     results,
     series,
     simulate,
+    train,
     uncertainty,
 )
 from eclips_app.gui.garbage import GarbageCollector
@@ -66,6 +67,7 @@ def make_window(session: Session) -> MainWindow:
         uncertainty,
         series,
         simulate,
+        train,
         report,
         help,
     ):

@@ -58,6 +58,7 @@ def test_help_and_version(eclips: Eclips) -> None:
         "simulate",
         "surface",
         "emission",
+        "train",
         "vision-field",
         "profile",
         "level",

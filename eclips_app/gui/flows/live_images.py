@@ -54,6 +54,7 @@ class Frame:
     is_full: bool
     info: Mapping[str, Any]
     seconds: float
+    outside: NDArray[Any] | None = None  #: [row, col], True where a network has learnt from nothing like it
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,7 +185,12 @@ class LiveImages(QtCore.QObject):
         seconds = time.perf_counter() - its.began
         step = 1 if seconds < _QUICK_S else -1 if seconds > _SLOW_S else 0
         self._level = min(max(self._level + step, 0), len(_COARSE_PX) - 1)
-        self._take(Frame(its.wish, terrain, params, result.arrays["segments"], factor, False, result.info, seconds))
+        self._take(
+            Frame(
+                its.wish, terrain, params, result.arrays["segments"], factor, False, result.info, seconds,
+                result.arrays.get("outside"),
+            )
+        )  # fmt: skip
 
     def _take(self, frame: Frame) -> None:
         self.frame = frame
@@ -227,7 +233,8 @@ class LiveImages(QtCore.QObject):
             return  # finished before it heard that it is not wanted any more
         self._full, self.progress = None, None
         seconds = time.perf_counter() - began
-        self._take(Frame(wish, terrain, params, result.arrays["segments"], 1, True, result.info, seconds))
+        segments, outside = result.arrays["segments"], result.arrays.get("outside")
+        self._take(Frame(wish, terrain, params, segments, 1, True, result.info, seconds, outside))
 
     def _drop_full(self) -> None:
         if self._full is not None:

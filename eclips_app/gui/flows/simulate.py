@@ -16,6 +16,7 @@ from eclips_app.core.specimen import Specimen
 from eclips_app.core.steps import ReadHeightMap, StepResult
 from eclips_app.gui.actions import ActionInfo
 from eclips_app.gui.flows import simulation
+from eclips_app.gui.flows.live_comparison import LiveComparison
 from eclips_app.gui.flows.live_images import Frame, LiveImages, Source, Wish
 from eclips_app.gui.flows.live_vision_field import LiveVisionField, Scene
 from eclips_app.gui.flows.simulation import FILE, Setup, Terrain
@@ -45,6 +46,8 @@ class SimulateFlow(QtCore.QObject):
         self.pixel: tuple[int, int] | None = None  #: row, column of the full surface
         self.live = LiveImages(session.jobs, self)
         self.reach = LiveVisionField(session.jobs, self)  #: how far away the surface can hide the detector
+        self.comparison = LiveComparison(session.jobs, self)  #: a network's images beside the exact ones
+        self.compares = False  #: whether that is wanted
         self._is_watched = False
         self._reading = ReadHeightMap()
         self._background = Background(self)
@@ -76,6 +79,15 @@ class SimulateFlow(QtCore.QObject):
         else:
             self.live.stop()
             self.reach.stop()
+            self.comparison.stop()
+
+    def compare(self, compares: bool) -> None:
+        """Render a network's images also by the exact model, from now on or no more."""
+        self.compares = compares
+        if not compares:
+            self.comparison.stop()
+        self.changed.emit()
+        self._ask_comparison()
 
     def choose(self, **fields: Any) -> None:
         """Change choices; keywords are fields of `Setup`."""
@@ -124,6 +136,7 @@ class SimulateFlow(QtCore.QObject):
             return
         if frame is None or not frame.is_full or not frame.wish.looks_like(wish) or self.live.problem:
             self.reach.stop()
+            self.comparison.stop()
             self.live.ask(wish)
         else:
             self._ask_reach(frame)
@@ -132,6 +145,12 @@ class SimulateFlow(QtCore.QObject):
         self.choose_pixel(self.pixel)  # on a smaller surface it comes back inside
         if self.live.frame is not None and self.live.frame.is_full and self._is_watched:
             self._ask_reach(self.live.frame)
+            self._ask_comparison()
+
+    def _ask_comparison(self) -> None:
+        frame = self.live.frame
+        if self.compares and self.setup.is_network and frame is not None and frame.is_full:
+            self.comparison.ask(frame)
 
     def _ask_reach(self, frame: Frame) -> None:
         self.reach.ask(Scene(frame.terrain, frame.wish.setup.slope_deg, frame.wish.detector))
@@ -278,8 +297,8 @@ def register(session: Session) -> None:
 
 def _rendered(wish: Wish, terrain: Terrain, then: Any, _: Task, result: StepResult) -> None:
     params = simulation.simulate_params(wish.setup, wish.detector, terrain.pixel_size_nm)
-    segments = result.arrays["segments"]
-    then(Frame(wish, terrain, params, segments, 1, True, result.info, float(result.info.get("duration_s", 0.0))))
+    segments, seconds = result.arrays["segments"], float(result.info.get("duration_s", 0.0))
+    then(Frame(wish, terrain, params, segments, 1, True, result.info, seconds, result.arrays.get("outside")))
 
 
 def _edit_of(frame: Frame, name: str, detector_item: DetectorItem | None) -> Edit:

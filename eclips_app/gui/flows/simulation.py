@@ -26,6 +26,7 @@ _DRAFT_RAYS = 40
 #: Where a detector file says nothing of the beam.
 USUAL_BEAM = Beam(15.0, 0.0)
 MADE = "made"  #: `Setup.source` of a generated surface
+NETWORKS = ("vft", "dsm")
 FILE = "file"  #: `Setup.source` of a height map read from a file, which is no part of the project
 
 
@@ -40,9 +41,15 @@ class Setup:
     changes: tuple[tuple[str, float], ...] = ()  #: values of the detector that differ from the base, by key
     dose: float | None = 4000.0
     model: str = "bsesm"
+    weights: str = ""  #: file of a network; empty: the one that comes with the program
     emission: Emission = field(default_factory=Emission)
     delocalised: bool = False
     rays: int = 400
+
+    @property
+    def is_network(self) -> bool:
+        """Whether a neural network imitates the exact model."""
+        return self.model in NETWORKS
 
     @property
     def is_made(self) -> bool:
@@ -145,6 +152,7 @@ def simulate_params(
         grey_per_electron=1.0 if dose is None else FLAT_GREY / dose,
         azimuths=32 if draft else 64,
         model=setup.model,
+        weights=setup.weights if setup.is_network else "",
         emission=setup.emission,
         delocalised=setup.delocalised,
         rays=min(setup.rays, _DRAFT_RAYS) if draft else setup.rays,

@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from eclips_app.core.detector import Detector
+from eclips_app.core.deviations import OUT_OF_MODEL
 from eclips_app.gui.flows.live_images import Frame
 from eclips_app.gui.panels.simulate.presenter import levels
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets, Signal
 from eclips_app.gui.theme import Theme
+from eclips_app.gui.widgets.hatch import HatchOverlay
 from eclips_app.gui.widgets.image_pane import ImagePane
 from eclips_app.gui.widgets.placement import Cell, mosaic_cells
 from eclips_app.gui.widgets.segments import paint_detector, segment_text
@@ -182,6 +185,7 @@ class SimulatedPane(ImagePane):
         self._index = index
         self._factor = 1
         self._detector: Detector | None = None
+        self._hatch = HatchOverlay()
         self._mark = _Mark()
         self._radii: tuple[float, ...] = ()
         self._circles = tuple(_circle(style) for style in (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine))
@@ -199,6 +203,7 @@ class SimulatedPane(ImagePane):
         self.set_image(segment, pixel_size_nm=frame.terrain.pixel_size_nm, levels=(0.0, 1.0))
         rows, columns = segment.shape
         self.image.setRect(QtCore.QRectF(-0.5, -0.5, columns * frame.factor, rows * frame.factor))
+        self._hatch.set_flags(_flags(frame))
 
     def tell_name(self) -> None:
         """Say which segment it is, in short where there is little room."""
@@ -252,6 +257,9 @@ class SimulatedPane(ImagePane):
         if self._detector is None:
             return
         painter = QtGui.QPainter(self.viewport())
+        self.box.updateMatrix()
+        to_screen = self.box.childGroup.sceneTransform() * self.viewportTransform()
+        self._hatch.paint(painter, to_screen, self.viewport().size())
         painter.setRenderHint(QtGui.QPainter.RenderHint.Antialiasing)
         corner = QtCore.QRectF(self.viewport().width() - _GLYPH_PX - 8.0, 8.0, _GLYPH_PX, _GLYPH_PX)
         painter.setPen(Qt.PenStyle.NoPen)
@@ -266,6 +274,14 @@ class SimulatedPane(ImagePane):
     def _on_pick(self, col: float, row: float) -> None:
         if self.value_at(col, row) is not None:
             self.picked.emit((round(row), round(col)))
+
+
+def _flags(frame: Frame) -> NDArray[np.uint8] | None:
+    """Mark the pixels of the full surface where a network is out of its depth."""
+    if frame.outside is None or not frame.outside.any():
+        return None
+    flags = frame.outside.astype(np.uint8) * np.uint8(OUT_OF_MODEL)
+    return flags.repeat(frame.factor, 0).repeat(frame.factor, 1)
 
 
 def _circle(style: Qt.PenStyle) -> QtWidgets.QGraphicsEllipseItem:

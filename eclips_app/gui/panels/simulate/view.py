@@ -11,6 +11,8 @@ from eclips_app.gui.flows.live_images import Frame
 from eclips_app.gui.flows.simulate import flow_of
 from eclips_app.gui.flows.simulation import binned, measured_images
 from eclips_app.gui.panels.simulate.angles import AnglesView
+from eclips_app.gui.panels.simulate.comparing import outside_text
+from eclips_app.gui.panels.simulate.comparison import ComparisonView
 from eclips_app.gui.panels.simulate.images import SegmentImages
 from eclips_app.gui.panels.simulate.microscope_form import MicroscopeForm
 from eclips_app.gui.panels.simulate.model_form import ModelForm
@@ -24,7 +26,7 @@ from eclips_app.gui.widgets.themed_button import ThemedButton
 
 _USE, _SAME = "Use as segment images", "Same grey scale"
 _PART = "Root mean square of measured less simulated, as a part of the measured contrast, each segment scaled to fit"
-_SAVE = "Save images…"
+_SAVE, _COMPARE = "Save images…", "Compare with exact"
 _SHOWN = ("Simulated", "Measured", "Difference")
 _WIDE = 900  #: from this width on, the angles have a column of their own
 _SIDE_PX = 320  #: width of the choices
@@ -52,11 +54,10 @@ class SimulatePanel(QtWidgets.QWidget):
         self.microscope = MicroscopeForm(session, self.flow)
         self.model = ModelForm(session, self.flow)
         self.images = SegmentImages(session.theme)
+        self.comparison = ComparisonView(session.theme, self.flow.comparison)
+        self.pages = QtWidgets.QStackedWidget()
         self.angles = AnglesView(session.theme, self.flow.reach)
-        self.problem = QtWidgets.QLabel()
-        self.problem.setProperty("kind", "error")
-        self.problem.setWordWrap(True)
-        self.problem.hide()
+        self.problem, self.outside = _notice("error"), _notice("warning")
         self.status = QtWidgets.QLabel("Waiting for the engine…")
         self.status.setProperty("kind", "faint")
         self.status.setMinimumWidth(40)
@@ -78,6 +79,12 @@ class SimulatePanel(QtWidgets.QWidget):
         self.shown.hide()
         self.fit = ThemedButton(session.theme, "fit", "Show the whole images", "0")
         self.fit.clicked.connect(self.images.fit)
+        self.fit.clicked.connect(self.comparison.fit)
+        self.compare = _button(
+            _COMPARE, "Show the network beside the exact model, and where they differ", self._compare
+        )
+        self.compare.setCheckable(True)
+        self.compare.hide()
         self.use = _button(_USE, "Put images, detector and true surface into the project", self.flow.use)
         self.use.setProperty("kind", "primary")
         self.save = _button(_SAVE, "Write the images to a TIFF file, one page for each segment", self.flow.save)
@@ -153,6 +160,7 @@ class SimulatePanel(QtWidgets.QWidget):
         top.addWidget(self.use)
         top.addWidget(self.save)
         top.addStretch(1)
+        top.addWidget(self.compare)
         top.addWidget(self.shown)
         bottom = QtWidgets.QHBoxLayout()
         bottom.addWidget(self.status)
@@ -164,7 +172,10 @@ class SimulatePanel(QtWidgets.QWidget):
         layout.setContentsMargins(8, 6, 8, 6)
         layout.addLayout(top)
         layout.addWidget(self.problem)
-        layout.addWidget(self.images, 1)
+        layout.addWidget(self.outside)
+        for each in (self.images, self.comparison):
+            self.pages.addWidget(each)
+        layout.addWidget(self.pages, 1)
         layout.addLayout(bottom)
         return page
 
@@ -184,7 +195,12 @@ class SimulatePanel(QtWidgets.QWidget):
         self.tabs.tabBar().setVisible(not wide)
         self.use.setText(_USE if wide else "Use")
         self.save.setText(_SAVE if wide else "Save…")
+        self._name_compare()
         self.common.setText(_SAME if wide else "Same grey")
+
+    def _name_compare(self) -> None:
+        words = ("Back to images", "Images") if self.flow.compares else (_COMPARE, "Compare")
+        self.compare.setText(words[self.tabs.count() > 1])
 
     def _share(self) -> None:
         """Share the width between choices, images and angles."""
@@ -199,6 +215,7 @@ class SimulatePanel(QtWidgets.QWidget):
         live.told.connect(self._tell)
         self.flow.reach.changed.connect(self._show_reach)
         self.images.picked.connect(self._pick)
+        self.comparison.picked.connect(self._pick)
         self.images.pointed.connect(self._on_pointed)
         self._session.project.changed.connect(self._on_project)
 
@@ -209,8 +226,23 @@ class SimulatePanel(QtWidgets.QWidget):
         self.microscope.refresh()
         self.model.refresh()
         self.images.show_pixel(self.flow.pixel)
+        self._show_page()
+        self.comparison.show_pixel(self.flow.pixel)
         self._show_reach()
         self._tell()
+
+    def _compare(self, compares: bool) -> None:
+        self.flow.compare(compares)
+
+    def _show_page(self) -> None:
+        """Show the images, or the comparison where it is wanted and there is a network."""
+        is_network = self.flow.setup.is_network
+        self.compare.setVisible(is_network)
+        self.compare.setChecked(self.flow.compares)
+        self._name_compare()
+        compares = is_network and self.flow.compares
+        self.pages.setCurrentWidget(self.comparison if compares else self.images)
+        self.common.setVisible(not compares)
 
     def _on_project(self, _: object) -> None:
         self._measured = None, None  # the images may be others now
@@ -267,11 +299,24 @@ class SimulatePanel(QtWidgets.QWidget):
         live = self.flow.live
         self.problem.setText(sentence(live.problem))
         self.problem.setVisible(bool(live.problem))
+        frame = live.frame
+        outside = outside_text(frame.info.get("outside_share")) if frame is not None and not live.problem else ""
+        self.outside.setText(outside)
+        self.outside.setVisible(bool(outside))
         self.bar.setVisible(live.progress is not None)
         if live.progress is not None:
             self.bar.setValue(round(1000 * live.progress))
         for button in (self.use, self.save):
             button.setEnabled(self.flow.can_render())
+
+
+def _notice(kind: str) -> QtWidgets.QLabel:
+    """Make a line that is hidden until there is something to say."""
+    notice = QtWidgets.QLabel()
+    notice.setProperty("kind", kind)
+    notice.setWordWrap(True)
+    notice.hide()
+    return notice
 
 
 def _button(text: str, tip: str, run: object) -> QtWidgets.QPushButton:

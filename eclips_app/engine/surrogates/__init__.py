@@ -1,0 +1,1 @@
+"""Networks that stand in for the exact forward model: learnt from it, measured against it."""

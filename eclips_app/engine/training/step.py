@@ -1,0 +1,93 @@
+"""The step "train": prepares what a network needs, trains it, writes weights and card."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from eclips_app.core.context import Context
+from eclips_app.core.errors import EclipsError
+from eclips_app.core.steps import StepResult
+from eclips_app.core.training import Train
+from eclips_app.engine.device import choose_device
+from eclips_app.engine.training.card import Card, write_card
+from eclips_app.engine.training.loop import Plan, Task, Trained, train
+from eclips_app.engine.training.weights import write_weights
+
+#: Networks that can be trained: a function that gives what is trained on what, from the step's inputs and parameters.
+NETWORKS = {
+    "vft": "eclips_app.engine.surrogates.vft_task:prepare",
+    "dsm": "eclips_app.engine.surrogates.distil:prepare",
+}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A training that is ready to start.
+
+    ``plan`` has the network's own choices (rate, share of hard samples); steps, time, batch and seed are the user's.
+    ``metadata`` gives the texts that are written into the file of the weights, from what the training gave.
+    """
+
+    task: Task
+    plan: Plan
+    card: Card
+    metadata: Callable[[Trained], dict[str, str]]
+
+
+def measured_maps(inputs: Mapping[str, NDArray[Any]], params: Train) -> dict[str, NDArray[np.float64]]:
+    """Give the measured maps among the inputs of the step in pixels, by their names.
+
+    Raises
+    ------
+    EclipsError
+        One has holes, or the pixel size of one is missing.
+    """
+    names = sorted((name for name in inputs if name.startswith("map/")), key=lambda name: int(name[4:]))
+    if len(names) != len(params.map_pixels_nm):
+        raise EclipsError(
+            f"{len(names)} height maps have {len(params.map_pixels_nm)} pixel sizes", hint="Give one for each."
+        )
+    maps = {n: np.asarray(inputs[n], np.float64) / nm for n, nm in zip(names, params.map_pixels_nm, strict=True)}
+    if not all(np.isfinite(height).all() for height in maps.values()):
+        raise EclipsError("a height map to train on has holes", hint="Fill them first, or leave the map out.")
+    return maps
+
+
+def train_step(inputs: Mapping[str, NDArray[Any]], params: Train, context: Context) -> StepResult:
+    """Train; see `Train`.
+
+    Raises
+    ------
+    EclipsError
+        The output cannot be written, there is one measured map alone, or the checkpoint to go on from is broken.
+    """
+    output = Path(params.output)
+    if output.suffix != ".safetensors":
+        raise EclipsError(
+            "weights are written as .safetensors", where=params.output, hint="Give a name with that suffix."
+        )
+    if not output.absolute().parent.is_dir():
+        raise EclipsError("this folder does not exist", where=str(output.absolute().parent), hint="Make it first.")
+    device = choose_device(params.device)
+    torch.manual_seed(params.seed)
+    module, _, function = NETWORKS[params.network].partition(":")
+    prepared: Prepared = getattr(importlib.import_module(module), function)(inputs, params)
+    trained = train(
+        prepared.task, prepared.plan, context, device, output.with_suffix(".checkpoint"), resume=params.resume
+    )
+    write_weights(output, trained.state, prepared.metadata(trained))
+    parameters = sum(p.numel() for p in prepared.task.net.parameters())
+    write_card(output.with_suffix(".md"), prepared.card, prepared.plan, trained, parameters, device)
+    facts = {
+        "history": trained.history, "steps": trained.steps, "seconds": trained.seconds, "optimiser": trained.optimiser,
+        "precision": trained.precision, "stopped": trained.stopped, "output": str(output), "parameters": parameters,
+    }  # fmt: skip
+    return StepResult({"loss": np.array(trained.curve).reshape(-1, 2)}, facts)
