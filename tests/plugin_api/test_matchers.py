@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 import pytest
 
@@ -13,6 +15,11 @@ from eclips_app.plugin_api import registry
 from eclips_app.plugin_api.protocols import MapMatcher
 
 SILENT = SilentContext()
+
+# Torch asks for Triton when transformers is loaded. Triton and what VTK draws with bring an LLVM each: Triton must come first,
+# or the process ends. The program itself has them in processes of their own.
+with contextlib.suppress(ImportError):
+    import triton  # noqa: F401
 
 
 @pytest.fixture(autouse=True)
