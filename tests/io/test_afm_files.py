@@ -21,7 +21,7 @@ from eclips_app.io.height_maps import read_surface
 
 FOLDER = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "afm"
 pytestmark = [
-    pytest.mark.skipif(not FOLDER.is_dir(), reason="the measured files are not here"),
+    pytest.mark.usefixtures("shared_data"),
     pytest.mark.filterwarnings("ignore"),
 ]
 

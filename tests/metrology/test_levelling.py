@@ -340,7 +340,7 @@ def test_a_recipe_is_kept_and_gives_the_same_heights_again() -> None:
 
 # Real files
 
-needs_files = pytest.mark.skipif(not AFM.is_dir(), reason="the measured files are not here")
+needs_files = pytest.mark.usefixtures("shared_data")
 
 
 def read(name: str, **params: Any) -> tuple[np.ndarray, tuple[float, float]]:

@@ -258,7 +258,7 @@ def test_resampling_keeps_a_plane_and_its_holes():
     assert np.abs(flat.heights[inside]).max() < 0.02
 
 
-@pytest.mark.skipif(not AFM.is_dir(), reason="the real AFM maps are not on this machine")
+@pytest.mark.usefixtures("shared_data")
 @pytest.mark.parametrize("name", ["pn_junction_park.tiff", "Park_20210916_034.tiff"])
 def test_pairs_of_real_maps_are_found(name):
     pair = next(bench.pairs(Path(AFM / name), 1, 1))
