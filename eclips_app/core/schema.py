@@ -117,6 +117,11 @@ def load(cls: type[T], data: Any, where: str = "") -> T:
     return cls(**values)
 
 
+def tupled(value: Any) -> Any:
+    """Turn lists within JSON values into tuples, as the fields of frozen dataclasses have them."""
+    return tuple(tupled(each) for each in value) if isinstance(value, (list, tuple)) else value
+
+
 def check(value: Any, where: str = "") -> None:
     """Raise `EclipsError` if a dataclass built in code breaks the rules of its fields."""
     load(type(value), dump(value), where)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from eclips_app.core.context import Context
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.measuring import Measure, Recipe
+from eclips_app.core.schema import tupled
 from eclips_app.core.shapes import Shape
 from eclips_app.core.steps import ReadHeightMap, StepResult, run_step
 
@@ -132,7 +133,7 @@ def _placed(path: Path, state: Mapping[str, Any], entry: dict[str, Any], context
     key = entry["height"]["$array"]
     height = read_arrays(path, [key], context)[key]
     names = HeightMap.__dataclass_fields__
-    fields = {name: _tuples(value) for name, value in entry.items() if name in names and name not in ("height", "raw")}
+    fields = {name: tupled(value) for name, value in entry.items() if name in names and name not in ("height", "raw")}
     item = HeightMap(**fields, height=height)
     size = _image_pixel_size(state)
     size = item.pixel_size_nm[0] if size is None else size  # images of which nothing is known
@@ -154,7 +155,3 @@ def _image_pixel_size(state: Mapping[str, Any]) -> float | None:
         return float(sizes.pop())
     alone = [item for item in state["items"] if item["kind"] in ("set", "map")]
     return float(alone[0]["pixel_size_nm"][0]) if alone and all(item["kind"] == "map" for item in alone) else None
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(each) for each in value) if isinstance(value, list) else value

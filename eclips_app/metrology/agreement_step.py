@@ -10,6 +10,7 @@ import numpy as np
 from eclips_app.core.context import Context
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.registration import CompareMap, TipModel
+from eclips_app.core.schema import tupled
 from eclips_app.core.steps import Arrays, StepResult
 from eclips_app.metrology import agreement_profiles, tip, tip_blind
 from eclips_app.metrology.agreement import Agreement, agreement
@@ -63,12 +64,8 @@ def _masked(inputs: Arrays) -> Floats:
 def _placed(values: Floats, params: CompareMap) -> _Placed:
     rows, columns = values.shape
     default = Placement((rows, columns), params.map_pixel_size_nm, params.pixel_size_nm).fields
-    given = {name: _tupled(params.placed.get(name, value)) for name, value in default.items()}
+    given = {name: tupled(params.placed.get(name, value)) for name, value in default.items()}
     return _Placed(values, params.map_pixel_size_nm, **given)
-
-
-def _tupled(value: Any) -> Any:
-    return tuple(_tupled(each) for each in value) if isinstance(value, (list, tuple)) else value
 
 
 def _on_pixels(placed: _Placed, shape: tuple[int, ...], params: CompareMap) -> Floats:

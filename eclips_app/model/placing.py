@@ -64,7 +64,7 @@ def registration_request(
 def registration_of(params: RegisterMap, info: Mapping[str, Any]) -> Registered:
     """Read what the step found."""
     quality = info["quality"]
-    fields = {name: _tupled(value) for name, value in info["placement"].items()}
+    fields = {name: schema.tupled(value) for name, value in info["placement"].items()}
     kept = (
         "quality",
         "method",
@@ -142,7 +142,3 @@ def _with_std(value: float, std: float | None, unit: str = "") -> str:
         return f"{value:.5g}{unit}"
     digits = max(0, min(6, 1 - math.floor(math.log10(std))))
     return f"{value:.{digits}f} ± {std:.{digits}f}{unit}"
-
-
-def _tupled(value: Any) -> Any:
-    return tuple(_tupled(each) for each in value) if isinstance(value, (list, tuple)) else value

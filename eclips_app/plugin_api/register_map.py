@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from eclips_app.core.context import Context
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.registration import CompareMap, RegisterMap
+from eclips_app.core.schema import tupled
 from eclips_app.core.steps import Arrays, StepResult
 from eclips_app.metrology.agreement_step import as_the_tip_shows
 from eclips_app.metrology.placement import Placement
@@ -65,7 +66,7 @@ def task_of(params: RegisterMap, frames: Frames) -> Task:
 def placement_of(fields: dict[str, Any], frames: Frames) -> Placement:
     """Give a placement from fields of `model.items.HeightMap`, which may have come as JSON; others are left out."""
     names = Placement(frames.map_shape, frames.map_pixel_nm, frames.image_pixel_nm).fields
-    given = {name: _tupled(value) for name, value in fields.items() if name in names}
+    given = {name: tupled(value) for name, value in fields.items() if name in names}
     return Placement(frames.map_shape, frames.map_pixel_nm, frames.image_pixel_nm, **given)
 
 
@@ -124,7 +125,3 @@ def _shape(array: NDArray[Any]) -> tuple[int, int]:
     if array.ndim != 2:
         raise EclipsError(f"a height map has rows and columns, not the shape {array.shape}")
     return int(array.shape[0]), int(array.shape[1])
-
-
-def _tupled(value: Any) -> Any:
-    return tuple(_tupled(each) for each in value) if isinstance(value, (list, tuple)) else value

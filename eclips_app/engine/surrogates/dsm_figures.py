@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import ndimage
 from torch import Tensor
 
 from eclips_app.core.paths import resource
@@ -18,7 +17,7 @@ from eclips_app.engine.surfaces import KINDS
 from eclips_app.engine.surrogates import dsm
 from eclips_app.engine.surrogates.distil import Distillation, Lesson
 from eclips_app.engine.surrogates.dsm_file import Distilled, read_dsm
-from eclips_app.engine.surrogates.figures import UNSEEN_SEED, _loss_gradient, _summary, _timed
+from eclips_app.engine.surrogates.figures import UNSEEN_SEED, _loss_gradient, _summary, _timed, gradient_rows
 from eclips_app.engine.surrogates.imitate import Subject, imitate
 from eclips_app.engine.surrogates.measure import DARK
 from eclips_app.engine.training.specimens import Recipe
@@ -88,23 +87,11 @@ def times(judged: Judged, sizes: tuple[int, ...]) -> list[Row]:
 
 def gradients(judged: Judged, heights: list[Float], seed: int = 1) -> list[Row]:
     """Compare gradients of the sum of squared image differences by the heights with the exact ones; see `figures.gradients`."""
-    rows: list[Row] = []
-    for stage, share in (("early, off by 10 % of the relief", 0.1), ("late, off by 1 %", 0.01)):
-        pairs: dict[str, list[tuple[float, float]]] = {"dsm": [], "tangent plane only": []}
-        for number, true in enumerate(heights):
-            noise = ndimage.gaussian_filter(np.random.default_rng((seed, number)).standard_normal(true.shape), 2.0)
-            start = torch.from_numpy(true + noise * (share * true.std() / noise.std())).float()
-            with torch.no_grad():
-                measured = judged.model.images(torch.from_numpy(np.require(true, np.float32, ["C", "W"])))
-            exact = _loss_gradient(judged.model.images, start, measured)
-            for name, images in (("dsm", judged.images), ("tangent plane only", judged.plain)):
-                given = _loss_gradient(images, start, measured)
-                cosine = float((given * exact).sum() / (given.norm() * exact.norm()))
-                pairs[name].append((cosine, float(given.norm() / exact.norm())))
-        for name, values in pairs.items():
-            cosines, ratios = np.array(values).T
-            rows.append({
-                "stage": stage, "model": name, "cosine_mean": float(cosines.mean()), "cosine_least": float(cosines.min()),
-                "length_ratio_mean": float(ratios.mean()),
-            })  # fmt: skip
-    return rows
+
+    @torch.no_grad()
+    def measured(true: Float) -> Tensor:
+        images: Tensor = judged.model.images(torch.from_numpy(np.require(true, np.float32, ["C", "W"])))
+        return images
+
+    others = {"dsm": judged.images, "tangent plane only": judged.plain}
+    return gradient_rows(heights, judged.model.images, measured, others, seed)

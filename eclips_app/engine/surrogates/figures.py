@@ -129,23 +129,26 @@ def gradients(net: Vft, heights: list[Float], seed: int = 1) -> list[Row]:
     """
     model = measured_model(net.azimuths)
     tangent = TangentOnly(net.azimuths)
+    others = {"vft": partial(_rendered, net, model), "tangent plane only": partial(_open_images, tangent, model)}
+    return gradient_rows(heights, model.images, lambda true: torch.from_numpy(segments(model, true)), others, seed)
+
+
+def gradient_rows(
+    heights: list[Float], exact: Images, measured_of: Callable[[Float], Tensor], others: Mapping[str, Images], seed: int
+) -> list[Row]:
+    """Compare the gradients through `others` with those through the `exact` images; see `gradients`."""
     rows: list[Row] = []
     for stage, share in (("early, off by 10 % of the relief", 0.1), ("late, off by 1 %", 0.01)):
-        pairs: dict[str, list[tuple[float, float]]] = {"vft": [], "tangent plane only": []}
+        pairs: dict[str, list[tuple[float, float]]] = {name: [] for name in others}
         for number, true in enumerate(heights):
-            rng = np.random.default_rng((seed, number))
-            noise = ndimage.gaussian_filter(rng.standard_normal(true.shape), 2.0)
+            noise = ndimage.gaussian_filter(np.random.default_rng((seed, number)).standard_normal(true.shape), 2.0)
             start = torch.from_numpy(true + noise * (share * true.std() / noise.std())).float()
-            measured = torch.from_numpy(segments(model, true))
-            exact = _loss_gradient(model.images, start, measured)
-            others = {
-                "vft": partial(_rendered, net, model),
-                "tangent plane only": partial(_open_images, tangent, model),
-            }
+            measured = measured_of(true)
+            right = _loss_gradient(exact, start, measured)
             for name, images in others.items():
                 given = _loss_gradient(images, start, measured)
-                cosine = float((given * exact).sum() / (given.norm() * exact.norm()))
-                pairs[name].append((cosine, float(given.norm() / exact.norm())))
+                cosine = float((given * right).sum() / (given.norm() * right.norm()))
+                pairs[name].append((cosine, float(given.norm() / right.norm())))
         for name, values in pairs.items():
             cosines, ratios = np.array(values).T
             rows.append({
