@@ -63,7 +63,9 @@ def figure_step(inputs: Arrays, params: DrawFigure, context: Context) -> StepRes
     _keep(path, params.keep_paths)
     if params.name not in inputs:
         raise EclipsError(f"there is no map '{MAPS.get(params.name, params.name)}'", hint="Choose another one.")
-    shown = figures.Map(masked(inputs, params.name), params.pixel_size_nm, unit_of(params.name), params.colormap)
+    shown = figures.Map(
+        figures.masked(inputs, params.name), params.pixel_size_nm, figures.unit_of(params.name), params.colormap
+    )
     context.progress(0.2, f"Writing {path.name}")
 
     def draw(axes: Any) -> None:
@@ -72,17 +74,6 @@ def figure_step(inputs: Arrays, params: DrawFigure, context: Context) -> StepRes
     with sheets.drawn():
         figures.write_figure(path, draw, params.width_mm, shown.height_mm(params.width_mm), params.dpi)
     return StepResult({}, {"path": str(path)})
-
-
-def masked(arrays: Arrays, name: str) -> Any:
-    """Give a map [row, col] with NaN where the height does not rest on data."""
-    values = np.asarray(arrays[name], np.float32)
-    return np.where(arrays["mask"], values, np.nan) if "mask" in arrays else values
-
-
-def unit_of(name: str) -> str:
-    """Give the unit of a map of `core.report.MAPS`."""
-    return "nm" if name.startswith("height") else ""
 
 
 def _keep(path: Path, keep_paths: tuple[str, ...]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,17 @@ class Map:
         """Give the height of the figure for a width that holds the colour bar too."""
         rows, columns = self.values.shape
         return (width_mm - COLOR_BAR_MM) * float(rows) * self.aspect / float(columns)
+
+
+def masked(arrays: Mapping[str, NDArray[Any]], name: str) -> NDArray[Any]:
+    """Give a map [row, col] with NaN where the height does not rest on data."""
+    values = np.asarray(arrays[name], np.float32)
+    return np.where(arrays["mask"], values, np.nan) if "mask" in arrays else values
+
+
+def unit_of(name: str) -> str:
+    """Give the unit of a map of `core.report.MAPS`."""
+    return "nm" if name.startswith("height") else ""
 
 
 def draw_map(axes: Any, shown: Map) -> None:

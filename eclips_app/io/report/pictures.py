@@ -25,8 +25,7 @@ _PROFILE_MM = 62.0
 
 def map_of(run: Run, name: str) -> NDArray[Any]:
     """Give a map of a run with NaN where the height does not rest on data."""
-    values = np.asarray(run.arrays[name], np.float32)
-    return np.where(run.arrays["mask"], values, np.nan) if "mask" in run.arrays else values
+    return figures.masked(run.arrays, name)
 
 
 def maps(subject: Subject, params: Report) -> Iterator[Block]:
@@ -38,7 +37,7 @@ def maps(subject: Subject, params: Report) -> Iterator[Block]:
     for name in params.template.maps:
         values = map_of(run, name) if name in run.arrays else None
         if values is not None and np.isfinite(values).any():
-            unit = "nm" if name.startswith("height") else ""
+            unit = figures.unit_of(name)
             lines = [_outline(line, run) for line in subject.lines] if name == "height" else []
             yield picture(values, run.pixel_size_nm, MAPS[name], unit, params, lines)
 
