@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from eclips_app.core.context import Context
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.report import MAPS, DrawFigure, Report
