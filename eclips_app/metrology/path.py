@@ -16,7 +16,7 @@ from eclips_app.core.shapes import Shape
 from eclips_app.metrology import profile as straight
 from eclips_app.metrology.deviations import Deviations, Footprint
 from eclips_app.metrology.placement import PlacedMap, Placement
-from eclips_app.metrology.profile import MAX_ACROSS, MAX_POINTS, Floats, Method, Profile
+from eclips_app.metrology.profile import MAX_ACROSS, MAX_POINTS, SHORTEST_PX, Floats, Method, Profile
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +147,7 @@ def _length(points: Floats, kind: str) -> float:
 def _positions(points: Floats, kind: str, step: float | None, finest: float) -> Floats:
     """Give the distances of the points from the profile's start."""
     length = _length(points, kind)
-    if not (math.isfinite(length) and length > 0):
+    if not (math.isfinite(length) and length >= SHORTEST_PX):
         raise EclipsError("the profile line has no length", hint="Draw it between two different points.")
     if step is not None and not (math.isfinite(step) and step > 0):
         raise EclipsError(f"a step of {step:g} px along the profile is not possible", hint="Give a number above 0.")

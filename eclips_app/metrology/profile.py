@@ -25,6 +25,8 @@ Method = Literal["linear", "cubic"]
 MAX_POINTS = 20_000
 MAX_ACROSS = 512
 
+SHORTEST_PX = 1e-6  #: length below which a line is a click without a drag: no slope along it can be told
+
 
 @dataclass(frozen=True, eq=False)
 class Profile:
@@ -198,7 +200,7 @@ def _grid(
     `finest_px` is the largest distance of the samples across the line, and along it where no `step` is given.
     """
     length = math.dist(start, end)
-    if not (math.isfinite(length) and length > 0):
+    if not (math.isfinite(length) and length >= SHORTEST_PX):
         raise EclipsError("the profile line has no length", hint="Draw it between two different points.")
     if step is not None and not (math.isfinite(step) and step > 0):
         raise EclipsError(f"a step of {step:g} px along the profile is not possible", hint="Give a number above 0.")

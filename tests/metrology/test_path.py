@@ -118,6 +118,8 @@ def test_shapes_on_a_placed_map():
         (Shape("line", ((1, 1), (1, 1))), "no length"),
         (Shape("circle", ((40, 30), (41, 30)), 9.0), "circle"),
         (Shape("rectangle", ((3, 3), (3, 3))), "no length"),
+        (Shape("circle", ((0, 0), (0, 5e-324))), "no length"),
+        (Shape("circle", ((0, 0), (0, 4.6e-197))), "no length"),
     ],
 )
 def test_refusals(shape, words):
