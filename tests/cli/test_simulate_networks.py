@@ -101,4 +101,4 @@ def test_a_file_of_the_other_network_is_refused(
 ) -> None:
     outcome = simulate(eclips, surface, detector, tmp_path / "a.tif", "--model", "vft", "--weights", weights)
     assert outcome.status == 1
-    assert "not weights of a Vision Field Transformer" in outcome.err
+    assert "weights of this program's Vision Field Transformer" in outcome.err

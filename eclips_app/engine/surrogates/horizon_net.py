@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from eclips_app.engine.training.labels import directions
 
-_SHARPNESS = 16.0  #: of the smooth maximum of occluder and tangent plane, per unit of slope
+_SHARPNESS = 32.0  #: of the smooth maximum of occluder and tangent plane, per unit of slope
 
 
 class HorizonNet(nn.Module):

@@ -10,9 +10,9 @@ from eclips_app.engine.surrogates.horizon_net import HorizonNet
 
 
 class UNet(HorizonNet):
-    """Two levels down and up again; as many parameters as a `Vft` of usual size with 28 features."""
+    """Two levels down and up again; as many parameters as a `Vft` of usual size with 30 features."""
 
-    def __init__(self, azimuths: int = 16, features: int = 28) -> None:
+    def __init__(self, azimuths: int = 16, features: int = 30) -> None:
         super().__init__(azimuths)
         c = features
         self.down = nn.ModuleList([_pair(2, c), _pair(c, 2 * c), _pair(2 * c, 4 * c)])
@@ -34,6 +34,6 @@ class UNet(HorizonNet):
 def _pair(given: int, made: int) -> nn.Sequential:
     """Two convolutions, each normalised: without that, 200 steps brought the held-out error nowhere."""
     return nn.Sequential(
-        nn.Conv2d(given, made, 3, padding=1), nn.GroupNorm(4, made), nn.GELU(),
-        nn.Conv2d(made, made, 3, padding=1), nn.GroupNorm(4, made), nn.GELU(),
+        nn.Conv2d(given, made, 3, padding=1), nn.GroupNorm(5, made), nn.GELU(),
+        nn.Conv2d(made, made, 3, padding=1), nn.GroupNorm(5, made), nn.GELU(),
     )  # fmt: skip

@@ -1,9 +1,10 @@
 """Vision Field Transformer: from the slopes about a pixel to the horizon that it sees in each azimuth.
 
-The horizon is the larger of the tangent plane, which is known, and the slope to an occluder, which the network finds. Each
-token is a square of pixels; attention in windows, every second time shifted by half a window, carries what tokens know of
-their surroundings over the Vision Field (windows: Liu et al. 2021, "Swin Transformer"). Slopes enter together with the local
-relief that a fixed filter makes of them (`relief`). No detector enters. Time and memory grow with the number of pixels.
+The horizon is the larger of the tangent plane, which is known, and the slope to an occluder. Of occluders nearby the slopes
+themselves tell, by fixed filters (`chords`); the network finds what is farther, and what the filters lose. Each token is a
+square of pixels; attention in windows, every second time shifted by half a window, carries what tokens know of their
+surroundings over the Vision Field (windows: Liu et al. 2021, "Swin Transformer"). No detector enters. Time and memory grow
+with the number of pixels.
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from eclips_app.engine.surrogates.chords import RANGES, REACH_PX, Chords
 from eclips_app.engine.surrogates.horizon_net import HorizonNet
 from eclips_app.engine.surrogates.relief import reach_px, relief, relief_filter
+from eclips_app.engine.training.labels import directions
 
-_FINE, _COARSE = 4, 4  #: standard deviations of the relief filters: in pixels, and in tokens
+_COARSE = 4  #: standard deviation of the relief filter in tokens
+_FINE = 4.0  #: usual relief in pixels
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ class VftSize:
     heads: int = 4
     window: int = 8
     patch: int = 4
-    detail: int = 24
+    detail: int = 32
     azimuths: int = 16
 
     @property
@@ -55,30 +59,32 @@ class VftSize:
     def halo_px(self) -> int:
         """How far what a window gives depends on its surroundings, in whole windows: half a window for each block, filters."""
         tokens = self.depth * self.window // 2 + reach_px(_COARSE)
-        pixels = tokens * self.patch + reach_px(_FINE) + self.patch
+        pixels = tokens * self.patch + REACH_PX + self.patch
         return -(-pixels // self.frame_px) * self.frame_px
 
 
 class Vft(HorizonNet):
     """The network."""
 
-    fine: Tensor
     coarse: Tensor
 
     def __init__(self, size: VftSize | None = None) -> None:
         size = size or VftSize()
         super().__init__(size.azimuths)
         self.size = size
-        self.register_buffer("fine", relief_filter(_FINE), persistent=False)
+        self.chords = Chords(directions(size.azimuths))
         self.register_buffer("coarse", relief_filter(_COARSE), persistent=False)
         self.stem = nn.Conv2d(4, size.width, 2 * size.patch - 1, size.patch, size.patch // 2 + 1)
         self.height = nn.Linear(1, size.width)
         self.blocks = nn.ModuleList(_Block(size, shifted=bool(number % 2)) for number in range(size.depth))
         self.norm = nn.LayerNorm(size.width)
         self.head = nn.Linear(size.width, size.detail * size.patch**2)
-        self.local = nn.Conv2d(4, size.detail, 3, padding=1)
+        self.local = nn.Conv2d(4 + RANGES * size.azimuths, size.detail, 3, padding=1)
         self.joined = nn.Conv2d(size.detail, size.detail, 3, padding=1)
-        self.occluder = nn.Conv2d(size.detail, size.azimuths, 3, padding=1)
+        self.correction = nn.Conv2d(size.detail, size.azimuths, 3, padding=1)
+        with torch.no_grad():  # the chords alone are better than what random weights make of them
+            self.correction.weight.zero_()
+            nn.init.zeros_(self.correction.bias)  # type: ignore[arg-type]
 
     def forward(self, slopes: Tensor) -> Tensor:
         """Give the horizons; outside the image the surface is level and nothing stands in the way."""
@@ -91,10 +97,13 @@ class Vft(HorizonNet):
 
     def framed(self, slopes: Tensor, inside: Tensor) -> Tensor:
         """Give the horizons of whole windows; `inside` [n, 1, row, col] is 1 in the image and 0 beside it."""
-        given = torch.cat([slopes, inside, relief(slopes, self.fine) / _FINE], 1)
-        pixels = F.gelu(self.local(given))
+        given = torch.cat([slopes, inside, self.chords.relief(slopes) / _FINE], 1)
+        chords = self.chords(slopes)
+        above = chords - self.tangents(slopes)[:, None]
+        seen = F.softsign(above).flatten(1, 2).to(given.dtype)
+        pixels = F.gelu(self.local(torch.cat([given, seen], 1)))
         pixels = F.gelu(self.joined(pixels) + self._surroundings(given))
-        return self.horizon(slopes, self.occluder(pixels))
+        return self.horizon(slopes, chords.amax(1) + self.correction(pixels))
 
     def _surroundings(self, given: Tensor) -> Tensor:
         """Give what the tokens know, for each pixel."""

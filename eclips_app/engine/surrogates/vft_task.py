@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from eclips_app.core.training import Train
+from eclips_app.engine.surrogates.chords import CHORDS_PX
 from eclips_app.engine.surrogates.horizon_net import HorizonNet
 from eclips_app.engine.surrogates.measure import intensity_errors, measured_model
 from eclips_app.engine.surrogates.vft import Vft, VftSize
-from eclips_app.engine.surrogates.vft_weights import statistics
+from eclips_app.engine.surrogates.vft_weights import FORMAT, statistics
 from eclips_app.engine.training.card import Card
 from eclips_app.engine.training.labels import horizons, slopes
 from eclips_app.engine.training.loop import Batch, Plan, Sample, Trained
@@ -93,7 +94,7 @@ def prepare(inputs: Mapping[str, NDArray[Any]], params: Train) -> Prepared:
     def metadata(trained: Trained) -> dict[str, str]:
         error = min(row["error"] for row in trained.history)
         return {
-            "model": "vft", "format": "1", "size": json.dumps(asdict(size)), "recipe": recipe.words(),
+            "model": "vft", "format": FORMAT, "size": json.dumps(asdict(size)), "recipe": recipe.words(),
             "statistics": json.dumps(statistics(net, recipe)), "steps": str(trained.steps), "error": f"{error:.6f}",
         }  # fmt: skip
 
@@ -122,7 +123,8 @@ def _card(size: VftSize, recipe: Recipe) -> Card:
     return Card(
         "Vision Field Transformer",
         "Gives the horizon in each azimuth from the slopes of a surface; the detector enters afterwards, in the physics layer.",
-        f"Stem of {size.patch} px tokens, {size.depth} blocks of attention in windows of {size.window} x {size.window} tokens, "
+        f"The steepest chords within {CHORDS_PX} px, from slopes by fixed filters; corrections to them by a network: stem of "
+        f"{size.patch} px tokens, {size.depth} blocks of attention in windows of {size.window} x {size.window} tokens, "
         f"every second one shifted, width {size.width}, {size.heads} heads; {size.detail} features at full resolution; "
         f"{size.azimuths} azimuths.",
         f"Random specimens, made while training and never twice but for hard ones: {recipe.words()}. Exact horizons.",

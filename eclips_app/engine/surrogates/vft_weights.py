@@ -20,6 +20,7 @@ from eclips_app.engine.training.labels import slopes as slopes_of
 from eclips_app.engine.training.specimens import Recipe, specimen
 from eclips_app.engine.training.weights import read_weights
 
+FORMAT = "2"  #: of the network: earlier ones had no chords
 _SURVEYED = 64  #: specimens whose slopes and relief are looked at
 _PERCENTILE = 99.9
 _LARGEST = 100_000_000  #: parameters: a file that asks for more is wrong
@@ -56,8 +57,10 @@ def read_vft(path: Path | None = None, device: torch.device | None = None) -> tu
     """
     file = path or shipped()
     tensors, metadata = read_weights(file)
-    if metadata.get("model") != "vft" or metadata.get("format") != "1":
-        raise EclipsError("these are not weights of a Vision Field Transformer", where=str(file))
+    if metadata.get("model") != "vft" or metadata.get("format") != FORMAT:
+        raise EclipsError(
+            "these are not weights of this program's Vision Field Transformer", where=str(file), hint="Train it anew."
+        )
     try:
         size = load(VftSize, json.loads(metadata["size"]), str(file))
         learnt = load(Range, json.loads(metadata["statistics"]), str(file))

@@ -48,8 +48,8 @@ class Recipe:
         measured = f"; {100 * self.map_share:.0f} % pieces of {len(self.maps)} measured maps" if self.maps else ""
         return (
             f"{self.size} x {self.size} px: self-affine roughness, {', '.join(_SOLID)} with random sizes and faces up to "
-            f"{_STEEPEST_DEG:.0f}°, a third of them two surfaces combined, half with added roughness, half smoothed, a quarter "
-            f"binned from twice the pixels{measured}; seed {self.seed}"
+            f"{_STEEPEST_DEG:.0f}°, a third of them two surfaces combined, half with added roughness, half smoothed, a third "
+            f"with noise of pixels and lines, a quarter binned from twice the pixels{measured}; seed {self.seed}"
         )
 
 
@@ -93,7 +93,16 @@ def _mixture(size: int, rng: np.random.Generator) -> Float:
         height = height + _rough(size, rng, slope)
     if rng.random() < 0.5:
         height = ndimage.gaussian_filter(height, 10.0 ** rng.uniform(-0.4, 0.4))
+    if rng.random() < 0.3:
+        height = height + _noise(size, rng)
     return np.asarray(height, dtype=np.float64)
+
+
+def _noise(size: int, rng: np.random.Generator) -> Float:
+    """Give noise as maps of AFM have it: independent from pixel to pixel, and from line to line."""
+    pixels, lines = 10.0 ** rng.uniform(-2.0, -0.5, 2)
+    found: Float = pixels * rng.standard_normal((size, size)) + lines * rng.standard_normal((size, 1))
+    return found
 
 
 def _one(size: int, rng: np.random.Generator) -> Float:
