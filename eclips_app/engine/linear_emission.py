@@ -65,7 +65,11 @@ class Readings:
 
 def readings(detector: Detector) -> Readings | None:
     """Give the readings of a detector whose calibration knows the emission; None where it is Lambert's or not known."""
-    emission = calibrated_emission(detector)
+    return readings_for(detector, calibrated_emission(detector))
+
+
+def readings_for(detector: Detector, emission: Emission | None) -> Readings | None:
+    """Give the readings of a detector for an emission; None for Lambert's or none."""
     if emission is None or emission.model == "lambert":
         return None
     return _readings(replace(detector, calibration=None), emission)

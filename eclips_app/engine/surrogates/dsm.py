@@ -27,6 +27,7 @@ from eclips_app.engine.forward.model import ForwardModel, slopes
 from eclips_app.engine.forward.quadrature import signal
 from eclips_app.engine.optics.watch import check
 from eclips_app.engine.surrogates.relief import reach_px, relief_filter
+from eclips_app.engine.training.layers import Convolution
 
 _TILE = 256  #: edge of the tiles in samples, even
 _RELIEF = 4  #: standard deviation of the filter that makes local relief of slopes, in samples
@@ -61,18 +62,6 @@ class Layout:
         return 2 * sum(self.dilations) + reach_px(_RELIEF)
 
 
-class _Convolution(nn.Linear):
-    """A 3 x 3 convolution whose weights are a matrix, so that Muon takes them as it takes those of any other layer."""
-
-    def __init__(self, inputs: int, outputs: int, dilation: int) -> None:
-        super().__init__(9 * inputs, outputs)
-        self._dilation = dilation
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Convolve [n, channel, row, col]; rows and columns become fewer by twice the dilation."""
-        return conv2d(x, self.weight.view(self.out_features, -1, 3, 3), self.bias, dilation=self._dilation)
-
-
 class DSM(nn.Module):
     """The network: slopes [n, 2, row + 2 reach, col + 2 reach] (right, up) to factors of the reflectance [n, k, row, col].
 
@@ -89,7 +78,8 @@ class DSM(nn.Module):
         self.register_buffer("relief", relief_filter(_RELIEF), persistent=False)
         sizes = [12, *[width] * len(layout.dilations)]
         self.layers = nn.ModuleList(
-            _Convolution(before, width, dilation) for before, dilation in zip(sizes, layout.dilations, strict=False)
+            Convolution(before, width, dilation=dilation)
+            for before, dilation in zip(sizes, layout.dilations, strict=False)
         )
         self.head = nn.Conv2d(width, 4 * layout.segments, 1)
         with torch.no_grad():  # at first nothing is hidden

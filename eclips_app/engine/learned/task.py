@@ -1,0 +1,155 @@
+"""What the U-Net is trained on: random scenes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import lru_cache, partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from eclips_app.core.training import Train
+from eclips_app.engine.learned.features import planes, seen, to_stereographic, turned
+from eclips_app.engine.learned.network import LEAST_ERROR, NormalsNet
+from eclips_app.engine.learned.scenes import Scene, detected, scene
+from eclips_app.engine.learned.weights import FORMAT
+from eclips_app.engine.training.card import Card
+from eclips_app.engine.training.loop import Batch, Plan, Sample, Trained
+from eclips_app.engine.training.specimens import Recipe
+from eclips_app.engine.training.step import Prepared
+
+RATE = 1e-2
+_JUDGED = 24  #: held-out scenes
+_JUDGED_SEED = 1 << 20
+_JUDGED_DOSE = 1e3  #: electrons on a flat
+_BLOCK = 64  #: scenes that are kept
+_SMALL = 0.02  #: radians; smaller errors count with their squares
+_POOL_PX = 8  #: means of slopes over so many pixels count once more: integration adds up what they have in common
+_POOL_SHARE, _RHO_SHARE, _ERROR_SHARE = 0.5, 0.1, 0.005
+_STEEP = 2.0  #: slopes beyond count less in those means
+
+
+class NormalsTask:
+    """A task of the training loop."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self._recipe = recipe
+        self.net: nn.Module = NormalsNet()
+        judged = Recipe(recipe.size, _JUDGED_SEED + recipe.seed)
+        rng = np.random.default_rng(judged.seed)
+        self._judged = [sample_of(scene(judged, index), rng, 0, _JUDGED_DOSE) for index in range(_JUDGED)]
+        self._scene = lru_cache(maxsize=_BLOCK)(partial(scene, recipe))
+
+    def sample(self, index: int) -> Sample:
+        """Give ``planes`` [channel, row, col], ``slopes`` [2, row, col] and ``log_rho`` [row, col].
+
+        A scene is rendered once and used four times: turned, and with other noise.
+        """
+        block, inside = divmod(index, 4 * _BLOCK)
+        quarters, number = divmod(inside, _BLOCK)
+        rng = np.random.default_rng((self._recipe.seed, index, 4))
+        return sample_of(self._scene(block * _BLOCK + number), rng, quarters)
+
+    def losses(self, net: nn.Module, batch: Batch) -> Tensor:
+        """Give the loss of each scene: angles of normals, mean slopes, material factor, and how well errors are foretold."""
+        assert isinstance(net, NormalsNet)
+        found = net.estimate(batch["planes"], net(batch["planes"]))
+        angle = _angle(found.stereographic, batch["slopes"])
+        pooled, true = (F.avg_pool2d(_moderate(s), _POOL_PX) for s in (found.slopes, batch["slopes"]))
+        # Laplace's distribution of the angle, of which this teaches the width alone; never below zero.
+        foretold = angle.detach() * torch.exp(-found.log_error) + found.log_error - LEAST_ERROR
+        parts = (
+            F.smooth_l1_loss(angle, torch.zeros_like(angle), reduction="none", beta=_SMALL),
+            _POOL_SHARE * F.smooth_l1_loss(pooled, true, reduction="none", beta=_SMALL),
+            _RHO_SHARE * (found.log_rho - batch["log_rho"]).abs(), _ERROR_SHARE * foretold,
+        )  # fmt: skip
+        return torch.stack([part.flatten(1).mean(1) for part in parts]).sum(0)
+
+    def scores(self, net: nn.Module) -> dict[str, float]:
+        """Give the mean angle in degrees between normals and the truth, and the same of the linear solution."""
+        assert isinstance(net, NormalsNet)
+        device = next(net.parameters()).device
+        ours, linear, foretold = [], [], []
+        for sample in self._judged:
+            given, true = (torch.from_numpy(sample[name])[None].to(device) for name in ("planes", "slopes"))
+            found = net.estimate(given, net(given))
+            angle = _angle(found.stereographic, true)
+            ours.append(float(angle.mean()))
+            linear.append(float(_angle(given[:, :2], true).mean()))
+            foretold.append(float(found.log_error.exp().mean()))
+        error, plain, said = (float(np.rad2deg(np.mean(each))) for each in (ours, linear, foretold))
+        return {"error": error, "linear": plain, "foretold": said}
+
+
+def sample_of(
+    made: Scene, rng: np.random.Generator, quarters: int = 0, dose: float | None = None
+) -> dict[str, NDArray[np.float32]]:
+    """Give what the network is shown of a scene, turned by quarters to the left, and the truth."""
+    signals, noise = detected(made, rng, dose)
+    detector = seen(made.column.detector, 1.0, noise, made.column.readings)
+    given = planes(torch.from_numpy(signals), np.ones(signals.shape, bool), detector, 1.0)
+    right, up = np.rot90(made.slopes, quarters, (1, 2))
+    along = (right + 1j * up) * 1j**quarters
+    return {
+        "planes": turned(given, quarters).numpy().astype(np.float32),
+        "slopes": np.stack([along.real, along.imag]).astype(np.float32),
+        "log_rho": np.ascontiguousarray(np.rot90(np.log(made.rho), quarters)),
+    }
+
+
+def prepare(inputs: Mapping[str, NDArray[Any]], params: Train) -> Prepared:
+    """Prepare the training of the U-Net."""
+    recipe = Recipe(params.size_px, params.seed)
+    task = NormalsTask(recipe)
+    plan = Plan(params.steps, params.minutes, params.batch, RATE, judge_every=100, seed=params.seed, hard_share=0.0)
+    assert isinstance(task.net, NormalsNet)
+    widths = task.net.widths
+
+    def metadata(trained: Trained) -> dict[str, str]:
+        error = min(row["error"] for row in trained.history)
+        return {
+            "model": "unet", "format": FORMAT, "widths": json.dumps(asdict(widths)), "recipe": recipe.words(),
+            "steps": str(trained.steps), "error": f"{error:.6f}",
+        }  # fmt: skip
+
+    return Prepared(task, plan, _card(widths.levels, recipe), metadata)
+
+
+def _angle(stereographic: Tensor, slopes: Tensor) -> Tensor:
+    """Give the angle in radians [n, row, col] between normals; its derivative stays finite where they agree."""
+    found, true = stereographic, to_stereographic(slopes)
+    # Over the product below, the squared distance in the plane is the squared sine of half the angle on the sphere.
+    apart = (found - true).square().sum(1)
+    around = (1.0 + found.square().sum(1)) * (1.0 + true.square().sum(1))
+    return 2.0 * torch.atan2((apart / around + 1e-12).sqrt(), (1.0 - apart / around).clamp(min=1e-6).sqrt())
+
+
+def _moderate(slopes: Tensor) -> Tensor:
+    """Give slopes of which steep ones grow with their logarithm only: one pixel of a wall must not outweigh a field."""
+    length = slopes.square().sum(1, keepdim=True).clamp(min=1e-12).sqrt()
+    steep = _STEEP * (1.0 + torch.log(length / _STEEP))
+    return slopes * torch.where(length > _STEEP, steep / length, torch.ones_like(length))
+
+
+def _card(levels: tuple[int, ...], recipe: Recipe) -> Card:
+    return Card(
+        "U-Net for normals",
+        "Gives normals, material factor and the normals' errors from the images of any detector of three segments or more.",
+        f"U-Net of {' - '.join(map(str, levels))} features, two convolutions in each block, normalised pixel by pixel; it corrects "
+        "the linear solution, which it is shown with sums of the signals over the segments and numbers that describe the "
+        "detector.",
+        f"Random specimens: {recipe.words()}; rendered on samples half a pixel wide, with surroundings. Random detectors of 3 to 8 "
+        "segments (from 8 to 30 up to 40 to 68°), not quite centred and level, probes up to 1.5 px; Lambert emission, or a "
+        "material's of which the reconstruction is told; two materials in patches; 200 to 100 000 electrons on a flat, read-out "
+        "noise, gains wrong by up to 1 %.",
+        "What the images do not tell it fills in from what surfaces of its training look like. Its heights carry no standard "
+        "deviation of metrological worth: use it to start the closed loop, or look at its chi-square.",
+        "error: mean angle in degrees between normals and the truth, at 1000 electrons; linear: the same of the linear solution; "
+        "foretold: mean of the errors that the network states.",
+    )
