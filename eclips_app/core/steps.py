@@ -150,6 +150,10 @@ class ClosedLoop(Reconstruct):
         None, label="Smoothing", low=0.01, high=1e4,
         help="Weight of the prior that surfaces are smooth but for edges; None: found from the surface's own curvature.",
     )  # fmt: skip
+    starter: str = choice(
+        "linear", "linear", "unet", label="Start",
+        help="Heights to start from where none are given. unet: those of the network that comes with the program.",
+    )  # fmt: skip
     coarse_to_fine: bool = False  #: solve images of half the size first, then whole pixels: for starts that are far off
     steps: int = quantity(8, label="Outer steps at most", low=1, high=100)
     least_fall: float | None = quantity(
@@ -164,6 +168,29 @@ class ClosedLoop(Reconstruct):
         None, label="Random draws for the standard deviation", low=2, high=64, help="None: 16, for metrology 32."
     )
     seed: int = quantity(0, label="Seed of the draws", low=0, high=2**31)
+
+
+@dataclass(frozen=True)
+class Learned(ClosedLoop):
+    """A U-Net's normals, integrated; refined on the images at hand by the self-supervised loop if `rounds` is not 0.
+
+    Inputs and results as those of `Reconstruct`, ``chi2`` and ``residual`` of the exact forward model as `ClosedLoop` has them;
+    further ``normal_error`` [row, col], the angle in degrees by which the network says that its normals may err. Of what
+    `ClosedLoop` adds, emission, noise, azimuths and subpixels count. Previews: ``height``, ``chi2`` [n, 2] (round, chi-square per
+    degree of freedom) and ``residual`` [k, row, col] while the loop runs; told to stop, it keeps the best so far.
+    """
+
+    network: str = ""  #: file with the U-Net's weights; empty: those that come with the program
+    rounds: int = quantity(
+        0, label="Rounds of the self-supervised loop", low=0, high=10_000,
+        help="Steps of gradient descent on the network's weights by the images at hand; 0: the network as it was trained.",
+    )  # fmt: skip
+    renderer: str = choice(
+        "bsesm", "bsesm", "vft", "dsm", label="Forward model of the loop",
+        help="bsesm: exact. vft, dsm: neural networks that imitate it.",
+    )  # fmt: skip
+    renderer_weights: str = ""  #: file with the network of vft or dsm; empty: the one that comes with the program
+    finetune: bool = False  #: let a small network correct the rendered images, within limits
 
 
 @dataclass(frozen=True)
@@ -365,6 +392,7 @@ _ALL = (
     Step("compare-map", 1, "eclips_app.metrology.agreement_step:compare_step", CompareMap),
     Step("reconstruct-linear", 1, "eclips_app.engine.linear:reconstruct_step", Reconstruct),
     Step("reconstruct-closed-loop", 2, "eclips_app.engine.refine.step:reconstruct_step", ClosedLoop, 30.0),
+    Step("reconstruct-learned", 1, "eclips_app.engine.learned.step:reconstruct_step", Learned, 30.0),
     Step("functional-std", 1, "eclips_app.engine.refine.functionals:functional_step", FunctionalStd),
     Step("cycle", 1, "eclips_app.engine.cycle:cycle_step", Cycle),
     Step("simulate", 1, "eclips_app.engine.simulate:simulate_step", Simulate),

@@ -141,11 +141,11 @@ def _card(levels: tuple[int, ...], recipe: Recipe) -> Card:
     return Card(
         "U-Net for normals",
         "Gives normals, material factor and the normals' errors from the images of any detector of three segments or more.",
-        f"U-Net of {' - '.join(map(str, levels))} features, two convolutions in each block, normalised pixel by pixel; it corrects "
-        "the linear solution, which it is shown with sums of the signals over the segments and numbers that describe the "
+        f"U-Net of {' - '.join(map(str, levels))} features, two convolutions in each block, normalised in each pixel; it "
+        "corrects the linear solution, which it is shown with sums of the signals over the segments and numbers that describe the "
         "detector.",
-        f"Random specimens: {recipe.words()}; rendered on samples half a pixel wide, with surroundings. Random detectors of 3 to 8 "
-        "segments (from 8 to 30 up to 40 to 68°), not quite centred and level, probes up to 1.5 px; Lambert emission, or a "
+        f"Random specimens: {recipe.words()}; rendered on samples half a pixel wide, with surroundings. Detectors of 3 to "
+        "8 segments (from 8 to 30 up to 40 to 68°), not quite centred and level, probes up to 1.5 px; Lambert emission, or a "
         "material's of which the reconstruction is told; two materials in patches; 200 to 100 000 electrons on a flat, read-out "
         "noise, gains wrong by up to 1 %.",
         "What the images do not tell it fills in from what surfaces of its training look like. Its heights carry no standard "
