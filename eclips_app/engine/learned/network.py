@@ -72,6 +72,7 @@ class NormalsNet(nn.Module):
         self.down = nn.ModuleList(Convolution(4 * a, b, 1) for a, b in pairwise(levels))  # of four pixels each
         self.up = nn.ModuleList(Convolution(b, 4 * a, 1) for a, b in pairwise(levels))
         self.out = nn.ModuleList(_Block(width) for width in levels[:-1])
+        self.norm = nn.LayerNorm(levels[0])
         self.head = nn.Conv2d(levels[0], _OUTPUTS, 3, padding=1)
         nn.init.zeros_(self.head.weight)  # at first it says what the linear solution says
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
@@ -89,7 +90,7 @@ class NormalsNet(nn.Module):
         x = self.into[-1](x)
         for block, up, beside in zip(self.out[::-1], self.up[::-1], kept[::-1], strict=True):
             x = block(beside + F.pixel_shuffle(up(x), 2))
-        found: Tensor = self.head(x)[..., :rows, :columns]
+        found: Tensor = self.head(_level(self.norm, x))[..., :rows, :columns]
         return found
 
     def estimate(self, planes: Tensor, corrections: Tensor | None = None) -> Estimate:
@@ -112,9 +113,14 @@ class _Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Give features of the same shape."""
-        level = self.norm(x.movedim(1, -1)).movedim(-1, 1)
-        changed: Tensor = self.second(F.gelu(self.first(level)))
+        changed: Tensor = self.second(F.gelu(self.first(_level(self.norm, x))))
         return x + changed
+
+
+def _level(norm: nn.LayerNorm, x: Tensor) -> Tensor:
+    """Normalise the features of each pixel."""
+    found: Tensor = norm(x.movedim(1, -1)).movedim(-1, 1)
+    return found
 
 
 def corrections(net: NormalsNet, planes: Tensor, report: Callable[[float], None] | None = None) -> Tensor:

@@ -24,7 +24,7 @@ from eclips_app.engine.training.loop import Batch, Plan, Sample, Trained
 from eclips_app.engine.training.specimens import Recipe
 from eclips_app.engine.training.step import Prepared
 
-RATE = 1e-2
+RATE = 2e-3
 _JUDGED = 24  #: held-out scenes
 _JUDGED_SEED = 1 << 20
 _JUDGED_DOSE = 1e3  #: electrons on a flat
@@ -142,8 +142,8 @@ def _card(levels: tuple[int, ...], recipe: Recipe) -> Card:
         "U-Net for normals",
         "Gives normals, material factor and the normals' errors from the images of any detector of three segments or more.",
         f"U-Net of {' - '.join(map(str, levels))} features, two convolutions in each block, normalised in each pixel; it "
-        "corrects the linear solution, which it is shown with sums of the signals over the segments and numbers that describe the "
-        "detector.",
+        "corrects the linear solution, which it is shown with sums of the signals over the segments and numbers that describe "
+        "the detector.",
         f"Random specimens: {recipe.words()}; rendered on samples half a pixel wide, with surroundings. Detectors of 3 to "
         "8 segments (from 8 to 30 up to 40 to 68°), not quite centred and level, probes up to 1.5 px; Lambert emission, or a "
         "material's of which the reconstruction is told; two materials in patches; 200 to 100 000 electrons on a flat, read-out "
