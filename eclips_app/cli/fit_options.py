@@ -1,9 +1,10 @@
-"""Options of the method closed-loop: one for each field of its parameters, and the maps that it can be given."""
+"""Options of the methods beside the linear one: for the fields of their parameters, and the maps that they can be given."""
 
 from __future__ import annotations
 
 import argparse
 import typing
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
@@ -17,15 +18,16 @@ from eclips_app.core.detector import Detector
 from eclips_app.core.emission import Emission
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.schema import check, rule_of
-from eclips_app.core.steps import ClosedLoop
+from eclips_app.core.steps import ClosedLoop, Learned
 from eclips_app.core.tolerance import Tolerances
 from eclips_app.model.items import SegmentSet
 from eclips_app.model.runs import FIT_FIELDS, Given, check_size
 
 _WITH = "with --method closed-loop"
-_CHOICES = ("quality", "brightness")
+_CHOICES = ("quality", "brightness", "starter")
 _NUMBERS = tuple(name for name in FIT_FIELDS if name not in (*_CHOICES, "emission", "tolerances", "coarse_to_fine"))
 _OPTIONS = {"read_noise_grey": "--read-noise", "tile_px": "--tile"}
+_LEARNED = tuple(f.name for f in fields(Learned) if f.name not in {g.name for g in fields(ClosedLoop)})
 _TOLERANCES = tuple(field.name for field in fields(Tolerances))
 #: Files with maps: the brightness that each is for, and what it holds.
 _MAPS = {
@@ -57,6 +59,24 @@ def add_fit(parser: argparse.ArgumentParser) -> None:
         help="standard deviation that the heights' own rest on, such as distance_mm=0.05; may be given several times; "
         f"default: what the detector file states. Names: {', '.join(_TOLERANCES)}",
     )  # fmt: skip
+    learned = parser.add_argument_group(
+        "options of --method learned, which also takes emission, noise, azimuths and subpixels"
+    )
+    learned.add_argument("--network", metavar="FILE", help="weights of the U-Net; default: the program's own")
+    learned.add_argument("--rounds", type=int, metavar="N", help=_help("rounds", Learned))
+    renderer = rule_of(Learned, "renderer")
+    learned.add_argument(
+        "--renderer", choices=renderer.choices, help=f"{renderer.label}. {renderer.help} default: bsesm"
+    )
+    learned.add_argument(
+        "--renderer-weights", metavar="FILE", help="network of --renderer vft or dsm; default: the program's own"
+    )
+    learned.add_argument(
+        "--finetune",
+        action="store_true",
+        default=None,
+        help="let a small network correct the rendered images, within limits",
+    )
 
 
 def fit_of(args: argparse.Namespace, detector: Detector) -> ClosedLoop:
@@ -68,16 +88,21 @@ def fit_of(args: argparse.Namespace, detector: Detector) -> ClosedLoop:
         Values out of range, or options that would have no effect.
     """
     if args.method == "linear":
-        _refuse(args)
+        _refuse(args, (*_CHOICES, *_NUMBERS, "coarse_to_fine", "tolerance", *_MAPS, "start"), "closed-loop")
+        if emission_of(args, Emission()) != Emission():
+            raise EclipsError("--emission belongs to the method closed-loop", hint="Add --method closed-loop.")
+    if args.method != "learned":
+        _refuse(args, _LEARNED, "learned")
     for name, (brightness, _) in _MAPS.items():
         if (getattr(args, name) is None) == (args.brightness == brightness):
             raise EclipsError(
                 f"--{name} and --brightness {brightness} belong together", hint="Give both, or neither of them."
             )
-    names = (*_CHOICES, *_NUMBERS, "coarse_to_fine")
+    kind = Learned if args.method == "learned" else ClosedLoop
+    names = (*_CHOICES, *_NUMBERS, "coarse_to_fine", *(_LEARNED if kind is Learned else ()))
     chosen = {name: value for name in names if (value := getattr(args, name)) is not None}
     emission = emission_of(args, default_emission(detector))
-    fit = ClosedLoop(emission=emission, tolerances=Tolerances(**dict(args.tolerance or ())), **chosen)
+    fit = kind(emission=emission, tolerances=Tolerances(**dict(args.tolerance or ())), **chosen)
     check(fit)
     return fit
 
@@ -126,14 +151,12 @@ def _labels(path: Path) -> NDArray[np.int32]:
     return image.astype(np.int32)
 
 
-def _refuse(args: argparse.Namespace) -> None:
-    """Refuse what the linear method does not know."""
-    names = (*_CHOICES, *_NUMBERS, "coarse_to_fine", "tolerance", *_MAPS, "start")
+def _refuse(args: argparse.Namespace, names: Sequence[str], method: str) -> None:
+    """Refuse what only another method knows."""
     used = [_option(name) for name in names if getattr(args, name) is not None]
-    used += ["--emission"] if emission_of(args, Emission()) != Emission() else []
     if used:
         verb = "belongs" if len(used) == 1 else "belong"
-        raise EclipsError(f"{', '.join(used)} {verb} to the method closed-loop", hint="Add --method closed-loop.")
+        raise EclipsError(f"{', '.join(used)} {verb} to the method {method}", hint=f"Add --method {method}.")
 
 
 def _tolerance(text: str) -> tuple[str, float]:
@@ -155,9 +178,9 @@ def _default(name: str) -> object:
     return ClosedLoop.__dataclass_fields__[name].default
 
 
-def _help(name: str) -> str:
-    rule = rule_of(ClosedLoop, name)
+def _help(name: str, kind: type[ClosedLoop] = ClosedLoop) -> str:
+    rule = rule_of(kind, name)
     unit = f" ({rule.unit})" if rule.unit else ""
-    default = _default(name)
+    default = kind.__dataclass_fields__[name].default
     note = rule.help.replace("None:", "default:")
     return " ".join(filter(None, (f"{rule.label}{unit}.", note, "" if default is None else f"default: {default:g}")))

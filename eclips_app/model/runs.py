@@ -15,7 +15,7 @@ from eclips_app.core import schema
 from eclips_app.core.detector import Detector
 from eclips_app.core.emission import Emission, calibrated_emission
 from eclips_app.core.errors import EclipsError
-from eclips_app.core.steps import STEPS, ClosedLoop, Reconstruct, StepResult
+from eclips_app.core.steps import STEPS, ClosedLoop, Learned, Reconstruct, StepResult
 from eclips_app.model.items import Run, SegmentImage, SegmentSet, new_id
 from eclips_app.version import VERSION
 
@@ -30,9 +30,9 @@ class Options:
     balance: str = "auto"  #: "auto": level for a detector that nobody has measured, else as in the detector file
     scan_parallax: bool = True
     device: str = "auto"
-    method: str = "linear"  #: "linear" or "closed-loop"
-    #: What closed-loop adds to the linear reconstruction. What both share comes from the images, the detector and above.
-    fit: ClosedLoop = field(default_factory=ClosedLoop)
+    method: str = "linear"  #: "linear", "closed-loop" or "learned"
+    #: What the other methods add to the linear reconstruction. What all share comes from the images, the detector and above.
+    fit: ClosedLoop = field(default_factory=Learned)
     start_run_id: str = ""  #: run whose heights closed-loop starts from; empty: the linear reconstruction
     rho_run_id: str = ""  #: run whose material factor is taken for the brightness "known"
     as_calibrated: bool = (
@@ -81,8 +81,11 @@ def parameters(segment_set: SegmentSet, detector: Detector, options: Options) ->
     )
     if options.method == "linear":
         return common
-    fit = replace(options.fit, emission=options.emission_for(detector))
-    return replace(fit, **{f.name: getattr(common, f.name) for f in fields(common)})
+    kind = STEPS[options.step].params
+    shared = {f.name: getattr(common, f.name) for f in fields(common)}
+    own = {f.name: getattr(options.fit, f.name) for f in fields(kind) if hasattr(options.fit, f.name)}
+    made: Reconstruct = kind(**{**own, **shared, "emission": options.emission_for(detector)})
+    return made
 
 
 def given_by_runs(options: Options, segment_set: SegmentSet, run_of: Callable[[str], Run | None]) -> dict[str, Given]:

@@ -24,7 +24,7 @@ from eclips_app.engine.training.loop import Batch, Plan, Sample, Trained
 from eclips_app.engine.training.specimens import Recipe
 from eclips_app.engine.training.step import Prepared
 
-RATE = 2e-3
+RATE = 3e-3
 _JUDGED = 24  #: held-out scenes
 _JUDGED_SEED = 1 << 20
 _JUDGED_DOSE = 1e3  #: electrons on a flat

@@ -20,17 +20,16 @@ Float = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 
 
-def known_left(solver: GaussNewton) -> Tensor:
+def known_left(images: Tensor, weight: Tensor, signal: Tensor) -> Tensor:
     """Give the squared residuals over their variance, summed over segments [row, col], with one brightness for all pixels.
 
     It is the median of the pixels' own, which a patch of another material does not move. Wrong geometry and gains show here, and
     materials.
     """
-    images, weight = solver.at.fitted.images, solver.weight
     norm = (weight * images**2).sum(0)
-    own = (weight * images * solver.signal).sum(0) / norm.clamp(min=1e-30)
+    own = (weight * images * signal).sum(0) / norm.clamp(min=1e-30)
     factor = own[norm > 0].median() if bool((norm > 0).any()) else own.new_zeros(())
-    return (weight * (solver.signal - factor * images) ** 2).sum(0)
+    return (weight * (signal - factor * images) ** 2).sum(0)
 
 
 def shadowed(solver: GaussNewton) -> Tensor:

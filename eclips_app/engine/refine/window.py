@@ -54,7 +54,7 @@ def window_of(solver: GaussNewton) -> Window:
         _array(solver.at.fitted.factor),
         _array(solver.residual),
         _array(solver.left),
-        _array(known_left(solver)),
+        _array(known_left(solver.at.fitted.images, solver.weight, solver.signal)),
     )
 
 

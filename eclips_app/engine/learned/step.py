@@ -1,0 +1,106 @@
+"""The step: a U-Net's normals, integrated, and judged by the exact forward model as every other reconstruction is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from eclips_app.core.context import Context
+from eclips_app.core.steps import Arrays, Learned, StepResult
+from eclips_app.engine import linear
+from eclips_app.engine.device import one_thread
+from eclips_app.engine.integrate import integrate
+from eclips_app.engine.learned.network import Estimate
+from eclips_app.engine.learned.predict import estimated, limited, normals, shown
+from eclips_app.engine.learned.weights import read_unet
+from eclips_app.engine.linear import STEEPEST_DEG
+from eclips_app.engine.optics.watch import watched
+from eclips_app.engine.refine.brightness import Brightness
+from eclips_app.engine.refine.field import Field
+from eclips_app.engine.refine.judgement import known_left
+from eclips_app.engine.refine.measured import Measured
+from eclips_app.engine.refine.result import Course, step_result
+from eclips_app.engine.refine.window import Window
+from eclips_app.engine.uncertainty import height_std
+
+_SIGMA_PER_MEAN = float(
+    np.sqrt(2.0 / np.pi)
+)  #: of a slope, for the mean angle between normals (Rayleigh's distribution)
+
+
+def reconstruct_step(inputs: Arrays, params: Learned, context: Context) -> StepResult:
+    """Reconstruct the height from segment images; see `core.steps.Learned` for inputs and results.
+
+    Raises
+    ------
+    EclipsError
+        If the images do not fit the detector or the parameters, no pixel can be solved, or weights cannot be read.
+    """
+    with one_thread(), watched(context.check):
+        context.progress(0.0, "linear solution")
+        measured = Measured(inputs, params, linear.reconstruct_step(inputs, params, context))
+        field = measured.field(0, measured.shape[0], 0, measured.shape[1])
+        context.progress(0.2, "normals by the network")
+        net = read_unet(Path(params.network) if params.network else None, measured.device)
+        found = estimated(net, shown(measured, field))
+        slopes = limited(found.slopes[0], STEEPEST_DEG)
+        context.progress(0.6, "integrating the slopes")
+        height = heights(slopes, measured)
+        context.progress(0.8, "residuals")
+        return _result(measured, field, found, slopes, height)
+
+
+def heights(slopes: Tensor, measured: Measured) -> Tensor:
+    """Integrate slopes [2, row, col] to heights in nm."""
+    mask = None if measured.mask.all() else torch.from_numpy(measured.mask).to(slopes.device)
+    height, _ = integrate(slopes[0].contiguous(), slopes[1].contiguous(), mask)
+    return height * measured.params.pixel_size_nm
+
+
+def judged(field: Field, height_nm: Tensor, slopes: Tensor, subpixels: int) -> tuple[Window, float]:
+    """Render heights [row, col] by the exact model; gives what is left of the images, and chi-square per degree of freedom.
+
+    Each pixel has the brightness that fits best, as in the closed loop. Heights between pixels are interpolated.
+    """
+    model = field.model(subpixels)
+    fine = interpolate(height_nm[None, None], scale_factor=subpixels, mode="bicubic", align_corners=False)[0, 0]
+    samples = model.samples(np.ascontiguousarray(fine.cpu().numpy(), np.float64)).to(height_nm.device)
+    images = (model.response(samples) / model.flat).to(field.data.signal)
+    signal = field.data.signal
+    weight = field.data.weight(Brightness(images, signal, field.data.weight(signal), field.material).model)
+    fitted = Brightness(images, signal, weight, field.material)
+    residual = signal - fitted.model
+    left = (weight * residual**2).sum(0)
+    used = float(weight.count_nonzero()) - float(weight.any(dim=0).sum())
+    parts = (height_nm, fitted.factor, residual, left, known_left(images, weight, signal))
+    height, factor, *rest = (np.asarray(part.cpu().numpy(), np.float32) for part in parts)
+    return Window(height, normals(slopes), factor, *rest), float(left.double().sum()) / max(used, 1.0)
+
+
+def _result(measured: Measured, field: Field, found: Estimate, slopes: Tensor, height: Tensor) -> StepResult:
+    params = measured.params
+    window, chi2 = judged(field, height, slopes, params.subpixels)
+    course = Course(0.0, [], [], chi2, [chi2], "The network was asked once.")
+    made = step_result(measured, window, None, course)
+    error = np.rad2deg(found.log_error[0].exp().cpu().numpy())
+    slope_std = _SIGMA_PER_MEAN * float(np.deg2rad(np.sqrt(np.mean(error[measured.mask].astype(np.float64) ** 2))))
+    rho = found.log_rho[0].exp().cpu().numpy()
+    arrays = {
+        **made.arrays, "height_std": height_std(measured.shape, slope_std) * np.float32(params.pixel_size_nm),
+        "rho": np.where(measured.mask, rho / np.median(rho[measured.mask]), np.float32(np.nan)),
+        "normal_error": np.where(measured.mask, error, np.float32(np.nan)).astype(np.float32),
+    }  # fmt: skip
+    return StepResult(arrays, made.info | _facts(slope_std))
+
+
+def _facts(slope_std: float) -> dict[str, Any]:
+    return {
+        "method": "learned", "stopped": False, "slope_std": slope_std,
+        "height_std_holds": "the errors that the network foretells for its normals, taken as white and even over the field; "
+        "nothing of what training and specimen do not have in common",
+    }  # fmt: skip
