@@ -1,4 +1,4 @@
-"""The U-Net from segment images to normals (Ronneberger et al. 2015), as a correction to the linear solution.
+"""The U-Net from segment images to normals (Ronneberger et al. 2015): it mixes linear solutions of blurred signals, and corrects.
 
 Layers are normalised in each pixel alone, so that what a pixel gets does not depend on the rest of the image, and images may be
 computed in tiles. Any detector of three segments or more; see `features`.
@@ -14,14 +14,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from eclips_app.engine.learned.features import CHANNELS, to_slopes
+from eclips_app.engine.learned.features import BLURS_PX, CHANNELS, SOLUTIONS, to_slopes
 from eclips_app.engine.optics.watch import check
 from eclips_app.engine.training.layers import Convolution
 
 TILE_PX = 512
 _HALO_PX = 64  #: how far a pixel looks, in whole places of the coarsest level
-_OUTPUTS = 4
-LEAST_ERROR, _LARGEST_ERROR = -9.0, 1.0  #: logarithm of an angle in radians
+_OUTPUTS = 4 + len(BLURS_PX)  #: stereographic coordinates, brightness, error; weights of the blurred solutions
+_SHARPEST = 3.0  #: logarithm of the first weight of the solution that is not blurred, over the others
+_STEP = 0.1  #: of what a unit of the head changes
+LEAST_ERROR, LARGEST_ERROR = -9.0, 1.0  #: logarithm of an angle in radians
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Estimate:
 
 
 class NormalsNet(nn.Module):
-    """Planes [n, CHANNELS, row, col] in (see `features.planes`), an `Estimate` out."""
+    """Planes [n, CHANNELS, row, col] in (see `features.planes`), what an `Estimate` is made of out."""
 
     def __init__(self, widths: Widths | None = None) -> None:
         super().__init__()
@@ -74,11 +76,13 @@ class NormalsNet(nn.Module):
         self.out = nn.ModuleList(_Block(width) for width in levels[:-1])
         self.norm = nn.LayerNorm(levels[0])
         self.head = nn.Conv2d(levels[0], _OUTPUTS, 3, padding=1)
-        nn.init.zeros_(self.head.weight)  # at first it says what the linear solution says
-        nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
+        with torch.no_grad():  # at first it says nearly what the linear solution says
+            self.head.weight.zero_()
+            nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
+            self.head.bias[4] = _SHARPEST  # type: ignore[index]
 
     def forward(self, planes: Tensor) -> Tensor:
-        """Give the corrections [n, 4, row, col]; see `estimate`."""
+        """Give the corrections [n, _OUTPUTS, row, col]; see `estimate`."""
         rows, columns = planes.shape[-2:]
         edge = self.widths.coarsest_px
         x = self.stem(F.pad(planes, (0, -columns % edge, 0, -rows % edge), mode="replicate"))
@@ -95,11 +99,13 @@ class NormalsNet(nn.Module):
 
     def estimate(self, planes: Tensor, corrections: Tensor | None = None) -> Estimate:
         """Give the estimate for planes [n, CHANNELS, row, col]; differentiable."""
-        made = self(planes) if corrections is None else corrections
-        made = made.float()
+        made = (self(planes) if corrections is None else corrections).float()
+        weights = made[:, 4:].softmax(1)[:, :, None]
+        solutions = planes[:, :SOLUTIONS].reshape(len(planes), len(BLURS_PX), 3, *planes.shape[2:])
+        chosen = (weights * solutions).sum(1)
         return Estimate(
-            planes[:, :2] + made[:, :2], planes[:, 2] + made[:, 2],
-            (made[:, 3] - 2.0).clamp(LEAST_ERROR, _LARGEST_ERROR),
+            chosen[:, :2] + _STEP * made[:, :2], chosen[:, 2] + _STEP * made[:, 2],
+            (made[:, 3] - 3.0).clamp(LEAST_ERROR, LARGEST_ERROR),
         )  # fmt: skip
 
 
@@ -124,7 +130,7 @@ def _level(norm: nn.LayerNorm, x: Tensor) -> Tensor:
 
 
 def corrections(net: NormalsNet, planes: Tensor, report: Callable[[float], None] | None = None) -> Tensor:
-    """Give the corrections [4, row, col] for planes [CHANNELS, row, col] of any size, in tiles that leave no trace."""
+    """Give the corrections [n, row, col] for planes [CHANNELS, row, col] of any size, in tiles that leave no trace."""
     rows, columns = planes.shape[1:]
     strips = []
     for top in range(0, rows, TILE_PX):

@@ -26,7 +26,8 @@ Float = NDArray[np.float64]
 
 SUBPIXELS = 2
 _SURROUNDINGS_PX = 12
-_LARGE_SHARE = 0.6  #: of the surfaces
+_LARGEST_SCALE = 10.0
+_NOISE_SHARE = 0.05
 _COUNTS = (3, 4, 4, 4, 4, 5, 6, 8)  #: of segments
 _FINENESS = Fineness(180, 384, 513, FLIGHT)  #: exact to 1e-3, and made in 25 ms
 _AZIMUTHS = 16
@@ -72,7 +73,7 @@ class Scene:
 def scene(recipe: Recipe, index: int) -> Scene:
     """Make a scene of the recipe's size in pixels; all lengths are in pixels of 1 nm."""
     rng = np.random.default_rng((recipe.seed, index, 2))
-    height = _surface(recipe, index, rng)
+    height = specimen(surfaces(recipe), index) / SUBPIXELS  # its unit was a sample
     chosen = _column(recipe, rng)
     model = forward_model(
         chosen.detector, 1.0, emission=chosen.emission, azimuths=_AZIMUTHS, subpixels=SUBPIXELS, dtype=torch.float32,
@@ -91,6 +92,12 @@ def scene(recipe: Recipe, index: int) -> Scene:
     return Scene(chosen, signals, mean, factor)
 
 
+def surfaces(recipe: Recipe) -> Recipe:
+    """Give what the surfaces of scenes are drawn from: on samples, with surroundings, most of them smooth from pixel to pixel."""
+    edge = SUBPIXELS * (recipe.size + 2 * _SURROUNDINGS_PX)
+    return replace(recipe, size=edge, largest_scale=_LARGEST_SCALE, noise_share=_NOISE_SHARE)
+
+
 def detected(made: Scene, rng: np.random.Generator, dose: float | None = None) -> tuple[NDArray[np.float32], float]:
     """Count a scene's electrons, read them out, and get the gains a little wrong.
 
@@ -104,16 +111,6 @@ def detected(made: Scene, rng: np.random.Generator, dose: float | None = None) -
     gains = 1.0 + rng.normal(0.0, _GAINS * rng.random(), (len(images), 1, 1))
     noise = float(np.hypot(drawn**-0.5, read) * rng.uniform(0.85, 1.15))
     return np.asarray(counted * gains, np.float32), noise
-
-
-def _surface(recipe: Recipe, index: int, rng: np.random.Generator) -> Float:
-    """Make heights on samples, in pixels; half of the surfaces have features twice as large."""
-    edge = recipe.size + 2 * _SURROUNDINGS_PX
-    if rng.random() < _LARGE_SHARE:
-        made = specimen(Recipe(edge, recipe.seed, recipe.maps, recipe.map_share), index)
-        return np.asarray(ndimage.zoom(made, SUBPIXELS, order=3, mode="nearest", grid_mode=True))
-    made = specimen(Recipe(SUBPIXELS * edge, recipe.seed, recipe.maps, recipe.map_share), index)
-    return made / SUBPIXELS  # its unit was a sample
 
 
 def random_detector(rng: np.random.Generator) -> Detector:

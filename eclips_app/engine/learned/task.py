@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from eclips_app.core.training import Train
-from eclips_app.engine.learned.features import planes, seen, to_stereographic, turned
+from eclips_app.engine.learned.features import BLURS_PX, planes, seen, to_stereographic, turned
 from eclips_app.engine.learned.network import LEAST_ERROR, NormalsNet
-from eclips_app.engine.learned.scenes import Scene, detected, scene
+from eclips_app.engine.learned.scenes import Scene, detected, scene, surfaces
 from eclips_app.engine.learned.weights import FORMAT
 from eclips_app.engine.training.card import Card
 from eclips_app.engine.training.loop import Batch, Plan, Sample, Trained
@@ -29,6 +29,7 @@ _JUDGED = 24  #: held-out scenes
 _JUDGED_SEED = 1 << 20
 _JUDGED_DOSE = 1e3  #: electrons on a flat
 _BLOCK = 64  #: scenes that are kept
+_USES = 8  #: of each
 _SMALL = 0.02  #: radians; smaller errors count with their squares
 _POOL_PX = 8  #: means of slopes over so many pixels count once more: integration adds up what they have in common
 _POOL_SHARE, _RHO_SHARE, _ERROR_SHARE = 0.5, 0.1, 0.005
@@ -49,9 +50,9 @@ class NormalsTask:
     def sample(self, index: int) -> Sample:
         """Give ``planes`` [channel, row, col], ``slopes`` [2, row, col] and ``log_rho`` [row, col].
 
-        A scene is rendered once and used four times: turned, and with other noise.
+        A scene is rendered once and used several times: turned, and with other noise.
         """
-        block, inside = divmod(index, 4 * _BLOCK)
+        block, inside = divmod(index, _USES * _BLOCK)
         quarters, number = divmod(inside, _BLOCK)
         rng = np.random.default_rng((self._recipe.seed, index, 4))
         return sample_of(self._scene(block * _BLOCK + number), rng, quarters)
@@ -141,10 +142,10 @@ def _card(levels: tuple[int, ...], recipe: Recipe) -> Card:
     return Card(
         "U-Net for normals",
         "Gives normals, material factor and the normals' errors from the images of any detector of three segments or more.",
-        f"U-Net of {' - '.join(map(str, levels))} features, two convolutions in each block, normalised in each pixel; it "
-        "corrects the linear solution, which it is shown with sums of the signals over the segments and numbers that describe "
-        "the detector.",
-        f"Random specimens: {recipe.words()}; rendered on samples half a pixel wide, with surroundings. Detectors of 3 to "
+        f"U-Net of {' - '.join(map(str, levels))} features, two convolutions in each block, normalised in each pixel. It is "
+        f"shown linear solutions of signals blurred by {', '.join(f'{b:g}' for b in BLURS_PX)} px, sums of the signals over the "
+        "segments, and numbers that describe the detector; it mixes the solutions and corrects the mixture.",
+        f"Random specimens: {surfaces(recipe).words()}; a sample is half a pixel wide, surroundings are cut away. Detectors of 3 to "
         "8 segments (from 8 to 30 up to 40 to 68°), not quite centred and level, probes up to 1.5 px; Lambert emission, or a "
         "material's of which the reconstruction is told; two materials in patches; 200 to 100 000 electrons on a flat, read-out "
         "noise, gains wrong by up to 1 %.",

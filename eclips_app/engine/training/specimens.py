@@ -36,20 +36,27 @@ class Recipe:
         Training and judging take different ones.
     maps : sequence of arrays
         Measured height maps in pixels, of which `map_share` of the specimens are pieces.
+    largest_scale : float
+        Features are up to so many times larger.
+    noise_share : float
+        Part of the synthetic specimens that has the noise of measured maps.
     """
 
     size: int = 96
     seed: int = 0
     maps: Sequence[Float] = ()
     map_share: float = 0.3
+    largest_scale: float = 1.0
+    noise_share: float = 0.3
 
     def words(self) -> str:
         """Say what the specimens are."""
+        larger = f", features up to {self.largest_scale:g} times as large" if self.largest_scale > 1.0 else ""
         measured = f"; {100 * self.map_share:.0f} % pieces of {len(self.maps)} measured maps" if self.maps else ""
         return (
             f"{self.size} x {self.size} px: self-affine roughness, {', '.join(_SOLID)} with random sizes and faces up to "
-            f"{_STEEPEST_DEG:.0f}°, a third of them two surfaces combined, half with added roughness, half smoothed, a third "
-            f"with noise of pixels and lines, a quarter binned from twice the pixels{measured}; seed {self.seed}"
+            f"{_STEEPEST_DEG:.0f}°, a third of them two surfaces combined, half with added roughness, half smoothed, "
+            f"{100 * self.noise_share:.0f} % with noise of pixels and lines, a quarter binned from twice the pixels{larger}{measured}; seed {self.seed}"
         )
 
 
@@ -60,7 +67,7 @@ def specimen(recipe: Recipe, index: int) -> Float:
         height = _piece(recipe.maps[int(rng.integers(len(recipe.maps)))], recipe.size, rng)
     else:
         binned = 2 if rng.random() < 0.25 else 1
-        height = _mixture(recipe.size * binned, rng)
+        height = _mixture(recipe, recipe.size * binned, rng)
         if binned == 2:  # a pixel of a measured map is a mean over its area
             height = height.reshape(recipe.size, 2, recipe.size, 2).mean(axis=(1, 3)) / 2.0
     return np.array(np.rot90(height, int(rng.integers(4))), dtype=np.float64)
@@ -81,19 +88,20 @@ def split_files(names: Sequence[str], held_out_share: float = 0.25, seed: int = 
     return ordered[count:], ordered[:count]
 
 
-def _mixture(size: int, rng: np.random.Generator) -> Float:
-    height = _one(size, rng)
+def _mixture(recipe: Recipe, size: int, rng: np.random.Generator) -> Float:
+    scale = recipe.largest_scale ** rng.random() if recipe.largest_scale > 1.0 else 1.0
+    height = _one(size, scale, rng)
     if rng.random() < 0.33:
-        other, way = _one(size, rng), rng.integers(3)
-        level = rng.normal(0.0, 3.0) + np.median(height) - np.median(other)
+        other, way = _one(size, scale, rng), rng.integers(3)
+        level = rng.normal(0.0, 3.0 * scale) + np.median(height) - np.median(other)
         combine = (np.maximum, np.minimum, np.add)[way]
         height = combine(height, other + (level if way < 2 else 0.0))
     if rng.random() < 0.5:  # roughness on everything, as measured surfaces have
         slope = 10.0 ** rng.uniform(-2.0, -0.7)
-        height = height + _rough(size, rng, slope)
+        height = height + _rough(size, scale, rng, slope)
     if rng.random() < 0.5:
         height = ndimage.gaussian_filter(height, 10.0 ** rng.uniform(-0.4, 0.4))
-    if rng.random() < 0.3:
+    if rng.random() < recipe.noise_share:
         height = height + _noise(size, rng)
     return np.asarray(height, dtype=np.float64)
 
@@ -105,22 +113,24 @@ def _noise(size: int, rng: np.random.Generator) -> Float:
     return found
 
 
-def _one(size: int, rng: np.random.Generator) -> Float:
+def _one(size: int, scale: float, rng: np.random.Generator) -> Float:
+    """Draw one surface; its unit of length is `scale` samples."""
     if rng.random() < 0.3:
-        return _rough(size, rng, rng.uniform(0.15, 1.0))
+        return _rough(size, scale, rng, rng.uniform(0.15, 1.0))
     kind = _SOLID[rng.integers(len(_SOLID))]
     wide = size + size // 2  # so that a random part of it is seen
-    made = KINDS[kind]((wide, wide), 1.0, int(rng.integers(1 << 31)), no_check, **_DRAWS[kind](rng, wide))
+    seed, edge = int(rng.integers(1 << 31)), round(wide / scale)
+    made = KINDS[kind]((wide, wide), 1.0 / scale, seed, no_check, **_DRAWS[kind](rng, edge)) * scale
     row, col = rng.integers(wide - size + 1, size=2)
     return made[row : row + size, col : col + size]
 
 
-def _rough(size: int, rng: np.random.Generator, rms_slope: float) -> Float:
+def _rough(size: int, scale: float, rng: np.random.Generator, rms_slope: float) -> Float:
     given = {
         "rms_slope": rms_slope, "hurst": rng.uniform(0.3, 1.0), "cutoff_nm": rng.uniform(2.0, 10.0),
-        "longest_nm": rng.uniform(16.0, 2.0 * size),
+        "longest_nm": rng.uniform(16.0, 2.0 * max(size / scale, 16.0)),
     }  # fmt: skip
-    return KINDS["rough"]((size, size), 1.0, int(rng.integers(1 << 31)), no_check, **given)
+    return KINDS["rough"]((size, size), 1.0 / scale, int(rng.integers(1 << 31)), no_check, **given) * scale
 
 
 def _angle(rng: np.random.Generator) -> float:
