@@ -88,11 +88,11 @@ def fit_of(args: argparse.Namespace, detector: Detector) -> ClosedLoop:
         Values out of range, or options that would have no effect.
     """
     if args.method == "linear":
-        _refuse(args, (*_CHOICES, *_NUMBERS, "coarse_to_fine", "tolerance", *_MAPS, "start"), "closed-loop")
-        if emission_of(args, Emission()) != Emission():
-            raise EclipsError("--emission belongs to the method closed-loop", hint="Add --method closed-loop.")
+        told = ["--emission"] if emission_of(args, Emission()) != Emission() else []
+        names = (*_CHOICES, *_NUMBERS, "coarse_to_fine", "tolerance", *_MAPS, "start")
+        _refuse(_given_of(args, names) + told, "closed-loop")
     if args.method != "learned":
-        _refuse(args, _LEARNED, "learned")
+        _refuse(_given_of(args, _LEARNED), "learned")
     for name, (brightness, _) in _MAPS.items():
         if (getattr(args, name) is None) == (args.brightness == brightness):
             raise EclipsError(
@@ -151,9 +151,12 @@ def _labels(path: Path) -> NDArray[np.int32]:
     return image.astype(np.int32)
 
 
-def _refuse(args: argparse.Namespace, names: Sequence[str], method: str) -> None:
+def _given_of(args: argparse.Namespace, names: Sequence[str]) -> list[str]:
+    return [_option(name) for name in names if getattr(args, name) is not None]
+
+
+def _refuse(used: Sequence[str], method: str) -> None:
     """Refuse what only another method knows."""
-    used = [_option(name) for name in names if getattr(args, name) is not None]
     if used:
         verb = "belongs" if len(used) == 1 else "belong"
         raise EclipsError(f"{', '.join(used)} {verb} to the method {method}", hint=f"Add --method {method}.")

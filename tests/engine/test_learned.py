@@ -13,9 +13,9 @@ from eclips_app.core.emission import Emission
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.steps import Learned, Reconstruct, Simulate, run_step
 from eclips_app.core.training import Train
-from eclips_app.engine.learned import network
+from eclips_app.engine.learned import predict
 from eclips_app.engine.learned.features import CHANNELS, planes, seen, to_slopes, to_stereographic, turned
-from eclips_app.engine.learned.network import NormalsNet, Widths, corrections
+from eclips_app.engine.learned.network import NormalsNet, Widths
 from eclips_app.engine.learned.scenes import detected, random_detector, scene
 from eclips_app.engine.learned.task import NormalsTask, sample_of
 from eclips_app.engine.learned.weights import FORMAT, read_unet
@@ -24,6 +24,7 @@ from eclips_app.engine.training.specimens import Recipe
 from eclips_app.engine.training.weights import write_weights
 
 SMALL = Widths((8, 12, 16))
+GENTLE = 18  #: a scene without shadows
 
 
 def ring(count, first_deg=0.0):
@@ -100,19 +101,28 @@ def test_a_segment_that_is_not_usable_counts_as_the_others_predict_it():
     torch.testing.assert_close(planes(signals, usable, shown, 1.0), planes(spoiled, usable, shown, 1.0))
 
 
-def test_untrained_it_says_what_the_linear_solution_says(net):
+def test_untrained_it_mixes_the_linear_solutions(net):
     given = torch.randn(1, CHANNELS, 21, 30) * 0.1
-    found = net.estimate(given, net(given))
+    alike = given.clone()
+    alike[:, 3:12] = given[:, :3].repeat(1, 3, 1, 1)  # whatever the blur
+    found = net.estimate(alike, net(alike))
     torch.testing.assert_close(found.stereographic, given[:, :2])
     torch.testing.assert_close(found.log_rho, given[:, 2])
+    mixed = net.estimate(given, net(given)).stereographic
+    assert (mixed - given[:, :2]).abs().mean() < 0.3 * (
+        given[:, 3:5] - given[:, :2]
+    ).abs().mean()  # the sharp one leads
 
 
 def test_tiles_leave_no_trace(shaken, monkeypatch):
-    monkeypatch.setattr(network, "TILE_PX", 64)
-    given = torch.randn(CHANNELS, 150, 203)
+    signals = 0.5 + torch.rand(4, 150, 203)
+    given = predict.Shown(signals, everywhere(signals), seen(ring(4), 1.0, 0.01), 1.0)
     with torch.no_grad():
-        whole = shaken(given[None])[0]
-        torch.testing.assert_close(corrections(shaken, given), whole, atol=2e-5, rtol=1e-4)
+        whole = shaken.estimate(given.planes()[None])
+    monkeypatch.setattr(predict, "TILE_PX", 64)
+    tiled = predict.estimated(shaken, given)
+    torch.testing.assert_close(tiled.stereographic, whole.stereographic, atol=2e-5, rtol=1e-4)
+    torch.testing.assert_close(tiled.log_error, whole.log_error, atol=2e-5, rtol=1e-4)
 
 
 def test_weights_are_read_as_written_and_nothing_else_is(net, weights, tmp_path):
@@ -144,11 +154,10 @@ def test_scenes_are_fixed_by_seed_and_index_and_detectors_can_be_solved():
 
 def test_slopes_of_a_scene_are_those_of_its_images():
     """Without noise and on gentle ground the linear solution is the truth, probe aside."""
-    made = next(
-        s for s in (scene(Recipe(32, 5), i) for i in range(60))
-        if np.abs(s.slopes).max() < 0.35 and s.column.emission.model == "lambert" and s.column.detector.beam.probe_fwhm_nm == 0
-        and np.abs(s.slopes).mean() > 0.02
-    )  # fmt: skip
+    made = scene(Recipe(32, 5), GENTLE)
+    assert np.abs(made.slopes).max() < 0.4
+    assert np.abs(made.slopes).mean() > 0.02
+    assert made.column.emission.model == "lambert"
     sample = sample_of(made, np.random.default_rng(1), 1, dose=1e9)
     found = to_slopes(torch.from_numpy(sample["planes"][:2])).numpy()
     error = np.abs(found - sample["slopes"])
@@ -169,17 +178,20 @@ def test_training_lowers_the_loss(monkeypatch):
     monkeypatch.setattr("eclips_app.engine.learned.task._JUDGED", 1)
     torch.manual_seed(0)
     task = NormalsTask(Recipe(32, 1))
-    batch = {n: torch.from_numpy(v)[None] for n, v in task.sample(3).items()}
-    optimiser = torch.optim.Adam(task.net.parameters(), 2e-3)
+    noisy = sample_of(scene(Recipe(32, 1), 3), np.random.default_rng(0), dose=100.0)
+    batch = {n: torch.from_numpy(v)[None] for n, v in noisy.items()}
+    optimiser = torch.optim.Adam(task.net.parameters(), 1e-2)
     losses = []
-    for _ in range(12):
+    for _ in range(25):
         optimiser.zero_grad()
         loss = task.losses(task.net, batch).mean()
         loss.backward()
         optimiser.step()
-        losses.append(float(loss))
+        losses.append(float(loss.detach()))
     assert losses[-1] < 0.9 * losses[0]
-    assert set(task.scores(task.net)) == {"error", "linear", "foretold"}
+    with torch.no_grad():
+        scores = task.scores(task.net)
+    assert set(scores) == {"error", "linear", "foretold"}
 
 
 def test_the_command_trains_it(tmp_path, monkeypatch):
@@ -209,11 +221,11 @@ def test_the_step_gives_what_every_reconstruction_gives(weights):
     )
     assert set(plain.arrays) < set(result.arrays)
     assert all(each.shape[-2:] == (48, 48) for each in result.arrays.values())
-    # Untrained, it is the linear reconstruction.
+    # Untrained, it is nearly the linear reconstruction.
     change = result.arrays["height"] - plain.arrays["height"]
-    assert np.std(change) < 0.02 * np.std(plain.arrays["height"])
+    assert np.std(change) < 0.1 * np.std(plain.arrays["height"])
     assert (result.arrays["height_std"] > 0).all()
-    assert np.nanmean(result.arrays["normal_error"]) == pytest.approx(np.rad2deg(np.exp(-2.0)), rel=0.01)
+    assert np.nanmean(result.arrays["normal_error"]) == pytest.approx(np.rad2deg(np.exp(-3.0)), rel=0.01)
     assert result.info["chi2"] > 0
     assert result.info["method"] == "learned"
 
@@ -222,15 +234,15 @@ def test_chi_square_of_the_truth_is_one(weights):
     from eclips_app.engine.learned.step import judged
     from eclips_app.engine.refine.measured import Measured
 
-    segments, height = case()
+    segments, height = case(dose=2e3)
     params = learned(weights, azimuths=32)
     start = run_step("reconstruct-linear", {"segments": segments}, params, SilentContext())
     field = Measured({"segments": segments}, params, start).field(0, 48, 0, 48)
     flat = torch.zeros(2, 48, 48)
     _, chi2 = judged(field, torch.from_numpy(height).float(), flat, 2)
     _, wrong = judged(field, torch.from_numpy(0.7 * height).float(), flat, 2)
-    assert chi2 == pytest.approx(1.0, abs=0.4)  # heights between pixels are guessed
-    assert wrong > 3 * chi2
+    assert chi2 == pytest.approx(1.0, abs=0.15)  # heights between pixels are guessed
+    assert wrong > 1.5 * chi2
 
 
 def test_emission_that_is_known_is_taken_out(weights):

@@ -11,11 +11,18 @@ from torch import Tensor
 
 from eclips_app.engine import solve
 from eclips_app.engine.geometry import Geometry, geometry
-from eclips_app.engine.learned.features import planes, seen
-from eclips_app.engine.learned.network import Estimate, NormalsNet, corrections
+from eclips_app.engine.integrate import integrate
+from eclips_app.engine.learned.features import Seen, planes, seen
+from eclips_app.engine.learned.network import REACH_PX, Estimate, NormalsNet
+from eclips_app.engine.learned.weights import read_unet
+from eclips_app.engine.linear import STEEPEST_DEG
 from eclips_app.engine.linear_emission import readings_for
+from eclips_app.engine.optics.watch import check
 from eclips_app.engine.refine.field import Field
 from eclips_app.engine.refine.measured import Measured
+
+TILE_PX = 512  #: edge of the tiles that images are computed in, whole places of the network's coarsest level
+_HALO_PX = REACH_PX + 16  #: with how far the blurs reach
 
 
 @dataclass(frozen=True)
@@ -24,18 +31,28 @@ class Shown:
 
     Attributes
     ----------
-    planes : tensor [channel, row, col]
-        See `features.planes`.
+    signal : tensor [k, row, col]
+        As it would be on the detector's axis, gains and offsets taken away.
+    usable : array [k, row, col]
+        Which signals count.
+    detector : Seen
     brightness : float
         Unit of the material factor: signal of a flat of it, mean over the segments.
     """
 
-    planes: Tensor
+    signal: Tensor
+    usable: NDArray[np.bool_]
+    detector: Seen
     brightness: float
+
+    def planes(self, rows: slice = slice(None), columns: slice = slice(None)) -> Tensor:
+        """Give the planes [CHANNELS, row, col] of a window; see `features.planes`."""
+        window = (slice(None), rows, columns)
+        return planes(self.signal[window], self.usable[window], self.detector, self.brightness)
 
 
 def shown(measured: Measured, field: Field) -> Shown:
-    """Prepare the planes of the whole crop."""
+    """Prepare the whole crop."""
     params, data = measured.params, field.data
     usable = data.usable.cpu().numpy() > 0 if data.usable is not None else np.ones(data.signal.shape, bool)
     place = geometry(params, measured.signals.crop, measured.inputs["segments"].shape[1:])
@@ -44,14 +61,48 @@ def shown(measured: Measured, field: Field) -> Shown:
     noise = (data.scale * brightness + data.floor).mean().sqrt() / brightness
     detector = seen(params.detector, params.pixel_size_nm, float(noise), readings_for(params.detector, params.emission))
     signal = _on_axis(data.signal, found.b, place) if params.scan_parallax else data.signal
-    return Shown(planes(signal, usable, detector, brightness), brightness)
+    return Shown(signal, usable, detector, brightness)
 
 
-def estimated(net: NormalsNet, given: Shown, made: Tensor | None = None) -> Estimate:
-    """Give the estimate [1, …] for an image of any size, of `corrections` that were `made` already if there are any."""
+def estimated(net: NormalsNet, given: Shown) -> Estimate:
+    """Give the estimate [1, …] for an image of any size, in tiles that leave no trace; without derivatives."""
+    rows, columns = given.signal.shape[1:]
     with torch.no_grad():
-        found = corrections(net, given.planes) if made is None else made
-    return net.estimate(given.planes[None], found[None])
+        strips = [
+            _joined([_tile(net, given, top, left) for left in range(0, columns, TILE_PX)], -1)
+            for top in range(0, rows, TILE_PX)
+        ]
+        return _joined(strips, -2)
+
+
+def _tile(net: NormalsNet, given: Shown, top: int, left: int) -> Estimate:
+    check()
+    first = max(top - _HALO_PX, 0), max(left - _HALO_PX, 0)
+    shown_planes = given.planes(slice(first[0], top + TILE_PX + _HALO_PX), slice(first[1], left + TILE_PX + _HALO_PX))
+    found = net.estimate(shown_planes[None])
+    inner = (..., slice(top - first[0], top - first[0] + TILE_PX), slice(left - first[1], left - first[1] + TILE_PX))
+    return Estimate(found.stereographic[inner], found.log_rho[inner], found.log_error[inner])
+
+
+def _joined(parts: list[Estimate], along: int) -> Estimate:
+    return Estimate(
+        torch.cat([part.stereographic for part in parts], along), torch.cat([part.log_rho for part in parts], along),
+        torch.cat([part.log_error for part in parts], along),
+    )  # fmt: skip
+
+
+def heights(slopes: Tensor, measured: Measured) -> Tensor:
+    """Integrate slopes [2, row, col] to heights in nm."""
+    mask = None if measured.mask.all() else torch.from_numpy(measured.mask).to(slopes.device)
+    height, _ = integrate(slopes[0].contiguous(), slopes[1].contiguous(), mask)
+    return height * measured.params.pixel_size_nm
+
+
+def start_heights(measured: Measured) -> NDArray[np.float32]:
+    """Give the heights in nm to start a fit from: those of the network that comes with the program."""
+    field = measured.field(0, measured.shape[0], 0, measured.shape[1])
+    found = estimated(read_unet(device=measured.device), shown(measured, field))
+    return np.asarray(heights(limited(found.slopes[0], STEEPEST_DEG), measured).cpu().numpy(), np.float32)
 
 
 def normals(slopes: Tensor) -> NDArray[np.float32]:

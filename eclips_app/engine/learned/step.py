@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
@@ -14,9 +13,8 @@ from eclips_app.core.context import Context
 from eclips_app.core.steps import Arrays, Learned, StepResult
 from eclips_app.engine import linear
 from eclips_app.engine.device import one_thread
-from eclips_app.engine.integrate import integrate
 from eclips_app.engine.learned.network import Estimate
-from eclips_app.engine.learned.predict import estimated, limited, normals, shown
+from eclips_app.engine.learned.predict import estimated, heights, limited, normals, shown
 from eclips_app.engine.learned.weights import read_unet
 from eclips_app.engine.linear import STEEPEST_DEG
 from eclips_app.engine.optics.watch import watched
@@ -53,13 +51,6 @@ def reconstruct_step(inputs: Arrays, params: Learned, context: Context) -> StepR
         height = heights(slopes, measured)
         context.progress(0.8, "residuals")
         return _result(measured, field, found, slopes, height)
-
-
-def heights(slopes: Tensor, measured: Measured) -> Tensor:
-    """Integrate slopes [2, row, col] to heights in nm."""
-    mask = None if measured.mask.all() else torch.from_numpy(measured.mask).to(slopes.device)
-    height, _ = integrate(slopes[0].contiguous(), slopes[1].contiguous(), mask)
-    return height * measured.params.pixel_size_nm
 
 
 def judged(field: Field, height_nm: Tensor, slopes: Tensor, subpixels: int) -> tuple[Window, float]:

@@ -145,7 +145,7 @@ def _card(levels: tuple[int, ...], recipe: Recipe) -> Card:
         f"U-Net of {' - '.join(map(str, levels))} features, two convolutions in each block, normalised in each pixel. It is "
         f"shown linear solutions of signals blurred by {', '.join(f'{b:g}' for b in BLURS_PX)} px, sums of the signals over the "
         "segments, and numbers that describe the detector; it mixes the solutions and corrects the mixture.",
-        f"Random specimens: {surfaces(recipe).words()}; a sample is half a pixel wide, surroundings are cut away. Detectors of 3 to "
+        f"Random specimens: {surfaces(recipe).words()}; a sample is half a pixel wide, surroundings cut away. Detectors of 3 to "
         "8 segments (from 8 to 30 up to 40 to 68°), not quite centred and level, probes up to 1.5 px; Lambert emission, or a "
         "material's of which the reconstruction is told; two materials in patches; 200 to 100 000 electrons on a flat, read-out "
         "noise, gains wrong by up to 1 %.",

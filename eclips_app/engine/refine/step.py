@@ -16,6 +16,7 @@ from eclips_app.core.steps import Arrays, ClosedLoop, StepResult, automatic
 from eclips_app.engine import linear
 from eclips_app.engine.device import one_thread
 from eclips_app.engine.forward import cells
+from eclips_app.engine.learned.predict import start_heights
 from eclips_app.engine.optics.watch import watched
 from eclips_app.engine.refine.levels import Level, plan, refined
 from eclips_app.engine.refine.measured import Measured
@@ -59,6 +60,8 @@ def reconstruct_step(inputs: Arrays, params: ClosedLoop, context: Context) -> St
         with watched(context.check):
             start = linear.reconstruct_step(inputs, params, _Part(context, 0.0, _LINEAR_SHARE))
             measured = Measured(inputs, params, start)
+            if params.starter == "unet" and "start" not in inputs:
+                start.arrays["height"] = start_heights(measured)
             if is_tiled(measured):
                 return step_result(measured, *solve_tiled(measured, _Part(context, _LINEAR_SHARE, 1.0 - _LINEAR_SHARE)))
         return _Run(measured, context).result()

@@ -56,7 +56,8 @@ class Recipe:
         return (
             f"{self.size} x {self.size} px: self-affine roughness, {', '.join(_SOLID)} with random sizes and faces up to "
             f"{_STEEPEST_DEG:.0f}°, a third of them two surfaces combined, half with added roughness, half smoothed, "
-            f"{100 * self.noise_share:.0f} % with noise of pixels and lines, a quarter binned from twice the pixels{larger}{measured}; seed {self.seed}"
+            f"{100 * self.noise_share:.0f} % with noise of pixels and lines, a quarter binned from twice the "
+            f"pixels{larger}{measured}; seed {self.seed}"
         )
 
 
