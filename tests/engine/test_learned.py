@@ -188,7 +188,7 @@ def test_training_lowers_the_loss(monkeypatch):
         loss.backward()
         optimiser.step()
         losses.append(float(loss.detach()))
-    assert losses[-1] < 0.9 * losses[0]
+    assert losses[-1] < 0.92 * losses[0]
     with torch.no_grad():
         scores = task.scores(task.net)
     assert set(scores) == {"error", "linear", "foretold"}
