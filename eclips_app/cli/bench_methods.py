@@ -49,7 +49,7 @@ class Way:
         kind = STEPS[self.step].params
         shared: dict[str, Any] = {"scan_parallax": False, "device": "cpu"}
         if self.step != "reconstruct-linear":
-            shared |= {"draws": 2} | ({"emission": case.emission} if case.emission else {})
+            shared["draws"] = 2
         params = kind(case.detector, case.pixel_size_nm, **shared, **self.given)
         return run_step(self.step, {"segments": case.segments}, params, SilentContext())
 
@@ -79,7 +79,7 @@ def tables(
         rows += _rows(case, dose, ways(rounds=2 if quick else ROUNDS), context, number / len(chosen))
     notes = (
         "Height error: root mean square less a plane. Over linear: the same over that of linear. Normal error: mean angle. "
-        "Facets: bias of the steepest common tilt on single lines.",
+        "Facets: bias of the steepest common tilt on single lines. Lambert emission is assumed whatever rendered the images.",
         f"Loops: {2 if quick else ROUNDS} rounds, on some cases. 'fresh …': surfaces drawn with seed {seed}, rendered at "
         f"{SUBPIXELS}x with {AZIMUTHS} azimuths. CPU seconds of all threads, with standard deviations from 2 draws.",
     )
