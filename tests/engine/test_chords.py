@@ -37,7 +37,9 @@ def true(height: np.ndarray, azimuths: np.ndarray = AZIMUTHS) -> Tensor:
         for right, up in azimuths.T:
             stretch = 1.0 / max(abs(right), abs(up))
             ends = [
-                ndimage.map_coordinates(height, [Y - up * stretch * n, X + right * stretch * n], order=1, mode="nearest")
+                ndimage.map_coordinates(
+                    height, [Y - up * stretch * n, X + right * stretch * n], order=1, mode="nearest"
+                )
                 for n in distances
             ]
             made.append(np.max([(e - height) / (stretch * n) for e, n in zip(ends, distances, strict=True)], axis=0))
@@ -78,7 +80,11 @@ def test_the_filter_makes_what_a_gaussian_takes_away():
 
 @pytest.mark.parametrize(
     ("height", "worst"),
-    [(cap(), 0.01), (10.0 / (1.0 + np.exp(100.0 - X)), 0.012), (20.0 * ndimage.gaussian_filter(noise(1.0), 3.0), 0.012)],
+    [
+        (cap(), 0.01),
+        (10.0 / (1.0 + np.exp(100.0 - X)), 0.012),
+        (20.0 * ndimage.gaussian_filter(noise(1.0), 3.0), 0.012),
+    ],
     ids=["cap", "soft step of slope 2.5", "smooth roughness of slope 0.6"],
 )
 def test_chords_of_smooth_surfaces_are_those_of_the_heights(height: np.ndarray, worst: float):
