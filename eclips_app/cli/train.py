@@ -47,6 +47,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--teacher", choices=["bsesm", "mc"], default="bsesm",
         help="dsm: whose images it learns, the exact model's (default) or those of single electrons",
     )  # fmt: skip
+    parser.add_argument(
+        "--rays", type=int, default=_DEFAULT.rays, help="with mc: electrons from each sample; default %(default)s"
+    )
     add_emission(parser, AS_CALIBRATED)
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="default: auto")
 
@@ -59,6 +62,7 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     params = Train(
         args.network, str(output), args.steps, args.minutes, args.batch, args.size, args.seed, args.resume,
         tuple(read.info["pixel_size_nm"][0] for read in maps), args.device, *_detector_choices(args), args.teacher,
+        args.rays,
     )  # fmt: skip
     check(params, "train")
     inputs = {f"map/{number}": read.arrays["height"] for number, read in enumerate(maps)}
@@ -85,6 +89,8 @@ def describe(result: dict[str, Any]) -> str:
     shown = rows[:: max(1, len(rows) // 12)]
     shown = shown if shown[-1] is rows[-1] else [*shown, rows[-1]]
     title = "Errors on held-out specimens (error: mean, p99: 99th percentile, in parts of the intensity)"
+    if "bsesm" in rows[-1]:
+        title = "Errors on held-out specimens (rms in parts of a flat, noise taken out; bsesm: of the exact model)"
     stopped = " (stopped)" if result["stopped"] else ""
     return "\n".join(
         [

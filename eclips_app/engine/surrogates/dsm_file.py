@@ -103,7 +103,7 @@ def check_match(made: Distilled, detector: Detector, emission: Emission, where: 
     EclipsError
         Says what differs.
     """
-    if made.emission != emission:
+    if _physics(made.emission) != _physics(emission):
         raise EclipsError(
             f"this DSM was distilled for {_emission_words(made.emission)}, not for {_emission_words(emission)}", where=where,
             hint=_DISTIL,
@@ -115,6 +115,11 @@ def check_match(made: Distilled, detector: Detector, emission: Emission, where: 
                 f"this DSM was distilled for another detector ({made.detector.name}): {name} is {_words(value)} there, not "
                 f"{_words(wanted)}", where=where, hint=_DISTIL,
             )  # fmt: skip
+
+
+def _physics(emission: Emission) -> Emission:
+    """Give an emission without a material that has no effect on it."""
+    return emission if emission.needs_table else dataclasses.replace(emission, material="")
 
 
 def _essence(detector: Detector, emission: Emission) -> dict[str, Any]:

@@ -27,6 +27,7 @@ NETWORKS = {
     "dsm": "eclips_app.engine.surrogates.distil:prepare",
     "unet": "eclips_app.engine.learned.task:prepare",
 }
+_SMALLEST_MAP = 16  #: pixels along its shorter edge
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def measured_maps(inputs: Mapping[str, NDArray[Any]], params: Train) -> dict[str
     Raises
     ------
     EclipsError
-        One has holes, or the pixel size of one is missing.
+        One has holes or is too small, or the pixel size of one is missing.
     """
     names = sorted((name for name in inputs if name.startswith("map/")), key=lambda name: int(name[4:]))
     if len(names) != len(params.map_pixels_nm):
@@ -59,6 +60,10 @@ def measured_maps(inputs: Mapping[str, NDArray[Any]], params: Train) -> dict[str
     maps = {n: np.asarray(inputs[n], np.float64) / nm for n, nm in zip(names, params.map_pixels_nm, strict=True)}
     if not all(np.isfinite(height).all() for height in maps.values()):
         raise EclipsError("a height map to train on has holes", hint="Fill them first, or leave the map out.")
+    if any(min(height.shape) < _SMALLEST_MAP for height in maps.values()):
+        raise EclipsError(
+            f"a height map to train on has an edge of less than {_SMALLEST_MAP} pixels", hint="Leave it out."
+        )
     return maps
 
 
