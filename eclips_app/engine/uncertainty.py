@@ -34,7 +34,7 @@ def height_std(
     rows, columns = _samples(shape[0]), _samples(shape[1])
     row_basis, column_basis = _squared_basis(shape[0], rows), _squared_basis(shape[1], columns)
     row_lambda, column_lambda = eigenvalues(shape[0]), eigenvalues(shape[1])
-    row_power, column_power = _noise_power(shape[0]), _noise_power(shape[1])
+    row_power, column_power = noise_power(shape[0]), noise_power(shape[1])
     variance = np.zeros((rows.size, columns.size))
     for a in range(0, shape[0], _BAND):
         check()
@@ -76,7 +76,7 @@ def _squared_basis(count: int, at: NDArray[np.intp]) -> NDArray[np.float64]:
     return basis
 
 
-def _noise_power(count: int) -> NDArray[np.float64]:
+def noise_power(count: int) -> NDArray[np.float64]:
     """Power of the divergence of fourth-order increments for slope noise of variance one, per mode."""
     w = np.pi * np.arange(count) / count
     response = (26 * np.cos(w / 2) - 2 * np.cos(3 * w / 2)) / 24

@@ -25,6 +25,7 @@ from eclips_app.engine.training.weights import write_weights
 NETWORKS = {
     "vft": "eclips_app.engine.surrogates.vft_task:prepare",
     "dsm": "eclips_app.engine.surrogates.distil:prepare",
+    "pinn": "eclips_app.engine.integrators.pinn_task:prepare",
 }
 
 
