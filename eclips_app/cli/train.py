@@ -2,8 +2,8 @@
 
 vft: Vision Field Transformer, horizons from slopes; no detector enters. The specimens are synthetic, with exact answers, and
 pieces of measured height maps (--afm), which are split by file into those to train on and those to judge by. dsm: distilled
-simulator, the images of one --detector from slopes; five --minutes do. pinn: heights from noisy slopes, with --afm as vft. Ctrl+C ends the training and writes the best weights so
-far; --resume goes on, also after a kill.
+simulator, the images of one --detector from slopes; five --minutes do. pinn: heights from noisy slopes, for the integrator of
+that name; specimens as for vft. Ctrl+C ends the training and writes the best weights so far; --resume goes on, also after a kill.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from eclips_app.engine import solve
 from eclips_app.engine.device import choose_device, one_thread
 from eclips_app.engine.fill import BLOCK_PX, block_means
 from eclips_app.engine.geometry import geometry
-from eclips_app.engine.integrate import Integration, integrate
+from eclips_app.engine.integrators import Integration, integrate_by
 from eclips_app.engine.linear_emission import Readings, readings
 from eclips_app.engine.noise import noise_scale
 from eclips_app.engine.optics.watch import watched
@@ -140,7 +140,7 @@ class LinearReconstruction:
         )
         if min(p.shape) < 4:
             return
-        height, _ = integrate(p, q, mask)
+        height, _ = integrate_by("least-squares", p, q, mask)
         height *= self.params.pixel_size_nm * step
         self.context.preview("height", height.numpy(), pixel_size_nm=self.params.pixel_size_nm * step)
 
@@ -148,9 +148,10 @@ class LinearReconstruction:
         """Integrate the slopes to a height in nm."""
         p, q = (self._tensor(each) for each in self._true_slopes())
         mask = None if self.mask.all() else self._tensor(self.mask)
-        height, how = integrate(
-            p, q, mask, lambda part: self.context.progress(0.5 + 0.25 * part, "integrating the slopes")
-        )
+        height, how = integrate_by(
+            self.params.integrator, p, q, mask,
+            lambda part: self.context.progress(0.5 + 0.25 * part, "integrating the slopes"),
+        )  # fmt: skip
         height *= self.params.pixel_size_nm
         return height.cpu().numpy(), how
 

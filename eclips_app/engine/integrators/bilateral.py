@@ -8,6 +8,10 @@ Both are solved in turn: weighted least squares by conjugate gradients with the 
 
 from __future__ import annotations
 
+import math
+from functools import partial
+
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -35,22 +39,29 @@ def integrate(p: Tensor, q: Tensor, mask: Tensor | None = None, report: Report =
     upright = torch.rsqrt(1.0 + p * p + q * q)
     inside = least_squares.edges(torch.ones_like(p, dtype=torch.bool) if mask is None else mask)
     slopes = p, -q  # right and down
-    energy, fall, number = torch.inf, torch.inf, 0
-    while number < _ROUNDS and fall > _FALL:
-        weights, wanted = zip(*(_weighted(h, upright, slopes[i], inside[i], i) for i in (0, 1)), strict=True)
-        now = sum(float((w * (_along(h, i) - e) ** 2).sum(dtype=torch.float64)) for i, (w, e) in _both(weights, wanted))
-        fall, energy = abs(energy - now) / energy if energy < torch.inf else torch.inf, now
-        if fall <= _FALL or now == 0.0:
-            fall = min(fall, _FALL)
+    before = fall = math.inf
+    for number in range(_ROUNDS):
+        steady = partial(_tell, report, 0.1 + 0.9 * number / _ROUNDS)
+        (across, right), (down, below) = (_weighted(h, upright, slopes[i], inside[i], i) for i in (0, 1))
+        energy = _total(across * (_along(h, 0) - right) ** 2) + _total(down * (_along(h, 1) - below) ** 2)
+        fall = abs(before - energy) / before if math.isfinite(before) and before > 0 else math.inf
+        if fall <= _FALL or energy == 0.0:
             break
-        across, down = weights
-        residual = _gather(across * wanted[0], down * wanted[1]) - push(h, across, down)
-        done = 0.1 + 0.9 * number / _ROUNDS
-        conjugate_gradients(
-            h, residual, lambda x, a=across, b=down: push(x, a, b), lambda _, d=done: report(d), *_INNER
-        )
-        number += 1
-    return h - h.mean(), Integration("bilateral", number, float(fall), _FALL, (), _HOLDS)
+        before = energy
+        residual = _gather(across * right, down * below) - push(h, across, down)
+        conjugate_gradients(h, residual, partial(push, across=across, down=down), steady, *_INNER)
+    left = 0.0 if energy == 0.0 else fall
+    return h - h.mean(), Integration("bilateral", number + 1, left, _FALL, (), _HOLDS)
+
+
+def _tell(report: Report, done: float, _: float) -> None:
+    """Report the part of the rounds that is done, whatever a round says of itself."""
+    report(done)
+
+
+def _total(values: Tensor) -> float:
+    """Sum row by row: the bits do not depend on the number of threads."""
+    return float(np.sum(values.sum(dim=1, dtype=torch.float64).cpu().numpy()))
 
 
 def _weighted(h: Tensor, upright: Tensor, slope: Tensor, inside: Tensor, axis: int) -> tuple[Tensor, Tensor]:
@@ -76,10 +87,6 @@ def _ends(field: Tensor, axis: int) -> tuple[Tensor, Tensor]:
 def _along(h: Tensor, axis: int) -> Tensor:
     first, second = _ends(h, axis)
     return second - first
-
-
-def _both(weights: tuple[Tensor, ...], wanted: tuple[Tensor, ...]) -> enumerate[tuple[Tensor, Tensor]]:
-    return enumerate(zip(weights, wanted, strict=True))
 
 
 def _gather(across: Tensor, down: Tensor) -> Tensor:

@@ -196,14 +196,15 @@ def _card(net: PinnNet, recipe: Recipe) -> Card:
         "Gives heights from noisy slopes: what to add to the least squares height, a multiple of the noise measured by the curl.",
         f"U-Net of {CHANNELS} channels (slopes, what least squares and Wiener leave of them, their fine part, curl, noise, mask, "
         f"in units of the noise) on pixels taken together by two, three levels of {net.width} to {2 * net.width} features, "
-        "residual blocks without norms. It gives corrections of both slopes, which are integrated by least squares, and one factor for what "
-        "Wiener changes. Nothing learnt: least squares.",
+        "residual blocks without norms. It gives corrections of both slopes, which are integrated by least squares, and one "
+        "factor for what Wiener changes. Nothing learnt: least squares.",
         f"Random specimens of twice the pixels, binned, made while training and never twice: {recipe.words()}; "
-        f"{100 * _FLAT_SHARE:.0f} % made flat (slopes down to {_FLATTEST:g}), {100 * _HOLES_SHARE:.0f} % with holes; normals turned "
-        f"by Gaussian angles of 0 to {NOISIEST_DEG:g}°. Losses beside those of the better of least squares and Wiener: "
-        + ", ".join(f"{name} {share:g}" for name, share in _SHARES.items()) + ".",
-        "A denoiser: where noise is less than the surface's features it gains little, and what it takes for noise is lost. Slope "
-        "noise that is not white, or not even over the field, is not what it was trained on.",
+        f"{100 * _FLAT_SHARE:.0f} % made flat (slopes down to {_FLATTEST:g}), {100 * _HOLES_SHARE:.0f} % with holes; normals "
+        f"turned by Gaussian angles of 0 to {NOISIEST_DEG:g}°. Losses beside those of the better of least squares and Wiener: "
+        + ", ".join(f"{name} {share:g}" for name, share in _SHARES.items())
+        + ".",
+        "A denoiser: where noise is less than the surface's features it gains little, and what it takes for noise is lost. "
+        "Slope noise that is not white, or not even over the field, is not what it was trained on.",
         "error, slopes: root mean square errors of heights (about their mean) and of their differences, beside Wiener's; "
         "to_least_squares: of heights, beside those of least squares; means over specimens.",
     )  # fmt: skip
