@@ -4,8 +4,9 @@ accuracy: figures of all methods on reference cases (--shared or ECLIPS_SHARED) 
 bounds. calibration: intervals of calibrated detectors, and facets measured with them. coverage: how often stated intervals
 hold the truth. emission: our electron scattering against published figures. engine and solver: time and memory of the
 linear reconstruction and of the closed loop. forward: the same of the forward model, errors of its derivatives, reference
-cases rendered. metrology: measurements on known surfaces, beside independent libraries, and of reconstructed steps. optics:
-field and flight of electrons. raytrace: ray tracer against renderer. real: what both methods leave of measured images.
+cases rendered. integrators: slopes to heights.
+metrology: measurements on known surfaces, beside independent libraries, and of reconstructed steps. optics: field and flight
+of electrons. raytrace: ray tracer against renderer. real: what both methods leave of measured images.
 startup: of commands and window. The others: how quickly the window answers.
 accuracy: figures of all methods on reference cases (--shared or ECLIPS_SHARED) and on fresh ones, beside targets and bounds.
 calibration: intervals of calibrated detectors, and facets measured with them. coverage: how often stated intervals hold the
@@ -42,6 +43,7 @@ _OWN = (
     "engine",
     "facets",
     "forward",
+    "integrators",
     "metrology",
     "optics",
     "raytrace",
@@ -67,7 +69,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="accuracy, calibration, coverage, emission, facets, metrology, real, registration, solver, "
+        help="accuracy, calibration, coverage, emission, facets, integrators, metrology, real, registration, solver, "
         "surrogates: a small version",
     )
     parser.add_argument("--cases", type=int, help="calibration, coverage: random cases; default: 50, 200")
@@ -112,6 +114,7 @@ def _tables(name: str, args: argparse.Namespace, context: Context) -> list[dict[
         "engine": lambda: [made.table(large=args.large)],
         "facets": lambda: made.tables(args.shared, context, quick=args.quick, seed=args.seed),
         "forward": lambda: made.tables(args.shared, context, large=args.large),
+        "integrators": lambda: made.tables(args.shared, context, quick=args.quick),
         "metrology": lambda: made.tables(args.shared, context, quick=args.quick),
         "optics": lambda: made.tables(context),
         "raytrace": lambda: [made.table(context)],

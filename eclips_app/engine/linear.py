@@ -273,7 +273,7 @@ def _reconstruct(inputs: Arrays, params: Reconstruct, context: Context) -> StepR
     residual, chi2 = run.residuals(normals, length, scale)
     run.correct(normals, length)
     np.divide(length, float(np.median(length[run.mask])), out=length)
-    std = height_std(run.signals.shape, slope_std, context.check)
+    std = height_std(run.signals.shape, slope_std, context.check, how.error_share)
     std *= params.pixel_size_nm
     arrays = {
         "height": height,
@@ -306,10 +306,11 @@ def _facts(
         "tilt_limited_px": run.counts["limited"],
         "grey_per_electron": scale**2,
         "slope_std": float(slope_std),
-        "height_std_holds": "noise of the signals alone, taken as white and even over the field; no error of model or geometry",
+        "height_std_holds": how.std_holds,
         "degrees_of_freedom": run.signals.count - 3,
         "chi2_median": float(np.nanmedian(chi2)) if np.isfinite(chi2).any() else None,
         "scan_parallax_radius_mm": list(radius) if run.params.scan_parallax else None,
+        "integrator": run.params.integrator,
         "integration": how.method,
         "integration_iterations": how.iterations,
         "integration_residual": how.residual,

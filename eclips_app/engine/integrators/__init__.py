@@ -44,7 +44,7 @@ class Integration:
     tolerance : float
         Residual at which it stops.
     error_share : tuple of float
-        Variance of the error in each ring of spatial frequency (`wiener.rings`) in units of that of least squares; empty: one.
+        Variance of the error in each ring of spatial frequency (`engine.dct.rings`) in units of least squares'; empty: one.
     std_holds : str
         What a standard deviation after `engine.uncertainty.height_std` with these shares is one of.
     """

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from eclips_app.engine.integrators import least_squares, wiener
 from eclips_app.engine.integrators.poisson import solve_poisson
 
+FORMAT = "1"  #: of the network
 CHANNELS = 11
 COARSEST = 8  #: pixels of the coarsest level's samples; tiles start at multiples
 REACH_PX = 88  #: no pixel farther away has a say in a correction of slopes
@@ -117,6 +118,11 @@ def features_of(seen: Given, rows: slice = slice(None), columns: slice = slice(N
     here = mask.to(p.dtype)[None]
     level = torch.full_like(here, scale).log10() + 2.0
     return torch.cat([torch.asinh(torch.cat(signed) / scale) * here, level, here]).float()
+
+
+def turned_over(features: Tensor) -> Tensor:
+    """Give the features [c, row, col] of the surface with up and down exchanged."""
+    return torch.cat([-features[:-2], features[-2:]])
 
 
 def slopes_of(h: Tensor) -> Tensor:

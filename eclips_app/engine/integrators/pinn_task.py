@@ -12,16 +12,15 @@ from torch import Tensor, nn
 
 from eclips_app.core.training import Train
 from eclips_app.engine.integrators import integrate_by
-from eclips_app.engine.integrators.pinn_net import CHANNELS, PinnNet, features_of, given, slopes_of, surface
+from eclips_app.engine.integrators.noisy import noisy, seen_by_pixels
+from eclips_app.engine.integrators.pinn_net import CHANNELS, FORMAT, PinnNet, features_of, given, slopes_of, surface
 from eclips_app.engine.training.card import Card
-from eclips_app.engine.training.labels import slopes
 from eclips_app.engine.training.loop import Batch, Plan, Sample, Trained
 from eclips_app.engine.training.specimens import Recipe, specimen, split_files
 from eclips_app.engine.training.step import Prepared, measured_maps
 
 Float = NDArray[np.float64]
 
-FORMAT = "1"
 NOISIEST_DEG = 3.0
 _JUDGED = 48  #: held-out specimens
 _JUDGED_SEED = 1 << 20  #: beside which the seed of no training lies: those are added to it
@@ -86,30 +85,6 @@ def prepare(inputs: Mapping[str, NDArray[Any]], params: Train) -> Prepared:
         }  # fmt: skip
 
     return Prepared(PinnTask(net, recipe, judged), plan, _card(net, recipe), metadata)
-
-
-def seen_by_pixels(fine_px: Float) -> tuple[Float, Float]:
-    """Give heights [row, col] and slopes [2, row, col] of pixels that are means over 2 x 2 samples of heights in samples."""
-    rows, columns = fine_px.shape[0] // 2, fine_px.shape[1] // 2
-    cut = np.ascontiguousarray(fine_px[: 2 * rows, : 2 * columns])
-    tangents = slopes(cut).astype(np.float64).reshape(2, rows, 2, columns, 2).mean((2, 4))
-    return cut.reshape(rows, 2, columns, 2).mean((1, 3)) / 2.0, tangents
-
-
-def noisy(tangents: Float, degrees: float, rng: np.random.Generator) -> Float:
-    """Turn the normals of slopes [2, row, col] by Gaussian angles in two directions; gives the slopes read from them."""
-    if degrees == 0.0:
-        return tangents.copy()
-    p, q = tangents
-    a, b = np.deg2rad(degrees) * rng.standard_normal((2, *p.shape))
-    across = np.sqrt(1.0 + p * p)
-    z = np.sqrt(across**2 + q * q)
-    # Of n = (-p, -q, 1) / z and the tangents t = (1, 0, p) / across and n x t = (-p q, across^2, q) / (across z).
-    x = -p / z + a / across - b * p * q / (across * z)
-    y = -q / z + b * across / z
-    up = 1.0 / z + a * p / across + b * q / (across * z)
-    up = np.maximum(up, 0.05)  # no normal is read from below the horizon
-    return np.stack([-x / up, -y / up])
 
 
 def problem(recipe: Recipe, index: int) -> Sample:

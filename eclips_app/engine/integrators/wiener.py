@@ -14,14 +14,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from eclips_app.engine.dct import dct2, eigenvalues, idct2
+from eclips_app.engine.dct import RINGS, dct2, eigenvalues, idct2, rings
 from eclips_app.engine.integrators import Integration, Report, least_squares, nothing
 from eclips_app.engine.noise import noise_scale
 from eclips_app.engine.uncertainty import noise_power
 
 Float = NDArray[np.float64]
 
-RINGS = 48
 _CERTAIN = 3.0  #: standard deviations of a ring's power that its surface must stand above the noise
 _FEW = 30  #: modes in a ring below which that test says nothing
 _BAND = 256
@@ -104,16 +103,6 @@ def _kept(power: Float, of_noise: Float, count: Float) -> tuple[Float, Float]:
     surface = np.maximum(ratio - 1.0, 0.0) + spread  # what may be there
     lost = np.where(kept < 1.0, (1.0 - kept) ** 2 * np.where(np.isfinite(surface), surface, 0.0), 0.0)
     return kept, kept**2 + lost
-
-
-def rings(shape: tuple[int, int], rows: slice) -> NDArray[np.intp]:
-    """Give the ring of each cosine mode [row, col] of some rows; their widths grow with the logarithm of the frequency."""
-    longest = max(shape)
-    along = [np.arange(n) * (longest / n) for n in shape]
-    frequency = np.hypot(along[0][rows, None], along[1][None, :])
-    number = np.log(np.maximum(frequency, 1.0)) / np.log(np.sqrt(2.0) * longest) * RINGS
-    found: NDArray[np.intp] = np.minimum(number.astype(np.intp), RINGS - 1)
-    return found
 
 
 def _noise(shape: tuple[int, int], rows: slice, variance: float) -> Float:

@@ -1,0 +1,155 @@
+"""Height from slopes by a network and the physics of the image at hand.
+
+After the idea of learned, physics-informed integration (PINN): a network maps normals to heights, trained by the residual of the
+differential equations ``dh/dx = p``, ``dh/dy = q``, the consistency of normals and Neumann borders (`pinn_task`), and is refined
+by them on each image. Here it corrects least squares (`pinn_net`), so that its answer is a surface without curl by construction.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from eclips_app.core.errors import EclipsError
+from eclips_app.core.paths import resource
+from eclips_app.engine.integrators import Integration, Report, least_squares, nothing
+from eclips_app.engine.integrators.pinn_net import (
+    COARSEST,
+    FORMAT,
+    REACH_PX,
+    Given,
+    PinnNet,
+    features_of,
+    given,
+    surface,
+    turned_over,
+)
+from eclips_app.engine.training.weights import read_weights
+
+_TILE_PX = 416  #: with its margins some second of work on a processor, and 100 MB
+_BOXES_PX = (4, 8, 16, 32)  #: edges of the squares over which residuals are averaged
+_ALLOWED = 2.0  #: standard deviations that such a mean may be off
+_LEAST_NOISE = 2e-3  #: of slopes (0.1 deg), which interpolation between pixels misses them by without any noise
+_STEPS, _STEP = 12, 0.1  #: of the refinement: at most, and their size in units of the noise
+_LEAST_FALL = 0.02
+_WIDEST = 256
+_HOLDS = (
+    "noise of the signals as least squares would pass it on, which is too much where the network takes noise away; what it takes "
+    "from the surface is not in it; no error of model or geometry"
+)
+
+
+def integrate(
+    p: Tensor, q: Tensor, mask: Tensor | None = None, report: Report = nothing, net: PinnNet | None = None
+) -> tuple[Tensor, Integration]:
+    """Integrate slopes with the network that comes with the program, or another; parameters: see `integrate_by`.
+
+    Good for flat or stepped surfaces among much noise, where it takes noise away and keeps edges; not for measuring angles and
+    steps, where least squares has no bias to fear. Images are of any size; beside them it takes some 150 bytes for each pixel.
+    """
+    net = net or read_pinn(device=p.device)
+    plain, how = least_squares.integrate(p, q, mask, lambda part: report(0.2 * part))
+    seen = given(p, q, plain, mask)
+    if not seen.noise > 0.0:
+        return plain, Integration("pinn", how.iterations, how.residual, how.tolerance, (), _HOLDS)
+    corrections = corrections_of(net, seen, lambda part: report(0.2 + 0.4 * part))
+    base = plain + net.wiener.detach().to(plain.dtype) * (seen.calm - plain)
+    h, steps = refined(seen, base, corrections, lambda part: report(0.6 + 0.4 * part))
+    return h - h.mean(), Integration("pinn", how.iterations + steps, how.residual, how.tolerance, (), _HOLDS)
+
+
+def read_pinn(path: Path | None = None, device: torch.device | None = None) -> PinnNet:
+    """Read a network, ready to use; by default the one that comes with the program.
+
+    Raises
+    ------
+    EclipsError
+        The file is missing, unsound, or not that of such a network.
+    """
+    file = path or resource("models/pinn.safetensors")
+    tensors, metadata = read_weights(file)
+    width = metadata.get("width", "")
+    if metadata.get("model") != "pinn" or metadata.get("format") != FORMAT:
+        raise EclipsError("these are not weights of this program's PINN", where=str(file), hint="Train it anew.")
+    if not (width.isdecimal() and len(width) < 4 and 0 < int(width) <= _WIDEST and int(width) % 2 == 0):
+        raise EclipsError("its metadata do not say how large the network is", where=str(file))
+    net = PinnNet(int(width))
+    try:
+        net.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise EclipsError("its tensors do not fit the network that it describes", where=str(file)) from error
+    return net.to(device or torch.device("cpu")).eval().requires_grad_(False)
+
+
+def corrections_of(net: PinnNet, seen: Given, report: Report = nothing, tile_px: int = _TILE_PX) -> Tensor:
+    """Give the network's corrections of the slopes [2, row, col].
+
+    What it gives for the surface turned over is turned over again and averaged: up and down are treated alike, and noise on a
+    flat has no favourite side. Tiles overlap by all that the network sees (`REACH_PX`) and begin at multiples of its coarsest
+    samples: there are no seams.
+    """
+    rows, columns = seen.p.shape
+    found = torch.zeros((2, rows, columns), dtype=seen.p.dtype, device=seen.p.device)
+    starts = [(r, c) for r in range(0, rows, tile_px) for c in range(0, columns, tile_px)]
+    for number, (row, column) in enumerate(starts):
+        report(number / len(starts))
+        (down, own_down), (along, own_along) = _reach(row, rows, tile_px), _reach(column, columns, tile_px)
+        shown = features_of(seen, down, along)
+        with torch.no_grad():
+            made = 0.5 * (net(shown[None])[0] - net(turned_over(shown)[None])[0])
+        found[:, row : row + tile_px, column : column + tile_px] = made[:, own_down, own_along] * seen.noise
+    return found * seen.mask
+
+
+def _reach(start: int, count: int, tile_px: int) -> tuple[slice, slice]:
+    """Give where a tile with its margins lies, and the tile within it."""
+    assert tile_px % COARSEST == 0
+    first, end = max(0, start - REACH_PX), min(count, start + tile_px + REACH_PX)
+    return slice(first, end), slice(start - first, min(start + tile_px, count) - first)
+
+
+def refined(seen: Given, base: Tensor, corrections: Tensor, report: Report = nothing) -> tuple[Tensor, int]:
+    """Change corrections of slopes until the heights ``base + surface(corrections)`` can be what the measured slopes show.
+
+    The residual of ``dh/dx = p``, ``dh/dy = q`` on the edges between pixels (borders are natural) is averaged over squares of
+    several sizes. Where such a mean is further off than its noise allows, the network has taken surface for noise; Adam lessens
+    the square of the excess, and stops early. Gives the heights and the steps taken.
+    """
+    wanted = (
+        least_squares.increments(seen.p, seen.mask),
+        -least_squares.increments(seen.q.T, seen.mask.T).T,
+    )
+    inside = least_squares.edges(seen.mask)
+    changed = corrections.clone().requires_grad_()
+    optimiser = torch.optim.Adam([changed], lr=_STEP * seen.noise)
+    best, least, steps = base, float("inf"), 0
+    for steps in range(_STEPS + 1):
+        report(steps / (_STEPS + 1))
+        h = base + surface(changed)
+        excess = _excess(h, wanted, inside, max(seen.noise, _LEAST_NOISE))
+        now = float(excess.detach())
+        fell = least - now > _LEAST_FALL * least if least < float("inf") else now > 0.0
+        if now < least:
+            best, least = h.detach(), now
+        if not fell or steps == _STEPS:
+            break
+        optimiser.zero_grad()
+        excess.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+    return best, steps
+
+
+def _excess(h: Tensor, wanted: tuple[Tensor, Tensor], inside: tuple[Tensor, Tensor], noise: float) -> Tensor:
+    """Give the mean square of what means of residuals exceed the noise by, in units of it; the sum over sizes."""
+    total = torch.zeros((), dtype=h.dtype, device=h.device)
+    for difference, e, there in zip((h.diff(dim=1), h.diff(dim=0)), wanted, inside, strict=True):
+        here = there.to(h.dtype)
+        residual = (difference - e) * here / noise
+        for edge in _BOXES_PX:
+            mean, share = (F.avg_pool2d(x[None, None], edge, edge // 2, edge // 2) for x in (residual, here))
+            off = mean * edge * torch.rsqrt(share.clamp(min=1.0 / edge**2))
+            total = total + F.relu(off.abs() - _ALLOWED).square().mean()
+    return total
