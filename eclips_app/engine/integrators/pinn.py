@@ -31,9 +31,11 @@ from eclips_app.engine.training.weights import read_weights
 
 _TILE_PX = 416  #: with its margins some second of work on a processor, and 100 MB
 _BOXES_PX = (4, 8, 16, 32)  #: edges of the squares over which residuals are averaged
-_ALLOWED = 2.0  #: standard deviations that such a mean may be off
-_LEAST_NOISE = 2e-3  #: of slopes (0.1 deg), which interpolation between pixels misses them by without any noise
-_STEPS, _STEP = 12, 0.1  #: of the refinement: at most, and their size in units of the noise
+_ALLOWED = 3.0  #: standard deviations that such a mean may be off
+_CHANCE = 4e-3  #: excess (`_excess`) of noise alone: 2 ((1 + 3^2) Q(3) - 3 phi(3)) for each direction and size
+_UNSEEN = 1e-3  #: error of slopes (0.06 deg) by interpolation between pixels, which no averaging lessens
+_GRID_PX = 16  #: of the map of trust
+_STEPS, _STEP = 12, 0.1  #: of the refinement: at most, and their size
 _LEAST_FALL = 0.02
 _WIDEST = 256
 _HOLDS = (
@@ -112,34 +114,42 @@ def _reach(start: int, count: int, tile_px: int) -> tuple[slice, slice]:
 
 
 def refined(seen: Given, base: Tensor, corrections: Tensor, report: Report = nothing) -> tuple[Tensor, int]:
-    """Change corrections of slopes until the heights ``base + surface(corrections)`` can be what the measured slopes show.
+    """Take corrections of slopes back where the heights ``base + surface(corrections)`` cannot be what the slopes show.
 
     The residual of ``dh/dx = p``, ``dh/dy = q`` on the edges between pixels (borders are natural) is averaged over squares of
-    several sizes. Where such a mean is further off than its noise allows, the network has taken surface for noise; Adam lessens
-    the square of the excess, and stops early. Gives the heights and the steps taken.
+    several sizes. Where such a mean is further off than its noise allows, the network has taken surface for noise: a smooth map
+    of trust (0 to 1), by which the corrections are multiplied, is lowered by Adam along the square of the excess, until that
+    falls no more. Gives the heights and the steps taken.
     """
-    wanted = (
-        least_squares.increments(seen.p, seen.mask),
-        -least_squares.increments(seen.q.T, seen.mask.T).T,
-    )
-    inside = least_squares.edges(seen.mask)
-    changed = corrections.clone().requires_grad_()
-    optimiser = torch.optim.Adam([changed], lr=_STEP * seen.noise)
+    wanted = least_squares.increments(seen.p, seen.mask), -least_squares.increments(seen.q.T, seen.mask.T).T
+    inside = _well_within(seen.mask), _well_within(seen.mask.T).T
+    grid = (2 + seen.p.shape[0] // _GRID_PX, 2 + seen.p.shape[1] // _GRID_PX)
+    trust = torch.ones((1, 1, *grid), dtype=base.dtype, device=base.device, requires_grad=True)
+    optimiser = torch.optim.Adam([trust], lr=_STEP)
     best, least, steps = base, float("inf"), 0
     for steps in range(_STEPS + 1):
         report(steps / (_STEPS + 1))
-        h = base + surface(changed)
-        excess = _excess(h, wanted, inside, max(seen.noise, _LEAST_NOISE))
+        share = F.interpolate(trust, seen.p.shape, mode="bilinear", align_corners=True)[0]
+        h = base + surface(share * corrections)
+        excess = _excess(h, wanted, inside, seen.noise)
         now = float(excess.detach())
-        fell = least - now > _LEAST_FALL * least if least < float("inf") else now > 0.0
+        fell = now < (1.0 - _LEAST_FALL) * least
         if now < least:
             best, least = h.detach(), now
-        if not fell or steps == _STEPS:
+        if not fell or now <= _CHANCE or steps == _STEPS:
             break
         optimiser.zero_grad()
         excess.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
+        trust.data.clamp_(0.0, 1.0)
     return best, steps
+
+
+def _well_within(mask: Tensor) -> Tensor:
+    """Tell which edges to the next column [row, col - 1] have increments of fourth order: others err beyond noise."""
+    found = torch.zeros_like(mask[:, 1:])
+    found[:, 1:-1] = mask[:, :-3] & mask[:, 1:-2] & mask[:, 2:-1] & mask[:, 3:]
+    return found
 
 
 def _excess(h: Tensor, wanted: tuple[Tensor, Tensor], inside: tuple[Tensor, Tensor], noise: float) -> Tensor:
@@ -151,5 +161,5 @@ def _excess(h: Tensor, wanted: tuple[Tensor, Tensor], inside: tuple[Tensor, Tens
         for edge in _BOXES_PX:
             mean, share = (F.avg_pool2d(x[None, None], edge, edge // 2, edge // 2) for x in (residual, here))
             off = mean * edge * torch.rsqrt(share.clamp(min=1.0 / edge**2))
-            total = total + F.relu(off.abs() - _ALLOWED).square().mean()
+            total = total + F.relu(off.abs() - (_ALLOWED + edge * _UNSEEN / noise)).square().mean()
     return total
