@@ -34,6 +34,9 @@ _BOXES_PX = (4, 8, 16, 32)  #: edges of the squares over which residuals are ave
 _ALLOWED = 3.0  #: standard deviations that such a mean may be off
 _CHANCE = 4e-3  #: excess (`_excess`) of noise alone: 2 ((1 + 3^2) Q(3) - 3 phi(3)) for each direction and size
 _UNSEEN = 1e-3  #: error of slopes (0.06 deg) by interpolation between pixels, which no averaging lessens
+#: Part taken of the corrections. Of 120 specimens unseen in training 22 % had worse heights than Wiener's with all of them, 8 %
+#: with half; of the mean gain two thirds remained (7 and 5 %).
+_CAUTION = 0.5
 _GRID_PX = 16  #: of the map of trust
 _STEPS, _STEP = 12, 0.1  #: of the refinement: at most, and their size
 _LEAST_FALL = 0.02
@@ -58,8 +61,8 @@ def integrate(
     if not seen.noise > 0.0:
         return plain, Integration("pinn", how.iterations, how.residual, how.tolerance, (), _HOLDS)
     corrections = corrections_of(net, seen, lambda part: report(0.2 + 0.4 * part))
-    base = plain + net.wiener.detach().to(plain.dtype) * (seen.calm - plain)
-    h, steps = refined(seen, base, corrections, lambda part: report(0.6 + 0.4 * part))
+    base = plain + net.wiener.detach().clamp(max=1.0).to(plain.dtype) * (seen.calm - plain)
+    h, steps = refined(seen, base, _CAUTION * corrections, lambda part: report(0.6 + 0.4 * part))
     return h - h.mean(), Integration("pinn", how.iterations + steps, how.residual, how.tolerance, (), _HOLDS)
 
 

@@ -133,8 +133,8 @@ def _errors(missed: Tensor, batch: Batch) -> Tensor:
     """Give the weighted sum of the losses of each specimen for heights that miss the truth by so much.
 
     height: squared error about its mean. pde: of the differences between neighbours, which is how far ``dh/dx = p`` and ``dh/dy =
-    q`` of the true slopes are missed (their curl is zero already). normal: squared angle between normals. neumann: of the
-    differences across the image's border. Masked pixels do not count.
+    q`` of the true slopes are missed (their curl is zero already). normal: squared sine of the angle between normals. neumann: of
+    the differences across the image's border. Masked pixels do not count.
     """
     mask = batch["mask"]
     count = mask.sum((1, 2))
@@ -151,10 +151,10 @@ def _errors(missed: Tensor, batch: Batch) -> Tensor:
 
 
 def _squared_angle(missed: Tensor, truth: Tensor) -> Tensor:
-    """Give the squared angle, as ``2 - 2 cos``, between the normals of true slopes and of those missed."""
-    found = truth + slopes_of(missed)
-    cosine = (1.0 + (found * truth).sum(0)) * torch.rsqrt((1.0 + found.square().sum(0)) * (1.0 + truth.square().sum(0)))
-    return 2.0 - 2.0 * cosine
+    """Give the squared sine of the angle between the normals of true slopes and of those missed; exact for the smallest, too."""
+    change = slopes_of(missed)
+    crossed = change.square().sum(0) + (truth[0] * change[1] - truth[1] * change[0]).square()
+    return crossed / ((1.0 + (truth + change).square().sum(0)) * (1.0 + truth.square().sum(0)))
 
 
 def _rms(missed: Tensor, batch: Batch) -> tuple[float, float]:
