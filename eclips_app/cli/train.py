@@ -1,9 +1,11 @@
-"""Train a network that stands in for the exact forward model, and write its weights and model card.
+"""Train a network and write its weights and model card.
 
 vft: Vision Field Transformer, horizons from slopes; no detector enters. The specimens are synthetic, with exact answers, and
-pieces of measured height maps (--afm), which are split by file into those to train on and those to judge by. dsm: distilled
-simulator, the images of one --detector from slopes; five --minutes do. Ctrl+C ends the training and writes the best weights so
-far; --resume goes on, also after a kill.
+pieces of measured height maps (--afm), which are split by file into those to train on and those to judge by.
+dsm: distilled simulator, the images of one --detector from slopes; five --minutes do.
+unet: normals from images, for the method learned; random specimens before random detectors.
+pinn: heights from noisy slopes, for the integrator of that name; specimens as for vft.
+Ctrl+C ends the training and writes the best weights so far; --resume goes on, also after a kill.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ _DEFAULT = Train()
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("network", choices=["vft", "dsm"], help="what to train")
+    parser.add_argument("network", choices=["vft", "dsm", "unet", "pinn"], help="what to train")
     parser.add_argument("-o", "--output", type=Path, help="weights to write (.safetensors); default: its name, here")
     parser.add_argument(
         "--minutes", type=float, help="end after this time; the learning rate then falls with the clock"
@@ -72,10 +74,10 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
 
 
 def _detector_choices(args: argparse.Namespace) -> tuple[Detector | None, Emission]:
-    """Give detector and emission of a dsm; a vft has none."""
-    if args.network == "vft":
+    """Give detector and emission of a dsm; the others have none."""
+    if args.network != "dsm":
         if args.detector is not None:
-            raise EclipsError("no detector enters a VFT", hint="Leave --detector out, or train a dsm.")
+            raise EclipsError(f"no detector enters a {args.network}", hint="Leave --detector out, or train a dsm.")
         return None, Emission()
     if args.detector is None:
         raise EclipsError("a DSM is distilled for one detector", hint="Give --detector.")
@@ -88,9 +90,9 @@ def describe(result: dict[str, Any]) -> str:
     rows = result["history"]
     shown = rows[:: max(1, len(rows) // 12)]
     shown = shown if shown[-1] is rows[-1] else [*shown, rows[-1]]
-    title = "Errors on held-out specimens (error: mean, p99: 99th percentile, in parts of the intensity)"
+    title = "Errors on held-out specimens"
     if "bsesm" in rows[-1]:
-        title = "Errors on held-out specimens (rms in parts of a flat, noise taken out; bsesm: of the exact model)"
+        title += " (rms in parts of a flat, noise taken out; bsesm: of the exact model)"
     stopped = " (stopped)" if result["stopped"] else ""
     return "\n".join(
         [

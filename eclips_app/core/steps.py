@@ -104,6 +104,11 @@ class Reconstruct:
     axis_px: tuple[float, float] | None = (
         None  #: row, column of the beam's axis in the uncropped image; None: its centre
     )
+    integrator: str = choice(
+        "least-squares", "least-squares", "wiener", "bilateral", "pinn", label="Integrator",
+        help="How slopes become heights. least-squares: unbiased, to measure. wiener: shrinks what is mostly noise. bilateral: "
+        "for cliffs within a pixel. pinn: a network takes noise away. A closed loop only starts from it.",
+    )  # fmt: skip
     device: str = choice("auto", "auto", "cpu", "cuda", label="Device")
 
 

@@ -20,9 +20,9 @@ class Train:
     """
 
     network: str = choice(
-        "vft", "vft", "dsm", "unet", label="Network",
+        "vft", "vft", "dsm", "unet", "pinn", label="Network",
         help="vft: horizons from slopes (Vision Field Transformer). dsm: images of one detector from slopes. unet: normals from "
-        "images.",
+        "images. pinn: heights from noisy slopes.",
     )  # fmt: skip
     output: str = ""  #: file of the weights (.safetensors); the card and the checkpoint stand beside it
     steps: int = quantity(20_000, label="Steps at most", low=1, high=100_000_000)

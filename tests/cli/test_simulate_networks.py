@@ -94,7 +94,7 @@ def test_weights_without_a_network_and_networks_without_a_detector_are_refused(
     outcome = eclips("train", "dsm", "-o", tmp_path / "a.safetensors", *_SMALL)
     assert "one detector" in outcome.err
     outcome = eclips("train", "vft", "--detector", detector, "-o", tmp_path / "a.safetensors", *_SMALL)
-    assert "no detector enters a VFT" in outcome.err
+    assert "no detector enters a vft" in outcome.err
 
 
 def test_a_file_of_the_other_network_is_refused(

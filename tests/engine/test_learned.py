@@ -177,7 +177,7 @@ def test_noise_is_that_of_the_dose():
 def test_training_lowers_the_loss(monkeypatch):
     monkeypatch.setattr("eclips_app.engine.learned.task._JUDGED", 1)
     torch.manual_seed(0)
-    task = NormalsTask(Recipe(32, 1))
+    task = NormalsTask(Recipe(32, 1), Recipe(32, 2))
     noisy = sample_of(scene(Recipe(32, 1), 3), np.random.default_rng(0), dose=100.0)
     batch = {n: torch.from_numpy(v)[None] for n, v in noisy.items()}
     optimiser = torch.optim.Adam(task.net.parameters(), 1e-2)

@@ -13,6 +13,7 @@ from eclips_app.core.context import Context
 from eclips_app.core.steps import Arrays, Learned, StepResult
 from eclips_app.engine import linear
 from eclips_app.engine.device import one_thread
+from eclips_app.engine.integrators import Integration
 from eclips_app.engine.learned.network import Estimate
 from eclips_app.engine.learned.predict import estimated, heights, limited, normals, shown
 from eclips_app.engine.learned.weights import read_unet
@@ -48,9 +49,9 @@ def reconstruct_step(inputs: Arrays, params: Learned, context: Context) -> StepR
         found = estimated(net, shown(measured, field))
         slopes = limited(found.slopes[0], STEEPEST_DEG)
         context.progress(0.6, "integrating the slopes")
-        height = heights(slopes, measured)
+        height, how = heights(slopes, measured)
         context.progress(0.8, "residuals")
-        return _result(measured, field, found, slopes, height)
+        return _result(measured, field, found, slopes, height, how)
 
 
 def judged(field: Field, height_nm: Tensor, slopes: Tensor, subpixels: int) -> tuple[Window, float]:
@@ -73,7 +74,9 @@ def judged(field: Field, height_nm: Tensor, slopes: Tensor, subpixels: int) -> t
     return Window(height, normals(slopes), factor, *rest), float(left.double().sum()) / max(used, 1.0)
 
 
-def _result(measured: Measured, field: Field, found: Estimate, slopes: Tensor, height: Tensor) -> StepResult:
+def _result(
+    measured: Measured, field: Field, found: Estimate, slopes: Tensor, height: Tensor, how: Integration
+) -> StepResult:
     params = measured.params
     window, chi2 = judged(field, height, slopes, params.subpixels)
     course = Course(0.0, [], [], chi2, [chi2], "The network was asked once.")
@@ -82,11 +85,14 @@ def _result(measured: Measured, field: Field, found: Estimate, slopes: Tensor, h
     slope_std = _SIGMA_PER_MEAN * float(np.deg2rad(np.sqrt(np.mean(error[measured.mask].astype(np.float64) ** 2))))
     rho = found.log_rho[0].exp().cpu().numpy()
     arrays = {
-        **made.arrays, "height_std": height_std(measured.shape, slope_std) * np.float32(params.pixel_size_nm),
+        **made.arrays,
+        "height_std": height_std(measured.shape, slope_std, error_share=how.error_share) * np.float32(params.pixel_size_nm),
         "rho": np.where(measured.mask, rho / np.median(rho[measured.mask]), np.float32(np.nan)),
         "normal_error": np.where(measured.mask, error, np.float32(np.nan)).astype(np.float32),
     }  # fmt: skip
-    return StepResult(arrays, made.info | _facts(slope_std))
+    return StepResult(
+        arrays, made.info | _facts(slope_std) | {"integrator": params.integrator, "integration": how.method}
+    )
 
 
 def _facts(slope_std: float) -> dict[str, Any]:

@@ -22,11 +22,10 @@ from eclips_app.engine.learned.weights import FORMAT
 from eclips_app.engine.training.card import Card
 from eclips_app.engine.training.loop import Batch, Plan, Sample, Trained
 from eclips_app.engine.training.specimens import Recipe
-from eclips_app.engine.training.step import Prepared
+from eclips_app.engine.training.step import Prepared, recipes
 
 RATE = 3e-3
 _JUDGED = 24  #: held-out scenes
-_JUDGED_SEED = 1 << 20
 _JUDGED_DOSE = 1e3  #: electrons on a flat
 _BLOCK = 64  #: scenes that are kept
 _USES = 8  #: of each
@@ -39,10 +38,9 @@ _STEEP = 2.0  #: slopes beyond count less in those means
 class NormalsTask:
     """A task of the training loop."""
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: Recipe, judged: Recipe) -> None:
         self._recipe = recipe
         self.net: nn.Module = NormalsNet()
-        judged = Recipe(recipe.size, _JUDGED_SEED + recipe.seed)
         rng = np.random.default_rng(judged.seed)
         self._judged = [sample_of(scene(judged, index), rng, 0, _JUDGED_DOSE) for index in range(_JUDGED)]
         self._scene = lru_cache(maxsize=_BLOCK)(partial(scene, recipe))
@@ -105,9 +103,9 @@ def sample_of(
 
 
 def prepare(inputs: Mapping[str, NDArray[Any]], params: Train) -> Prepared:
-    """Prepare the training of the U-Net."""
-    recipe = Recipe(params.size_px, params.seed)
-    task = NormalsTask(recipe)
+    """Prepare the training of the U-Net; measured maps are split by file."""
+    recipe, judged = recipes(inputs, params)
+    task = NormalsTask(recipe, judged)
     plan = Plan(params.steps, params.minutes, params.batch, RATE, judge_every=100, seed=params.seed, hard_share=0.0)
     assert isinstance(task.net, NormalsNet)
     widths = task.net.widths

@@ -19,6 +19,7 @@ from eclips_app.core.training import Train
 from eclips_app.engine.device import choose_device
 from eclips_app.engine.training.card import Card, write_card
 from eclips_app.engine.training.loop import Plan, Task, Trained, train
+from eclips_app.engine.training.specimens import Recipe, split_files
 from eclips_app.engine.training.weights import write_weights
 
 #: Networks that can be trained: a function that gives what is trained on what, from the step's inputs and parameters.
@@ -26,7 +27,9 @@ NETWORKS = {
     "vft": "eclips_app.engine.surrogates.vft_task:prepare",
     "dsm": "eclips_app.engine.surrogates.distil:prepare",
     "unet": "eclips_app.engine.learned.task:prepare",
+    "pinn": "eclips_app.engine.integrators.pinn_task:prepare",
 }
+_JUDGED_SEED = 1 << 20  #: beside which the seed of no training lies: those are added to it
 _SMALLEST_MAP = 16  #: pixels along its shorter edge
 
 
@@ -65,6 +68,20 @@ def measured_maps(inputs: Mapping[str, NDArray[Any]], params: Train) -> dict[str
             f"a height map to train on has an edge of less than {_SMALLEST_MAP} pixels", hint="Leave it out."
         )
     return maps
+
+
+def recipes(inputs: Mapping[str, NDArray[Any]], params: Train, pixels: int | None = None) -> tuple[Recipe, Recipe]:
+    """Give what specimens are drawn from, to train on and to judge by; measured maps are split by file.
+
+    `pixels` is the edge of a specimen, by default that of the parameters.
+    """
+    maps = measured_maps(inputs, params)
+    known, held_out = split_files(list(maps)) if maps else ([], [])
+    size = pixels or params.size_px
+    return (
+        Recipe(size, params.seed, [maps[name] for name in known]),
+        Recipe(size, _JUDGED_SEED + params.seed, [maps[name] for name in held_out]),
+    )
 
 
 def train_step(inputs: Mapping[str, NDArray[Any]], params: Train, context: Context) -> StepResult:

@@ -15,7 +15,7 @@ from eclips_app.core.levelling import recipe_text
 from eclips_app.core.schema import rule_of
 from eclips_app.core.steps import STEPS, ClosedLoop, Reconstruct
 from eclips_app.core.units import format_length
-from eclips_app.gui.flows.methods import LIVE, Method, emission_text, method_of_run
+from eclips_app.gui.flows.methods import INTEGRATORS, LEAST_SQUARES, LIVE, Method, emission_text, method_of_run
 from eclips_app.gui.flows.readiness import changed_since, slope_limit_deg
 from eclips_app.model.items import Run
 from eclips_app.model.levelling import LEVELLING, is_levelled
@@ -32,6 +32,7 @@ _WORDS = {
     "balance": "segment gains",
     "scan_parallax": "scan parallax",
     "device": "device",
+    "integrator": "integrator",
     "axis_px": "beam axis",
     "tolerances": "uncertainties",
     "coarse_to_fine": "coarse to fine",
@@ -166,6 +167,8 @@ def facts(run: Run) -> list[tuple[str, str]]:
 
 def _linear_facts(run: Run) -> list[tuple[str, str]]:
     found = []
+    if (integrator := run.params.get("integrator", LEAST_SQUARES)) != LEAST_SQUARES:
+        found.append(("Integrator", INTEGRATORS.get(integrator, integrator)))
     if _is_number(chi2 := run.info.get("chi2_median")):
         found.append(("χ², median", f"{chi2:.3g}"))
     slope = run.info.get("slope_std")
