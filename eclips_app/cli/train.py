@@ -3,7 +3,8 @@
 vft: Vision Field Transformer, horizons from slopes; no detector enters. The specimens are synthetic, with exact answers, and
 pieces of measured height maps (--afm), which are split by file into those to train on and those to judge by.
 dsm: distilled simulator, the images of one --detector from slopes; five --minutes do.
-unet: normals from images, for the method learned; random specimens before random detectors.
+unet: normals from images, for the method learned; random specimens before random detectors. With --pair every second sample is
+of the user's own: images of a project with the height map registered to them (eclips compare … --save).
 pinn: heights from noisy slopes, for the integrator of that name; specimens as for vft.
 Ctrl+C ends the training and writes the best weights so far; --resume goes on, also after a kill.
 """
@@ -18,6 +19,7 @@ from eclips_app.cli.common import check_output
 from eclips_app.cli.emission_choice import AS_CALIBRATED, add_emission, default_emission, emission_of
 from eclips_app.cli.heights import read_heights
 from eclips_app.cli.tables import table_text
+from eclips_app.cli.train_pairs import read_pairs
 from eclips_app.core.context import Context
 from eclips_app.core.detector import Detector, read_detector
 from eclips_app.core.emission import Emission
@@ -44,6 +46,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=_DEFAULT.seed, help="default %(default)s")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint beside the output")
     parser.add_argument("--afm", type=Path, action="append", default=[], metavar="FILE", help="measured map; repeat")
+    parser.add_argument(
+        "--pair", type=Path, action="append", default=[], metavar="PROJECT",
+        help="unet: also images of this project with the height map registered to them; repeat",
+    )  # fmt: skip
+    parser.add_argument("--initial", type=Path, metavar="FILE", help="unet: weights to begin with")
     parser.add_argument("--detector", type=Path, help="dsm: detector file (JSON)")
     parser.add_argument(
         "--teacher", choices=["bsesm", "mc"], default="bsesm",
@@ -58,16 +65,25 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     """Train; gives the history and where the weights are."""
-    given = [*args.afm, *([args.detector] if args.detector else [])]
+    given = [
+        *args.afm,
+        *args.pair,
+        *([args.initial] if args.initial else []),
+        *([args.detector] if args.detector else []),
+    ]
     output = check_output(args.output or Path(f"{args.network}.safetensors"), given)
+    if args.network != "unet" and (args.pair or args.initial):
+        raise EclipsError("--pair and --initial belong to the unet", hint="Leave them out, or train a unet.")
+    pairs, images = read_pairs(args.pair, context)
     maps = [read_heights(path, None, context) for path in args.afm]
     params = Train(
         args.network, str(output), args.steps, args.minutes, args.batch, args.size, args.seed, args.resume,
         tuple(read.info["pixel_size_nm"][0] for read in maps), args.device, *_detector_choices(args), args.teacher,
-        args.rays,
+        args.rays, str(args.initial or ""), pairs,
     )  # fmt: skip
     check(params, "train")
     inputs = {f"map/{number}": read.arrays["height"] for number, read in enumerate(maps)}
+    inputs |= images
     info = run_step("train", inputs, params, context).info
     context.progress(1.0, "Done")
     return info

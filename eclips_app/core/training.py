@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from eclips_app.core.detector import Detector
 from eclips_app.core.emission import Emission
+from eclips_app.core.reconstruction import Reconstruct
 from eclips_app.core.schema import choice, quantity
 
 
@@ -47,3 +48,6 @@ class Train:
         help="bsesm: the exact model. mc: Monte Carlo, a hundred times slower.",
     )  # fmt: skip
     rays: int = quantity(400, label="Electrons followed per sample (mc)", low=1, high=1_000_000)
+    initial: str = ""  #: file of weights that the training of a unet begins with; empty: random ones
+    #: How the images are read that a unet is trained on beside scenes: inputs ``pair/0/segments`` … (see `engine.learned.pairs`).
+    pairs: tuple[Reconstruct, ...] = ()
