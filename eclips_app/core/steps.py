@@ -106,7 +106,7 @@ class Reconstruct:
     )
     integrator: str = choice(
         "least-squares", "least-squares", "wiener", "bilateral", "pinn", label="Integrator",
-        help="How slopes become heights. least-squares: unbiased, to measure. wiener: shrinks what is mostly noise. bilateral: "
+        help="How slopes become heights. least-squares: linear, to measure. wiener: shrinks what is mostly noise. bilateral: "
         "for cliffs within a pixel. pinn: a network takes noise away. A closed loop only starts from it.",
     )  # fmt: skip
     device: str = choice("auto", "auto", "cpu", "cuda", label="Device")
