@@ -262,6 +262,15 @@ def test_two_steps_of_training_write_weights_that_load(tmp_path: Path) -> None:
     assert torch.isfinite(pinn.integrate(p, q, net=net)[0]).all()
 
 
+def test_trains_on_measured_maps_split_by_file(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    maps = {f"map/{i}": np.cumsum(rng.normal(0, 1.0, (80, 70)), axis=1) for i in range(2)}
+    output = tmp_path / "own.safetensors"
+    params = Train("pinn", str(output), steps=1, batch=2, size_px=32, map_pixels_nm=(2.0, 3.0), device="cpu")
+    run_step("train", maps, params, SilentContext())
+    assert "1 measured maps" in output.with_suffix(".md").read_text()  # the other one judges
+
+
 def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "other.safetensors"
     for metadata, word in (

@@ -210,6 +210,8 @@ def test_options_go_with_the_run(panel: ReconstructPanel, held: Session, qtbot) 
 def test_integrator_other_than_least_squares_stands_with_a_live_run(held: Session) -> None:
     run = make_run(make_set(), "a")
     assert "Integrator" not in dict(presenter.facts(run))
+    older = replace(run, params={name: value for name, value in run.params.items() if name != "integrator"})
+    assert presenter.differences(older, run) == ["nothing"]
     assert (
         dict(presenter.facts(replace(run, params={**run.params, "integrator": "pinn"})))["Integrator"]
         == "Network (PINN)"

@@ -29,7 +29,7 @@ from eclips_app.engine.integrators.pinn_net import (
 )
 from eclips_app.engine.training.weights import read_weights
 
-_TILE_PX = 416  #: with its margins some second of work on a processor, and 100 MB
+_TILE_PX = 416  #: with its margins two seconds of work on a processor, and 200 MB
 _BOXES_PX = (4, 8, 16, 32)  #: edges of the squares over which residuals are averaged
 _ALLOWED = 3.0  #: standard deviations that such a mean may be off
 _CHANCE = 4e-3  #: excess (`_excess`) of noise alone: 2 ((1 + 3^2) Q(3) - 3 phi(3)) for each direction and size
@@ -53,8 +53,8 @@ def integrate(
     """Integrate slopes with the network that comes with the program, or another; parameters: see `integrate_by`.
 
     Good for noisy surfaces of any kind, steps and facets among them: heights and normals are closest on average, but what its
-    training has made it expect is in no standard deviation. Images are of any size; beside them it takes some 150 bytes for each
-    pixel.
+    training has made it expect is in no standard deviation. Images are of any size; beside
+    them it takes some 150 bytes for each pixel.
     """
     net = net or read_pinn(device=p.device)
     plain, how = least_squares.integrate(p, q, mask, lambda part: report(0.2 * part))
@@ -105,7 +105,9 @@ def corrections_of(net: PinnNet, seen: Given, report: Report = nothing, tile_px:
         (down, own_down), (along, own_along) = _reach(row, rows, tile_px), _reach(column, columns, tile_px)
         shown = features_of(seen, down, along)
         with torch.no_grad():
-            made = 0.5 * (net(shown[None])[0] - net(turned_over(shown)[None])[0])
+            made = net(shown[None])[0]
+            report((number + 0.5) / len(starts))
+            made = 0.5 * (made - net(turned_over(shown)[None])[0])
         found[:, row : row + tile_px, column : column + tile_px] = made[:, own_down, own_along] * seen.noise
     return found * seen.mask
 

@@ -15,7 +15,7 @@ from eclips_app.gui.widgets.quantity_edit import QuantityEdit
 _BALANCE = (("auto", "Automatic"), ("file", "From the detector file"), ("level", "Make the surface level"))
 _DEVICES = (("auto", "Automatic"), ("cpu", "Processor"), ("cuda", "Graphics card"))
 _INTEGRATOR_TIP = (
-    "How slopes become heights. Least squares has no bias: measure with it. Wiener shrinks what is mostly noise.\n"
+    "How slopes become heights. Least squares is linear: measure with it. Wiener shrinks what is mostly noise.\n"
     "Bilateral is for cliffs within a pixel. The network takes noise away and keeps edges; what it takes for noise is lost.\n"
     "Standard and Metrology only start from these heights."
 )

@@ -5,11 +5,12 @@ from __future__ import annotations
 import datetime
 import json
 import math
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 import numpy as np
 
+from eclips_app.core import schema
 from eclips_app.core.detector import Detector
 from eclips_app.core.levelling import recipe_text
 from eclips_app.core.schema import rule_of
@@ -32,7 +33,6 @@ _WORDS = {
     "balance": "segment gains",
     "scan_parallax": "scan parallax",
     "device": "device",
-    "integrator": "integrator",
     "axis_px": "beam axis",
     "tolerances": "uncertainties",
     "coarse_to_fine": "coarse to fine",
@@ -107,7 +107,7 @@ def differences(before: Run, run: Run) -> list[str]:
     found = _method_differences(before, run)
     told = _TOLD if before.step == run.step else _EXACT_ONLY
     for key in (key for key in dict.fromkeys([*before.params, *run.params]) if key not in told):
-        old, new = before.params.get(key), run.params.get(key)
+        old, new = (each.params.get(key, _default(key)) for each in (before, run))
         if old != new:
             word = _word(key)
             found.append(f"{word}: {_short(new)}" if _short(new) else word)
@@ -118,6 +118,12 @@ def differences(before: Run, run: Run) -> list[str]:
     if before.input_sha256 != run.input_sha256:
         found.append("images")
     return found or ["nothing"]
+
+
+def _default(key: str) -> Any:
+    """Give what holds where a run does not tell a parameter: it is None, or newer than the run."""
+    field = ClosedLoop.__dataclass_fields__.get(key)
+    return None if field is None or field.default is MISSING else schema.dump(field.default)
 
 
 def _word(key: str) -> str:
