@@ -191,6 +191,24 @@ class Learned(ClosedLoop):
     )  # fmt: skip
     renderer_weights: str = ""  #: file with the network of vft or dsm; empty: the one that comes with the program
     finetune: bool = False  #: let a small network correct the rendered images, within limits
+    finetune_weights: str = ""  #: file with that network; empty: the loop trains one on the images at hand
+
+
+@dataclass(frozen=True)
+class TrainFinetune(ClosedLoop):
+    """Train a network that corrects rendered images by what a microscope does otherwise; on images of a known surface.
+
+    Inputs as those of `ClosedLoop`, and ``height`` [row, col] in nm, the known surface on the pixels of the crop. Writes weights;
+    gives ``factor`` [k, row, col], by which it changes the rendered signals, and as ``info`` `chi2_without`, `chi2_with` (per
+    degree of freedom, on pixels that were held out), `rms`, `largest`, `limit`, `at_limit` (all in parts of the signal) and
+    `output`. Brightness "pixel" leaves out how the yield rises with the tilt, which is common to all segments.
+    """
+
+    output: str = ""  #: file of the weights (.safetensors)
+    limit: float = quantity(
+        0.1, label="Largest correction", low=0.001, high=0.3, help="In parts of the rendered signal; it cannot do more."
+    )
+    updates: int = quantity(300, label="Updates", low=1, high=100_000)
 
 
 @dataclass(frozen=True)
@@ -401,6 +419,7 @@ _ALL = (
     Step("vision-field", 1, "eclips_app.engine.forward.vision_field:vision_field_step", EstimateVisionField),
     Step("example", 1, "eclips_app.io.examples:example_step", Example),
     Step("train", 1, "eclips_app.engine.training.step:train_step", Train, 60.0),
+    Step("train-finetune", 1, "eclips_app.engine.learned.finetune_step:train_step", TrainFinetune, 10.0),
     Step("emission-table", 1, "eclips_app.engine.emission.make:table_step", EmissionTableParams),
     Step("calibrate", 1, "eclips_app.engine.calibration.step:calibrate_step", Calibrate, 10.0),
     Step("find-reference", 1, "eclips_app.engine.calibration.find:find_step", FindReference),

@@ -13,6 +13,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from eclips_app.engine.learned.features import CHANNELS, to_slopes
 from eclips_app.engine.optics.watch import check
@@ -141,5 +142,9 @@ def corrections(net: NormalsNet, planes: Tensor, report: Callable[[float], None]
 def _tile(net: NormalsNet, planes: Tensor, top: int, left: int) -> Tensor:
     first_row, first_column = max(top - _HALO_PX, 0), max(left - _HALO_PX, 0)
     part = planes[None, :, first_row : top + TILE_PX + _HALO_PX, first_column : left + TILE_PX + _HALO_PX]
-    found: Tensor = net(part)[0, :, top - first_row :, left - first_column :]
+    if torch.is_grad_enabled() and max(planes.shape[1:]) > TILE_PX:  # memory for one tile, computed again on the way back
+        made: Tensor = checkpoint(net, part, use_reentrant=False)
+    else:
+        made = net(part)
+    found = made[0, :, top - first_row :, left - first_column :]
     return found[:, :TILE_PX, :TILE_PX]
