@@ -45,9 +45,7 @@ def train_step(inputs: Arrays, params: TrainFinetune, context: Context) -> StepR
         correction = correction_for(
             Finetune(params.limit), params.detector, Exact(field.model(params.subpixels)), images
         )
-        scores = train(
-            correction, images, slopes, field, params.updates, params.seed, partial(_report, context)
-        )
+        scores = train(correction, images, slopes, field, params.updates, params.seed, partial(_report, context))
         write_finetune(output, Tuned(correction.network, params.detector, params.emission, scores))
         factor = correction.factors(images, slopes).cpu().numpy()
     context.progress(1.0, "done")
@@ -71,7 +69,8 @@ def _height(inputs: Arrays, field: Field) -> Tensor:
     height = inputs["height"]
     if height.shape != field.shape:
         raise EclipsError(
-            f"the known surface has {height.shape} pixels, the images {field.shape}", hint="Give it on the images' pixels."
+            f"the known surface has {height.shape} pixels, the images {field.shape}",
+            hint="Give it on the images' pixels.",
         )
     if not np.isfinite(height).all():
         raise EclipsError("the known surface has gaps", hint="Fill them, or crop the images to a part without.")

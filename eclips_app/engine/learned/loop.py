@@ -10,13 +10,18 @@ Gauss-Newton has it (`refine.solver`, the material factor fitted in closed form)
   because that estimate has used the same images. Errors far larger than stated count with their size, not their square.
 
 A network that goes on for long enough fits the noise. So the loop ends where chi-square has come down to what noise alone leaves,
-1 per degree of freedom (Morozov's discrepancy principle), or where it falls no more.
+1 per degree of freedom (Morozov's discrepancy principle), or where the cost falls no more.
+
+With `Learned.finetune` the rendered images are corrected (see `finetune`): by a network that was trained on a known object, or by
+one that is trained in between on the images at hand, whose surface is taken as known for the while.
 """
 
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,6 +31,8 @@ from eclips_app.core.context import Context
 from eclips_app.core.errors import Cancelled
 from eclips_app.core.steps import Learned
 from eclips_app.engine.learned.features import to_slopes
+from eclips_app.engine.learned.finetune import Correction, Finetune, correction_for, score, train
+from eclips_app.engine.learned.finetune_file import check_trained_for, read_finetune
 from eclips_app.engine.learned.height import curl, integrated
 from eclips_app.engine.learned.network import NormalsNet, corrections
 from eclips_app.engine.learned.renderers import Renderer, renderer
@@ -40,7 +47,8 @@ _LONGEST = 1.0  #: gradient
 _CURL = 1.0
 _NEAR = 0.1
 _EXPECTED = 1.0  #: chi-square per degree of freedom that noise leaves
-_PATIENCE, _LEAST_FALL = 20, 1e-3  #: rounds in which chi-square must fall by so much
+_PATIENCE, _LEAST_FALL = 20, 1e-3  #: rounds in which the cost must fall by so much
+_TUNED_EVERY, _TUNED_UPDATES, _TUNED_LIMIT = 20, 60, 0.1
 _SHOWN_EVERY, _SHOWN_PX = 5, 512
 _PROBE = 0.01  #: change of the slopes that tells what images say of them
 
@@ -67,6 +75,8 @@ class Refined:
         Why it ended, in a sentence.
     stopped : bool
         Whether by the user.
+    finetune : dict or None
+        Where rendered images were corrected: chi-square with and without, and how much was corrected (`finetune.Scores`).
     """
 
     slopes: Tensor
@@ -77,7 +87,7 @@ class Refined:
     rounds: int
     stopping: str
     stopped: bool
-    finetune: dict[str, float] | None = None
+    finetune: dict[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -86,9 +96,11 @@ class _Seen:
 
     slopes: Tensor
     height_px: Tensor
+    plain: Tensor  #: images without Finetune, of unit brightness
     fitted: Brightness
     chi2: float
     loss: Tensor
+    cost: float
 
 
 def refine(
@@ -120,14 +132,30 @@ class _Loop:
         self.planes, self.field, self.brightness, self.params, self.context = planes, field, brightness, params, context
         self.net = copy.deepcopy(net).requires_grad_(True).train()
         self.renderer: Renderer = renderer(field, params)
+        self.correction = self._correction()
         self.chi2: list[float] = []
+        self.costs: list[float] = []
         self.best: _Seen | None = None
         with torch.no_grad():
             start = self.net.estimate(planes[None], corrections(self.net, planes)[None])
             self.start, self.error = start.stereographic[0], start.log_error[0].exp()
             self.information = self._information(start.slopes[0])
 
+    def _correction(self) -> Correction | None:
+        """Give the network that corrects rendered images, where one is asked for."""
+        params = self.params
+        if not params.finetune:
+            return None
+        network = Finetune(_TUNED_LIMIT)
+        if params.finetune_weights:
+            path = Path(params.finetune_weights)
+            made = read_finetune(path)
+            check_trained_for(made, params.detector, params.emission, path.name)
+            network = made.network
+        return correction_for(network, params.detector, self.renderer, self.planes)
+
     def result(self) -> Refined:
+        """Take rounds, and give the best."""
         stopped = False
         try:
             with watched(self.context.check):
@@ -140,28 +168,54 @@ class _Loop:
         best = self.best
         floor = torch.finfo(torch.float32).tiny
         return Refined(
-            best.slopes.detach(), (best.fitted.factor / self.brightness).clamp(min=floor).log(),
-            best.height_px.detach() * self.field.pixel_size_nm, best.fitted.model, self.chi2, len(self.chi2) - 1, stopping, stopped,
+            best.slopes, (best.fitted.factor / self.brightness).clamp(min=floor).log(),
+            best.height_px * self.field.pixel_size_nm, best.fitted.model, self.chi2, len(self.chi2) - 1, stopping, stopped,
+            self._finetuned(best),
         )  # fmt: skip
+
+    def _finetuned(self, best: _Seen) -> dict[str, Any] | None:
+        """Tell what the correction does to the best that was found."""
+        if self.correction is None:
+            return None
+        found = score(self.correction, best.plain, best.slopes, self.field)
+        return {**found.facts(), "weights": self.params.finetune_weights}
 
     def _run(self) -> str:
         """Take rounds; gives why it ended."""
         rounds = self.params.rounds
+        warmup = min(_WARMUP, _LONGEST_WARMUP / max(rounds, 1))
         made = optimisers(self.net, RATE, 0.0)
         for number in range(rounds + 1):
             self.context.check()
             seen = self._look()
-            self.chi2.append(seen.chi2)
-            if self.best is None or seen.chi2 < self.best.chi2:
-                self.best = seen
-            self._show(number, seen)
+            self._note(number, seen)
             if seen.chi2 <= _EXPECTED:
+                self.best = seen
                 return f"After {number} rounds chi-square is what noise leaves."
-            if number > _PATIENCE and min(self.chi2[-_PATIENCE:]) > (1 - _LEAST_FALL) * min(self.chi2[:-_PATIENCE]):
-                return f"After {number} rounds chi-square falls no more."
+            if number > _PATIENCE + warmup * rounds and self._settled():
+                return f"After {number} rounds the cost falls no more."
             if number < rounds:
-                made.step(seen.loss, (number + 0.5) / rounds, _WARMUP, _LONGEST)
+                made.step(seen.loss, (number + 0.5) / rounds, warmup, _LONGEST)
+                self._tune(number + 1, seen)
         return f"The {rounds} rounds allowed were taken."
+
+    def _note(self, number: int, seen: _Seen) -> None:
+        self.chi2.append(seen.chi2)
+        self.costs.append(seen.cost)
+        if self.best is None or seen.cost < self.best.cost:
+            self.best = seen
+        self._show(number, seen)
+
+    def _settled(self) -> bool:
+        return min(self.costs[-_PATIENCE:]) > (1.0 - _LEAST_FALL) * min(self.costs[:-_PATIENCE])
+
+    def _tune(self, number: int, seen: _Seen) -> None:
+        """Train the correction on the surface as it is, if it is time and the network is the loop's own."""
+        if self.correction is None or self.params.finetune_weights or number % _TUNED_EVERY:
+            return
+        train(self.correction, seen.plain, seen.slopes, self.field, _TUNED_UPDATES, self.params.seed)
+        if self.best is not None:
+            self.best = replace(self.best, cost=float("inf"))  # what was best without it is not comparable
 
     def _look(self) -> _Seen:
         """Let the network see the images, and compare what is rendered of its surface."""
@@ -169,19 +223,24 @@ class _Loop:
         stereographic = self.planes[:2] + made[:2].float()
         slopes = to_slopes(stereographic)
         height = integrated(slopes)
-        images = self.renderer.images(height, slopes)
-        data = self.field.data
-        with torch.no_grad():
-            first = Brightness(images, data.signal, data.weight(data.signal), self.field.material)
-            weight = data.weight(first.model)
-            fitted = Brightness(images, data.signal, weight, self.field.material)
-            free = weight.count_nonzero() - (weight.any(0).sum() if self.field.material.labels is None else 0)
+        plain = self.renderer.images(height, slopes)
+        images = plain if self.correction is None else plain * self.correction.factors(plain, slopes)
+        fitted = self._fitted(images)
         # The factor is at its best: by it the cost has no derivative.
-        missed = data.signal - fitted.factor * self.field.material.scaled(images)
-        misfit = (weight * missed**2).sum()
-        pixels = missed[0].numel()
-        loss = (0.5 * misfit + self._curl(height, slopes) + self._nearness(stereographic)) / pixels
-        return _Seen(slopes.detach(), height.detach(), fitted, float(misfit.detach()) / max(float(free), 1.0), loss)
+        missed = self.field.data.signal - fitted.factor * self.field.material.scaled(images)
+        misfit = (fitted.weight * missed**2).sum()
+        loss = 0.5 * misfit + self._curl(height, slopes) + self._nearness(stereographic)
+        loss = loss / missed[0].numel()
+        own = 0.0 if self.field.material.labels is not None else float(fitted.weight.any(0).sum())
+        chi2 = float(misfit.detach()) / max(float(fitted.weight.count_nonzero()) - own, 1.0)
+        return _Seen(slopes.detach(), height.detach(), plain.detach(), fitted, chi2, loss, float(loss.detach()))
+
+    def _fitted(self, images: Tensor) -> Brightness:
+        """Fit the material factor, with the noise that the model has."""
+        data, material = self.field.data, self.field.material
+        with torch.no_grad():
+            first = Brightness(images, data.signal, data.weight(data.signal), material)
+            return Brightness(images, data.signal, data.weight(first.model), material)
 
     def _curl(self, height: Tensor, slopes: Tensor) -> Tensor:
         """Give what the curl of slopes costs; on steep places by the angle."""

@@ -142,7 +142,9 @@ def corrections(net: NormalsNet, planes: Tensor, report: Callable[[float], None]
 def _tile(net: NormalsNet, planes: Tensor, top: int, left: int) -> Tensor:
     first_row, first_column = max(top - _HALO_PX, 0), max(left - _HALO_PX, 0)
     part = planes[None, :, first_row : top + TILE_PX + _HALO_PX, first_column : left + TILE_PX + _HALO_PX]
-    if torch.is_grad_enabled() and max(planes.shape[1:]) > TILE_PX:  # memory for one tile, computed again on the way back
+    if (
+        torch.is_grad_enabled() and max(planes.shape[1:]) > TILE_PX
+    ):  # memory for one tile, computed again on the way back
         made: Tensor = checkpoint(net, part, use_reentrant=False)
     else:
         made = net(part)
