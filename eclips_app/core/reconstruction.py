@@ -40,7 +40,7 @@ class Reconstruct:
     )
     integrator: str = choice(
         "least-squares", "least-squares", "wiener", "bilateral", "pinn", label="Integrator",
-        help="How slopes become heights. least-squares: unbiased, to measure. wiener: shrinks what is mostly noise. bilateral: "
+        help="How slopes become heights. least-squares: linear, to measure. wiener: shrinks what is mostly noise. bilateral: "
         "for cliffs within a pixel. pinn: a network takes noise away. A closed loop only starts from it.",
     )  # fmt: skip
     device: str = choice("auto", "auto", "cpu", "cuda", label="Device")
@@ -130,6 +130,24 @@ class Learned(ClosedLoop):
     )  # fmt: skip
     renderer_weights: str = ""  #: file with the network of vft or dsm; empty: the one that comes with the program
     finetune: bool = False  #: let a small network correct the rendered images, within limits
+    finetune_weights: str = ""  #: file with that network; empty: the loop trains one on the images at hand
+
+
+@dataclass(frozen=True)
+class TrainFinetune(ClosedLoop):
+    """Train a network that corrects rendered images by what a microscope does otherwise; on images of a known surface.
+
+    Inputs as those of `ClosedLoop`, and ``height`` [row, col] in nm, the known surface on the pixels of the crop. Writes weights;
+    gives ``factor`` [k, row, col], by which it changes the rendered signals, and as ``info`` `chi2_without`, `chi2_with` (per
+    degree of freedom, on pixels that were held out), `rms`, `largest`, `limit`, `at_limit` (all in parts of the signal) and
+    `output`. Brightness "pixel" leaves out how the yield rises with the tilt, which is common to all segments.
+    """
+
+    output: str = ""  #: file of the weights (.safetensors)
+    limit: float = quantity(
+        0.1, label="Largest correction", low=0.001, high=0.3, help="In parts of the rendered signal; it cannot do more."
+    )
+    updates: int = quantity(300, label="Updates", low=1, high=100_000)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from eclips_app.core.reconstruction import Cycle as Cycle
 from eclips_app.core.reconstruction import FunctionalStd as FunctionalStd
 from eclips_app.core.reconstruction import Learned as Learned
 from eclips_app.core.reconstruction import Reconstruct as Reconstruct
+from eclips_app.core.reconstruction import TrainFinetune as TrainFinetune
 from eclips_app.core.reconstruction import automatic as automatic
 from eclips_app.core.registration import CompareMap, RegisterMap
 from eclips_app.core.report import DrawFigure, Report
@@ -231,6 +232,7 @@ _ALL = (
     Step("reconstruct-linear", 1, "eclips_app.engine.linear:reconstruct_step", Reconstruct),
     Step("reconstruct-closed-loop", 2, "eclips_app.engine.refine.step:reconstruct_step", ClosedLoop, 30.0),
     Step("reconstruct-learned", 1, "eclips_app.engine.learned.step:reconstruct_step", Learned, 30.0),
+    Step("train-finetune", 1, "eclips_app.engine.learned.finetune_step:train_step", TrainFinetune, 10.0),
     Step("functional-std", 1, "eclips_app.engine.refine.functionals:functional_step", FunctionalStd),
     Step("cycle", 1, "eclips_app.engine.cycle:cycle_step", Cycle),
     Step("simulate", 1, "eclips_app.engine.simulate:simulate_step", Simulate),

@@ -227,7 +227,7 @@ def test_refinement_undoes_what_the_slopes_refute() -> None:
     seen = pinn_net.given(p, q, plain)
     wrong = torch.zeros((2, 64, 64))
     wrong[0, 20:44, 20:44] = -3.0 * seen.noise  # a facet made flatter by three standard deviations of each pixel
-    spoilt = plain + pinn_net.surface(wrong)
+    spoilt = plain + least_squares.surface(wrong)
     found, steps = pinn.refined(seen, plain, wrong)
     assert steps > 3
     assert (found - plain).std() < 0.8 * (spoilt - plain).std()

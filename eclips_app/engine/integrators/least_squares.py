@@ -9,12 +9,14 @@ this is the best linear unbiased estimate of the height (Southwell 1980; Queau, 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from eclips_app.engine.integrators import Integration, Report, nothing
 from eclips_app.engine.integrators.poisson import conjugate_gradients, push, solve_poisson
+from eclips_app.engine.optics.watch import check
 
 _BAND = 512  #: rows handled at once
 
@@ -91,3 +93,23 @@ def _bands(make: Callable[[int, int], Tensor], like: Tensor) -> Tensor:
     for a in range(0, rows, _BAND):
         out[a : a + _BAND] = make(a, min(rows, a + _BAND))
     return out
+
+
+def surface(slopes: Tensor) -> Tensor:
+    """Integrate slopes (right, up) [2, row, col] to a height [row, col] in pixels of mean zero; it can be differentiated."""
+    found: Tensor = _Poisson.apply(divergence(slopes[0], slopes[1]))  # type: ignore[no-untyped-call]
+    return found
+
+
+class _Poisson(torch.autograd.Function):
+    """`solve_poisson`, which is its own adjoint."""
+
+    @staticmethod
+    def forward(ctx: Any, right: Tensor) -> Tensor:
+        """Solve."""
+        return solve_poisson(right.detach().contiguous().clone(), check)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        """Solve for the gradient."""
+        return solve_poisson(gradients[0].detach().contiguous().clone(), check)

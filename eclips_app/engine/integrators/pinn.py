@@ -24,7 +24,6 @@ from eclips_app.engine.integrators.pinn_net import (
     PinnNet,
     features_of,
     given,
-    surface,
     turned_over,
 )
 from eclips_app.engine.training.weights import read_weights
@@ -136,7 +135,7 @@ def refined(seen: Given, base: Tensor, corrections: Tensor, report: Report = not
     for steps in range(_STEPS + 1):
         report(steps / (_STEPS + 1))
         share = F.interpolate(trust, seen.p.shape, mode="bilinear", align_corners=True)[0]
-        h = base + surface(share * corrections)
+        h = base + least_squares.surface(share * corrections)
         excess = _excess(h, wanted, inside, seen.noise)
         now = float(excess.detach())
         fell = now < (1.0 - _LEAST_FALL) * least

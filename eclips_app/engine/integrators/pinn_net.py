@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from eclips_app.engine.integrators import least_squares, wiener
-from eclips_app.engine.integrators.poisson import solve_poisson
+from eclips_app.engine.integrators import wiener
 
 FORMAT = "1"  #: of the network
 CHANNELS = 11
@@ -134,23 +132,3 @@ def slopes_of(h: Tensor) -> Tensor:
 def _curl(p: Tensor, q: Tensor) -> Tensor:
     """Give ``dp/dy - dq/dx`` [row, col]."""
     return -torch.gradient(p, dim=0)[0] - torch.gradient(q, dim=1)[0]
-
-
-def surface(corrections: Tensor) -> Tensor:
-    """Integrate corrections of slopes [2, row, col] to a height [row, col] of mean zero; it can be differentiated."""
-    found: Tensor = _Poisson.apply(least_squares.divergence(corrections[0], corrections[1]))  # type: ignore[no-untyped-call]
-    return found
-
-
-class _Poisson(torch.autograd.Function):
-    """`solve_poisson`, which is its own adjoint."""
-
-    @staticmethod
-    def forward(ctx: Any, right: Tensor) -> Tensor:
-        """Solve."""
-        return solve_poisson(right.detach().clone())
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        """Solve for the gradient."""
-        return solve_poisson(gradient.detach().clone())

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from eclips_app.core.training import Train
-from eclips_app.engine.integrators import integrate_by
+from eclips_app.engine.integrators import integrate_by, least_squares
 from eclips_app.engine.integrators.noisy import noisy, seen_by_pixels
-from eclips_app.engine.integrators.pinn_net import CHANNELS, FORMAT, PinnNet, features_of, given, slopes_of, surface
+from eclips_app.engine.integrators.pinn_net import CHANNELS, FORMAT, PinnNet, features_of, given, slopes_of
 from eclips_app.engine.training.card import Card
 from eclips_app.engine.training.loop import Batch, Plan, Sample, Trained
 from eclips_app.engine.training.specimens import Recipe, specimen
@@ -121,7 +121,7 @@ def _missed(net: nn.Module, batch: Batch) -> Tensor:
     """Give the error of the network's heights [n, row, col]."""
     assert isinstance(net, PinnNet)
     corrections = net(batch["features"]).float() * (batch["noise"][..., None, None] * batch["mask"][:, None])
-    changed = torch.stack([surface(each) for each in corrections])
+    changed = torch.stack([least_squares.surface(each) for each in corrections])
     return batch["plain"] + net.wiener * (batch["calm"] - batch["plain"]) + changed
 
 

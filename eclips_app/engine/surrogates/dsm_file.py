@@ -108,8 +108,8 @@ def check_match(made: Distilled, detector: Detector, emission: Emission, where: 
             f"this DSM was distilled for {_emission_words(made.emission)}, not for {_emission_words(emission)}", where=where,
             hint=_DISTIL,
         )  # fmt: skip
-    for name, value in _essence(made.detector, emission).items():
-        wanted = _essence(detector, emission)[name]
+    for name, value in essence(made.detector, emission).items():
+        wanted = essence(detector, emission)[name]
         if wanted != value:
             raise EclipsError(
                 f"this DSM was distilled for another detector ({made.detector.name}): {name} is {_words(value)} there, not "
@@ -122,7 +122,7 @@ def _physics(emission: Emission) -> Emission:
     return emission if emission.needs_table else dataclasses.replace(emission, material="")
 
 
-def _essence(detector: Detector, emission: Emission) -> dict[str, Any]:
+def essence(detector: Detector, emission: Emission) -> dict[str, Any]:
     """Give what of a detector changes what its segments see."""
     found = detector.to_json()
     for name in ("schema", "name", "calibration"):
