@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
 
-from eclips_app.core.context import Context, Part
+from eclips_app.core.context import Context, Part, SilentContext
 from eclips_app.core.steps import Arrays, Learned, StepResult
 from eclips_app.engine import linear
 from eclips_app.engine.device import one_thread
+from eclips_app.engine.forward import cells
 from eclips_app.engine.integrators import Integration
 from eclips_app.engine.learned.loop import refine
 from eclips_app.engine.learned.network import NormalsNet
@@ -25,6 +26,7 @@ from eclips_app.engine.optics.watch import watched
 from eclips_app.engine.refine.brightness import Brightness
 from eclips_app.engine.refine.field import Field
 from eclips_app.engine.refine.judgement import known_left
+from eclips_app.engine.refine.levels import finer
 from eclips_app.engine.refine.measured import Measured
 from eclips_app.engine.refine.result import Course, step_result
 from eclips_app.engine.refine.window import Window
@@ -48,17 +50,22 @@ def reconstruct_step(inputs: Arrays, params: Learned, context: Context) -> StepR
     EclipsError
         If the images do not fit the detector or the parameters, no pixel can be solved, or weights cannot be read.
     """
-    with one_thread(), watched(context.check):
-        context.progress(0.0, "linear solution")
-        measured = Measured(inputs, params, linear.reconstruct_step(inputs, params, context))
-        field = measured.field(0, measured.shape[0], 0, measured.shape[1])
-        context.progress(_LOOP_START, "normals by the network")
-        net = read_unet(Path(params.network) if params.network else None, measured.device)
-        found = _found(net, measured, field, params, context)
-        context.progress(_LOOP_END, "integrating the slopes")
-        height, how = heights(found.slopes, measured)
-        context.progress(0.95, "residuals")
-        return _result(measured, field, found, height, how)
+    with one_thread():
+        with watched(context.check):
+            context.progress(0.0, "linear solution")
+            measured = Measured(
+                inputs, params, linear.reconstruct_step(inputs, params, Part(context, 0.0, _LOOP_START))
+            )
+            field = measured.field(0, measured.shape[0], 0, measured.shape[1])
+            context.progress(_LOOP_START, "normals by the network")
+            net = read_unet(Path(params.network) if params.network else None, measured.device)
+            found = _found(net, measured, field, params, context)
+        left = SilentContext() if found.facts["stopped"] else context  # what there is by then is kept
+        with watched(left.check):
+            left.progress(_LOOP_END, "integrating the slopes")
+            height, how = heights(found.slopes, measured)
+            left.progress(0.95, "residuals")
+            return _result(measured, field, found, height, how)
 
 
 @dataclass(frozen=True)
@@ -94,12 +101,13 @@ def _found(net: NormalsNet, measured: Measured, field: Field, params: Learned, c
 def judged(field: Field, height_nm: Tensor, slopes: Tensor, subpixels: int) -> tuple[Window, float]:
     """Render heights [row, col] by the exact model; gives what is left of the images, and chi-square per degree of freedom.
 
-    Each pixel has the brightness that fits best, as in the closed loop. Heights between pixels are interpolated.
+    Each pixel has the brightness that fits best, and slopes are those of cells between heights at corners, as in the closed loop.
     """
     model = field.model(subpixels)
-    fine = interpolate(height_nm[None, None], scale_factor=subpixels, mode="bicubic", align_corners=False)[0, 0]
-    samples = model.samples(np.ascontiguousarray(fine.cpu().numpy(), np.float64)).to(height_nm.device)
-    images = (model.response(samples) / model.flat).to(field.data.signal)
+    corners = finer(cells.corners_of(height_nm), subpixels)
+    with torch.no_grad():
+        tangents = cells.slopes(corners / model.spacing_nm)
+        images = model.images(cells.heights(corners), normal_slopes=tangents)
     signal = field.data.signal
     weight = field.data.weight(Brightness(images, signal, field.data.weight(signal), field.material).model)
     fitted = Brightness(images, signal, weight, field.material)
