@@ -45,7 +45,10 @@ class Method:
 
     def chosen(self, options: Options) -> Options:
         """Give the options with this method; what the method before it has set is taken back."""
-        before = {name: _DEFAULTS[name] for name in method_of(options).own if name in _DEFAULTS}
+        old = method_of(options)
+        if old is self:
+            return options
+        before = {name: _DEFAULTS[name] for name in old.own if name in _DEFAULTS}
         values = {**before, **{name: value for name, value in self.own.items() if name in _DEFAULTS}}
         fit = {name: value for name, value in values.items() if name in _OF_NETWORK}
         rest = {name: value for name, value in values.items() if name in _OF_OPTIONS}
@@ -65,8 +68,8 @@ METROLOGY = Method(
 )  # fmt: skip
 UNET = Method(
     "U-Net", "learned", "standard",
-    "A network trained on rendered surfaces sees the normals, which are then integrated: slower than Live, faster than a fit, and "
-    "only as good as its training fits your surface.",
+    "A network trained on rendered surfaces sees the normals, which are then integrated: slower than Live, faster than a fit, "
+    "and only as good as its training fits your surface.",
     {"rounds": 0},
 )  # fmt: skip
 LOOP = Method(
@@ -77,8 +80,8 @@ LOOP = Method(
 )  # fmt: skip
 PAPER = Method(
     "Paper", "learned", "standard",
-    "The chain as published: U-Net, self-supervised loop through a network that renders (VFT), corrected by another (Finetune), and "
-    "a network that integrates (PINN); slow, and approximate in each of its parts.",
+    "The chain as published: U-Net, self-supervised loop through a network that renders (VFT), corrected by another (Finetune), "
+    "and a network that integrates (PINN); slow, and approximate in each of its parts.",
     {"rounds": 200, "renderer": "vft", "finetune": True, "integrator": "pinn"},
 )  # fmt: skip
 #: The forward models of the loop, under the names that the user knows.

@@ -90,12 +90,14 @@ class LearnedForm(AutomaticFields):
             self.form.insertRow(place, label, widget) if label else self.form.insertRow(place, widget)
 
     def _choose(self, name: str, value: Any) -> None:
+        self._set(**{name: value})
+
+    def _set(self, **values: Any) -> None:
         options = self._flow.options
-        self._flow.set_options(replace(options, fit=replace(options.fit, **{name: value})))
+        self._flow.set_options(replace(options, fit=replace(options.fit, **values)))
 
     def _choose_renderer(self, _: object) -> None:
-        fit = replace(self._flow.options.fit, renderer=self.renderer.currentData(), renderer_weights="")
-        self._flow.set_options(replace(self._flow.options, fit=fit))  # one network's weights fit no other
+        self._set(renderer=self.renderer.currentData(), renderer_weights="")  # one network's weights fit no other
 
     def _choose_finetune(self, wanted: bool) -> None:
         self._choose("finetune", wanted)
