@@ -90,7 +90,7 @@ class CompareMethodsFlow(QtCore.QObject):
         assert segment_set is not None  # else there was a hindrance
         runs, lacking = self._runs(), self._lacking()
         self._before, self._began = frozenset(run.id for run in self._session.project.of_kind(Run)), True
-        kept = [f"{method.name} ({runs[method.name].name})" for method in self.chosen if method not in lacking]
+        kept = [runs[method.name].name for method in self.chosen if method not in lacking]
         if kept:
             self._session.notify(f"Made before and not run again: {', '.join(kept)}.")
         queue = []

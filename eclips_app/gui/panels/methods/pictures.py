@@ -9,10 +9,23 @@ from eclips_app.gui.qt import QtCore, QtGui, QtWidgets, Signal
 from eclips_app.gui.session import Session
 from eclips_app.gui.widgets.calm_combo import CalmCombo, offer
 from eclips_app.gui.widgets.color_scale import ColorScale
+from eclips_app.gui.widgets.image_pane import draw_label
 from eclips_app.gui.widgets.linked_views import LinkedRange, LinkedView
 from eclips_app.gui.widgets.themed_button import ThemedButton
 
 _LEAST_PX = 70  #: edge of a view
+
+
+class _NotedView(LinkedView):
+    """A view that has a title even where there is no map to show."""
+
+    def paintEvent(self, event: QtGui.QPaintEvent) -> None:
+        """Draw the map, or the title alone."""
+        super().paintEvent(event)
+        if self._data is None and self.title:
+            painter = QtGui.QPainter(self.viewport())
+            draw_label(painter, QtCore.QPointF(8, 8), self.title)
+            painter.end()
 
 
 class PicturesSide(QtWidgets.QWidget):
@@ -37,6 +50,7 @@ class PicturesSide(QtWidgets.QWidget):
         self.status.setSizePolicy(QtWidgets.QSizePolicy.Policy.Ignored, QtWidgets.QSizePolicy.Policy.Fixed)
         bar = QtWidgets.QHBoxLayout()
         bar.addWidget(self.kind)
+        bar.addWidget(QtWidgets.QLabel("Reference"))
         bar.addWidget(self.reference)
         bar.addWidget(self.scale, 1)
         bar.addWidget(self.zoom_fit)
@@ -66,11 +80,13 @@ class PicturesSide(QtWidgets.QWidget):
         """Show the maps."""
         self.shown = pictures
         self._make_views(len(pictures.pictures))
+        first = next((picture for picture in pictures.pictures if picture.field is not None), None)
         field = QtCore.QRectF()
         for view, picture in zip(self.views, pictures.pictures, strict=True):
             view.title = f"{picture.run.name} {picture.note}" if picture.note else picture.run.name
             view.setAccessibleName(f"{self.kind.currentText()}: {view.title}")
             view.setToolTip(TIPS[pictures.kind])
+            view.has_scale_bar = picture is first  # all show the same part
             view.set_source(pictures.source(picture))
             rows, columns = picture.run.arrays["height"].shape
             top, left = picture.run.origin_px
@@ -88,10 +104,9 @@ class PicturesSide(QtWidgets.QWidget):
 
     def _make_views(self, count: int) -> None:
         while len(self.views) < count:
-            view = LinkedView(self._session.theme)
+            view = _NotedView(self._session.theme)
             view.setMinimumSize(_LEAST_PX, _LEAST_PX)
             view.setSizePolicy(QtWidgets.QSizePolicy.Policy.Ignored, QtWidgets.QSizePolicy.Policy.Ignored)
-            view.has_scale_bar = not self.views  # all show the same part
             view.navigated.connect(self._on_navigated)
             view.fit_asked.connect(self._range.fit)
             view.hovered.connect(self._on_hovered)
@@ -110,6 +125,8 @@ class PicturesSide(QtWidgets.QWidget):
         across = _columns(len(self.views), room.width() / columns, room.height() / rows)
         for index, view in enumerate(self.views):
             self._grid.addWidget(view, *divmod(index, across))
+            view.show()
+        self._grid.activate()
         self._range.apply_soon()
 
     def _on_choice(self, _: object) -> None:

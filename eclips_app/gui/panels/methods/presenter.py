@@ -24,7 +24,7 @@ from eclips_app.model.runs import has_values
 Float = NDArray[np.floating]
 
 HEIGHT, RESIDUAL, CHI2, DIFFERENCE = "height", "residual", "chi2", "difference"
-KINDS = (("Height", HEIGHT), ("Residual", RESIDUAL), ("χ²", CHI2), ("Difference to", DIFFERENCE))
+KINDS = (("Height", HEIGHT), ("Residual", RESIDUAL), ("χ²", CHI2), ("Difference", DIFFERENCE))
 TIPS = {
     HEIGHT: "Heights, each with its plane taken out, in common colours",
     RESIDUAL: "Measured minus modelled signal in grey values: root of the sum of squares over the segments",

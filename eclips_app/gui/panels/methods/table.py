@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from eclips_app.gui.flows.compare_methods import CompareMethodsFlow, Entry
+from eclips_app.gui.flows.methods import METHODS
 from eclips_app.gui.panels.methods.presenter import Pictures, columns, comparison_of
-from eclips_app.gui.qt import Qt, QtWidgets
+from eclips_app.gui.qt import Qt, QtCore, QtWidgets
 from eclips_app.gui.session import Session
 from eclips_app.model.items import Comparison
 
@@ -26,6 +27,7 @@ _HEADS = (
 _STATES = {"chosen": "not run yet", "left out": "", "waiting": "waits", "running": "runs now"}
 _NOTES = {"before": "made before", "new": "new", "stopped": "stopped"}
 _RUN, _TO_MAP = 1, 7
+_BOX_PX = 46  #: of the box before a method's name, and margins
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
@@ -33,7 +35,7 @@ class MethodsTable(QtWidgets.QTableWidget):
     """A row for each method."""
 
     def __init__(self, session: Session, flow: CompareMethodsFlow) -> None:
-        super().__init__(0, len(_HEADS))
+        super().__init__(len(METHODS), len(_HEADS))
         self._session, self._flow = session, flow
         self._entries: tuple[Entry, ...] = ()
         self.setAccessibleName("Methods and their figures")
@@ -48,8 +50,12 @@ class MethodsTable(QtWidgets.QTableWidget):
         header = self.horizontalHeader()
         header.setHighlightSections(False)
         header.setMinimumSectionSize(40)
-        header.setSectionResizeMode(QtWidgets.QHeaderView.ResizeMode.ResizeToContents)
-        header.setStretchLastSection(True)
+        modes = QtWidgets.QHeaderView.ResizeMode
+        header.setSectionResizeMode(modes.ResizeToContents)
+        header.setSectionResizeMode(0, modes.Fixed)
+        header.setSectionResizeMode(_RUN, modes.Stretch)
+        longest = max(self.fontMetrics().horizontalAdvance(method.name) for method in METHODS)
+        self.setColumnWidth(0, longest + _BOX_PX)
         for column, (text, tip) in enumerate(_HEADS):
             item = QtWidgets.QTableWidgetItem(text)
             item.setToolTip(tip)
@@ -57,8 +63,14 @@ class MethodsTable(QtWidgets.QTableWidget):
                 _RIGHT if column > _RUN else Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
             )
             self.setHorizontalHeaderItem(column, item)
+        self._make_items()
         self.itemChanged.connect(self._on_item)
         self.itemSelectionChanged.connect(self._on_row)
+
+    def sizeHint(self) -> QtCore.QSize:
+        """Ask for the room of all rows."""
+        head = self.horizontalHeader().sizeHint().height() + 2 * self.frameWidth() + 2
+        return QtCore.QSize(420, head + sum(self.rowHeight(row) for row in range(self.rowCount())))
 
     def show_entries(self, entries: Sequence[Entry], pictures: Pictures | None) -> None:
         """Show what there is of the methods; figures are those of `pictures`."""
@@ -66,8 +78,6 @@ class MethodsTable(QtWidgets.QTableWidget):
         comparisons = self._session.project.of_kind(Comparison)
         figures = {picture.run.id: picture for picture in pictures.pictures} if pictures is not None else {}
         blocked = self.blockSignals(True)
-        if self.rowCount() != len(entries):
-            self._make_rows(len(entries))
         for row, entry in enumerate(entries):
             self._item(row, 0).setCheckState(Qt.CheckState.Checked if entry.is_chosen else Qt.CheckState.Unchecked)
             self._item(row, 0).setText(entry.method.name)
@@ -78,7 +88,6 @@ class MethodsTable(QtWidgets.QTableWidget):
             texts = columns(picture, comparison) if picture is not None else ("",) * (len(_HEADS) - _RUN - 1)
             for column, text in enumerate(texts, _RUN + 1):
                 self._item(row, column).setText(text)
-            self._item(row, 0).setSelected(False)
         chosen = [entry.run.id if entry.run is not None else "" for entry in entries]
         run_id = self._session.project.selection.run_id
         if run_id in chosen:
@@ -88,18 +97,16 @@ class MethodsTable(QtWidgets.QTableWidget):
         self.setColumnHidden(_TO_MAP, not any(comparison_of(e.run, comparisons) for e in entries if e.run is not None))
         self.blockSignals(blocked)
 
-    def _make_rows(self, count: int) -> None:
-        self.setRowCount(count)
+    def _make_items(self) -> None:
         flags = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
-        for row in range(count):
+        for row in range(self.rowCount()):
             for column in range(len(_HEADS)):
                 item = QtWidgets.QTableWidgetItem()
                 item.setFlags(flags | Qt.ItemFlag.ItemIsUserCheckable if column == 0 else flags)
                 if column > _RUN:
                     item.setTextAlignment(_RIGHT)
                 self.setItem(row, column, item)
-        heights = self.horizontalHeader().sizeHint().height() + 2 * self.frameWidth()
-        self.setMaximumHeight(heights + sum(self.rowHeight(row) for row in range(count)) + 2)
+        self.setMaximumHeight(self.sizeHint().height())
 
     def _item(self, row: int, column: int) -> QtWidgets.QTableWidgetItem:
         item = self.item(row, column)

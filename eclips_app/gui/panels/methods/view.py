@@ -15,7 +15,7 @@ from eclips_app.gui.widgets.background import Background
 from eclips_app.gui.widgets.empty_state import EmptyState
 from eclips_app.model.items import Run
 
-_LOW = 430  #: a lower panel has the maps beside the table
+_LOW = 430  #: a lower panel has the table and the maps in tabs
 
 
 class MethodsPanel(QtWidgets.QWidget):
@@ -62,12 +62,8 @@ class MethodsPanel(QtWidgets.QWidget):
         return QtCore.QSize(380, 300)
 
     def resizeEvent(self, event: QtGui.QResizeEvent) -> None:
-        """Put the maps beside the table where there is no room below it."""
-        directions = Qt.Orientation
-        wanted = directions.Vertical if event.size().height() >= _LOW else directions.Horizontal
-        if self.splitter.orientation() != wanted:
-            self.splitter.setOrientation(wanted)
-            self.splitter.setSizes([45, 55])
+        """Put table and maps into tabs where there is no room for both."""
+        self._place(low=event.size().height() < _LOW)
         super().resizeEvent(event)
 
     def showEvent(self, event: QtGui.QShowEvent) -> None:
@@ -89,8 +85,8 @@ class MethodsPanel(QtWidgets.QWidget):
         work.addWidget(self.stop)
         work.addWidget(self.note, 1)
         self.bar.setMaximumWidth(160)
-        upper = QtWidgets.QWidget()
-        layout = QtWidgets.QVBoxLayout(upper)
+        self.figures = QtWidgets.QWidget()
+        layout = QtWidgets.QVBoxLayout(self.figures)
         layout.setContentsMargins(8, 8, 8, 4)
         layout.setSpacing(6)
         layout.addWidget(self.table)
@@ -99,11 +95,10 @@ class MethodsPanel(QtWidgets.QWidget):
         self.maps = QtWidgets.QStackedWidget()
         self.maps.addWidget(self.nothing)
         self.maps.addWidget(self.pictures)
-        self.splitter = QtWidgets.QSplitter(Qt.Orientation.Vertical)
-        self.splitter.setChildrenCollapsible(False)
-        self.splitter.addWidget(upper)
-        self.splitter.addWidget(self.maps)
-        self.splitter.setStretchFactor(1, 1)
+        self.tabs = QtWidgets.QTabWidget()
+        self.tabs.setDocumentMode(True)
+        self.both = QtWidgets.QWidget()
+        QtWidgets.QVBoxLayout(self.both).setContentsMargins(0, 0, 0, 0)
         self.empty = EmptyState(
             self._session,
             "Open segment images to see what each method makes of them",
@@ -113,8 +108,27 @@ class MethodsPanel(QtWidgets.QWidget):
         )
         self.pages = QtWidgets.QStackedLayout(self)
         self.pages.setSizeConstraint(QtWidgets.QLayout.SizeConstraint.SetNoConstraint)
-        self.pages.addWidget(self.empty)
-        self.pages.addWidget(self.splitter)
+        for page in (self.empty, self.both, self.tabs):
+            self.pages.addWidget(page)
+        self._place(low=False)
+
+    def _place(self, *, low: bool) -> None:
+        """Show the maps below the table, or both in tabs."""
+        layout = self.both.layout()
+        assert isinstance(layout, QtWidgets.QVBoxLayout)
+        if low and not self.tabs.count():
+            self.tabs.addTab(self.figures, "Figures")
+            self.tabs.addTab(self.maps, "Maps")
+        elif not low and not layout.count():
+            layout.addWidget(self.figures)
+            layout.addWidget(self.maps, 1)
+            for part in (self.figures, self.maps):  # a tab that is taken out is hidden
+                part.show()
+        self._show_page()
+
+    def _show_page(self) -> None:
+        both = self.tabs if self.tabs.count() else self.both
+        self.pages.setCurrentWidget(self.empty if self._session.project.segment_set is None else both)
 
     def _connect(self) -> None:
         self._flow.changed.connect(self._refresh)
@@ -125,7 +139,7 @@ class MethodsPanel(QtWidgets.QWidget):
         if not self.isVisible() or self.visibleRegion().isEmpty():  # a panel behind another one is not hidden
             self._is_behind = True
             return
-        self.pages.setCurrentWidget(self.empty if self._session.project.segment_set is None else self.splitter)
+        self._show_page()
         self._entries = self._flow.entries()
         self.pictures.offer_references([(run.name, run.id) for run in self._runs()])
         self._show_table()

@@ -212,7 +212,7 @@ def _exact_facts(run: Run) -> list[tuple[str, str]]:
         found.append(("Rounds", str(taken)))
     if stopping := run.info.get("stopping"):
         found.append(("Ended", str(stopping)))
-    if _is_number(smoothing := run.info.get("smoothing")):
+    if _is_number(smoothing := run.info.get("smoothing")) and smoothing:
         found.append(("Smoothing", f"{smoothing:.3g}"))
     std, mask = run.arrays.get("height_std"), run.arrays.get("mask")
     if std is not None and (known := _sample(std, mask)).size:
