@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from eclips_app.gui.flows.compare_methods import CompareMethodsFlow, Entry
 from eclips_app.gui.flows.methods import METHODS
 from eclips_app.gui.panels.methods.presenter import Pictures, columns, comparison_of
-from eclips_app.gui.qt import Qt, QtCore, QtWidgets
+from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
 from eclips_app.gui.session import Session
 from eclips_app.model.items import Comparison
 
@@ -27,6 +27,7 @@ _HEADS = (
 _STATES = {"chosen": "not run yet", "left out": "", "waiting": "waits", "running": "runs now"}
 _NOTES = {"before": "made before", "new": "new", "stopped": "stopped"}
 _RUN, _TO_MAP = 1, 7
+_NARROW = 640  #: pixels
 _BOX_PX = 46  #: of the box before a method's name, and margins
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
@@ -71,6 +72,14 @@ class MethodsTable(QtWidgets.QTableWidget):
         """Ask for the room of all rows."""
         head = self.horizontalHeader().sizeHint().height() + 2 * self.frameWidth() + 2
         return QtCore.QSize(420, head + sum(self.rowHeight(row) for row in range(self.rowCount())))
+
+    def resizeEvent(self, event: QtGui.QResizeEvent) -> None:
+        """Let the names of the runs be read where the table is narrow: it is scrolled then."""
+        super().resizeEvent(event)
+        modes, is_narrow = QtWidgets.QHeaderView.ResizeMode, event.size().width() < _NARROW
+        self.horizontalHeader().setSectionResizeMode(_RUN, modes.ResizeToContents if is_narrow else modes.Stretch)
+        bar = self.horizontalScrollBar().sizeHint().height() if is_narrow else 0
+        self.setMaximumHeight(self.sizeHint().height() + bar)
 
     def show_entries(self, entries: Sequence[Entry], pictures: Pictures | None) -> None:
         """Show what there is of the methods; figures are those of `pictures`."""
