@@ -39,6 +39,7 @@ class MethodsTable(QtWidgets.QTableWidget):
         super().__init__(len(METHODS), len(_HEADS))
         self._session, self._flow = session, flow
         self._entries: tuple[Entry, ...] = ()
+        self._is_narrow = False
         self.setAccessibleName("Methods and their figures")
         self.setEditTriggers(QtWidgets.QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setSelectionBehavior(QtWidgets.QAbstractItemView.SelectionBehavior.SelectRows)
@@ -71,15 +72,18 @@ class MethodsTable(QtWidgets.QTableWidget):
     def sizeHint(self) -> QtCore.QSize:
         """Ask for the room of all rows."""
         head = self.horizontalHeader().sizeHint().height() + 2 * self.frameWidth() + 2
-        return QtCore.QSize(420, head + sum(self.rowHeight(row) for row in range(self.rowCount())))
+        bar = self.horizontalScrollBar().sizeHint().height() if self._is_narrow else 0
+        return QtCore.QSize(420, head + bar + sum(self.rowHeight(row) for row in range(self.rowCount())))
 
     def resizeEvent(self, event: QtGui.QResizeEvent) -> None:
         """Let the names of the runs be read where the table is narrow: it is scrolled then."""
         super().resizeEvent(event)
         modes, is_narrow = QtWidgets.QHeaderView.ResizeMode, event.size().width() < _NARROW
-        self.horizontalHeader().setSectionResizeMode(_RUN, modes.ResizeToContents if is_narrow else modes.Stretch)
-        bar = self.horizontalScrollBar().sizeHint().height() if is_narrow else 0
-        self.setMaximumHeight(self.sizeHint().height() + bar)
+        if is_narrow != self._is_narrow:
+            self._is_narrow = is_narrow
+            self.horizontalHeader().setSectionResizeMode(_RUN, modes.ResizeToContents if is_narrow else modes.Stretch)
+            self.setMaximumHeight(self.sizeHint().height())
+            self.updateGeometry()
 
     def show_entries(self, entries: Sequence[Entry], pictures: Pictures | None) -> None:
         """Show what there is of the methods; figures are those of `pictures`."""
