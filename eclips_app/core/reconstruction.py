@@ -187,7 +187,7 @@ class FunctionalStd(ClosedLoop):
 
 
 @dataclass(frozen=True)
-class Cycle(ClosedLoop):
+class Cycle(Learned):
     """Cycle consistency: render the images of a finished run's height and material, reconstruct them, compare.
 
     The run's parameters, `method` among them; inputs ``height``, ``rho`` and ``mask`` [row, col] of the run. Gives ``height``
@@ -195,7 +195,7 @@ class Cycle(ClosedLoop):
     `rms_nm`, `rms_percent` (of the height's standard deviation), `largest_nm`, `normal_error_deg` (mean) and `caveat`.
     """
 
-    method: str = choice("closed-loop", "linear", "closed-loop", label="Method")
+    method: str = choice("closed-loop", "linear", "closed-loop", "learned", label="Method")
     dose_grey: float | None = quantity(
         None, label="Grey values per electron of the added noise", low=1e-12, high=1e12, help="None: no noise."
     )

@@ -15,7 +15,17 @@ from scipy.ndimage import map_coordinates
 from eclips_app.core.context import Context, Part
 from eclips_app.core.emission import Emission
 from eclips_app.core.errors import EclipsError
-from eclips_app.core.steps import Arrays, ClosedLoop, Cycle, Reconstruct, Simulate, StepResult, automatic, run_step
+from eclips_app.core.steps import (
+    STEPS,
+    Arrays,
+    ClosedLoop,
+    Cycle,
+    Reconstruct,
+    Simulate,
+    StepResult,
+    automatic,
+    run_step,
+)
 from eclips_app.engine.fill import BLOCK_PX, block_means
 
 Float = NDArray[np.float64]
@@ -95,7 +105,7 @@ def _second(params: Cycle) -> Reconstruct:
     Gains and offsets go into the images and come out again as they were, so they are left out of both. Only the noise would
     know of them, and that is the same for signals of equal size after the gain.
     """
-    kind = ClosedLoop if params.method == "closed-loop" else Reconstruct
+    kind = STEPS[f"reconstruct-{params.method}"].params
     same = {f.name: getattr(params, f.name) for f in fields(kind)}
     even = tuple(replace(segment, gain=1.0, offset=0.0) for segment in params.detector.quadrants)
     top, left = params.crop[:2]
@@ -110,9 +120,10 @@ def _second(params: Cycle) -> Reconstruct:
         "detector": replace(params.detector, quadrants=even), "crop": (0, 0, 0, 0), "shifts_px": (), "axis_px": axis,
         "clip_low": None, "clip_high": None,
     }  # fmt: skip
-    if kind is ClosedLoop:
+    if issubclass(kind, ClosedLoop):
         same["draws"] = _FEW_DRAWS
-    return kind(**same)
+    made: Reconstruct = kind(**same)
+    return made
 
 
 def _images(height: Float, rho: Float, again: Reconstruct, params: Cycle, context: Context) -> NDArray[np.float32]:

@@ -11,12 +11,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from eclips_app.gui.app import make_application, make_window
-from eclips_app.gui.flows import calibration, compare, facets, simulate, uncertainty
+from eclips_app.gui.flows import calibration, compare, compare_methods, facets, reconstruct, simulate, uncertainty
+from eclips_app.gui.flows.methods import METHODS
 from eclips_app.gui.panels import PANELS
 from eclips_app.gui.panels.calibration.view import CalibrationPanel
 from eclips_app.gui.panels.check.view import CheckPanel
 from eclips_app.gui.panels.compare.view import ComparePanel
 from eclips_app.gui.panels.levelling.view import LevelPanel
+from eclips_app.gui.panels.methods.view import MethodsPanel
+from eclips_app.gui.panels.reconstruct.view import ReconstructPanel
 from eclips_app.gui.panels.simulate.view import SimulatePanel
 from eclips_app.gui.qt import QtCore, QtWidgets
 from eclips_app.gui.session import Session
@@ -59,6 +62,7 @@ def main() -> int:
     parser.add_argument("--example", default="vickers")
     parser.add_argument("--files", nargs="*", type=Path, default=[])
     parser.add_argument("--panels", nargs="*", default=[info.key for info in PANELS])
+    parser.add_argument("--methods", nargs="*", default=[], help="in Methods; also pictures of Reconstruct with each")
     parser.add_argument("--looks", nargs="*", default=["light", "dark"])
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
@@ -104,6 +108,14 @@ def main() -> int:
                     if uncertainty.flow_of(session).pixel is None:
                         uncertainty.flow_of(session).choose(columns // 3, rows // 2)
                         settle(200)
+                if key == "methods" and session.project.run is not None:
+                    _compare_methods(session, options.methods)
+                    wait_until(lambda: _is_settled(window), 20_000)
+                    settle(400)
+                for name in options.methods if key == "reconstruct" else ():
+                    _choose_method(window, session, name)
+                    settle(300)
+                    _grab(window, options.folder / f"{key}-{name.replace(' ', '')}-{look}-{options.size}.png")
                 _grab(window, options.folder / f"{key}-{look}-{options.size}.png")
         session.history.mark_saved(session.history.mark())
         window.close()
@@ -123,11 +135,31 @@ def _compare(session: Session) -> None:
     wait_until(lambda: not flow.is_busy)
 
 
+def _compare_methods(session: Session, names: list[str]) -> None:
+    """Run some methods on the images and compare them."""
+    flow = compare_methods.flow_of(session)
+    for method in METHODS if names else ():
+        flow.choose(method.name, method.name in names)
+    if flow.can_run():
+        flow.run()
+        wait_until(lambda: flow.reconstruct.task is None, 600_000)
+
+
+def _choose_method(window: QtWidgets.QWidget, session: Session, name: str) -> None:
+    """Choose a method in the Reconstruct panel and open what belongs to it."""
+    flow = reconstruct.flow_of(session)
+    flow.set_options(next(m for m in METHODS if m.name == name).chosen(flow.options))
+    for panel in window.findChildren(ReconstructPanel):
+        panel.learned_section.head.setChecked(True)
+        panel.fit_section.head.setChecked(True)
+
+
 def _is_settled(window: QtWidgets.QWidget) -> bool:
     """Whether what is drawn step by step is drawn."""
-    views: list[RenderView | SimulatePanel | CheckPanel | CalibrationPanel | LevelPanel | ComparePanel] = [
+    views: list[RenderView | SimulatePanel | CheckPanel | CalibrationPanel | LevelPanel | ComparePanel | MethodsPanel] = [
         *window.findChildren(RenderView), *window.findChildren(SimulatePanel), *window.findChildren(CheckPanel),
         *window.findChildren(CalibrationPanel), *window.findChildren(LevelPanel), *window.findChildren(ComparePanel),
+        *window.findChildren(MethodsPanel),
     ]  # fmt: skip
     return all(view.is_settled for view in views if view.isVisible())
 

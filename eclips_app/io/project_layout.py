@@ -30,7 +30,7 @@ _ARRAYS_OF = "sets|runs|maps|calibrations|facets|comparisons"
 _KEY = re.compile(rf"(sets/[\w-]+/quadrants/\d{{1,3}}|({_ARRAYS_OF})/[\w-]+/[\w-]+)\Z")
 _UNITS = {
     "height": "nm", "height_std": "nm", "residual": "grey value", "normals": "1", "rho": "1", "chi2": "1", "chi2_known": "1",
-    "deviations": "pixel size", "difference": "nm", "dilated": "nm", "tip_difference": "nm",
+    "normal_error": "degree", "deviations": "pixel size", "difference": "nm", "dilated": "nm", "tip_difference": "nm",
 }  # fmt: skip
 _LABELS = {
     "quadrants": "segment images as read [segment, row, column]",
@@ -44,6 +44,7 @@ _LABELS = {
     "mask": "height rests on data [row, column]",
     "chi2": "chi-square over what noise leaves on average [row, column]",
     "chi2_known": "chi-square with the brightness of the material [row, column]",
+    "normal_error": "angle by which a network says that its normals may err [row, column]",
     "deviations": "covariance of the height: sum of the products of these maps [map, row, column]",
     "labels": "number of the facet, 0 for none [row, column]",
     "planes": "height in nm at the centre, slopes p and q of each facet; the first is the mean plane [facet, 3]",

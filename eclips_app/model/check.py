@@ -19,8 +19,9 @@ from eclips_app.model.runs import as_it_was, given_again, step_inputs
 #: Arrays of a run that `maps_of` reads.
 MAP_NAMES = ("height", "mask", "residual", "chi2", "chi2_known", "rho", "flags")
 _SAMPLE = 1 << 18  #: pixels that are enough for a median
-_EXACT = "reconstruct-closed-loop"
-_METHODS = {"reconstruct-linear": "linear", _EXACT: "closed-loop"}
+#: Steps that judge their heights by the exact forward model.
+EXACT = ("reconstruct-closed-loop", "reconstruct-learned")
+_METHODS = {step: step.removeprefix("reconstruct-") for step in ("reconstruct-linear", *EXACT)}
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def maps_of(step: str, params: dict[str, Any], arrays: dict[str, NDArray[Any]]) 
     names = tuple(segment["name"] for segment in params["detector"]["quadrants"])
     chosen = {name: arrays.get(name) for name in MAP_NAMES if name != "height"}
     return Maps(
-        arrays["height"], float(params["pixel_size_nm"]), **chosen, is_exact=step == _EXACT,
+        arrays["height"], float(params["pixel_size_nm"]), **chosen, is_exact=step in EXACT,
         free_brightness=params.get("brightness", "pixel") == "pixel",
         origin_px=(int(params["crop"][0]), int(params["crop"][1])), names=names,
     )  # fmt: skip
@@ -93,10 +94,10 @@ def cycle_request(
     Raises
     ------
     EclipsError
-        If the run was made by another method, does not tell its noise, or its images are not there any more.
+        If the run does not tell its noise, or its images are not there any more.
     """
     if run.step not in _METHODS or not {"height", "rho", "mask"} <= set(run.arrays):
-        raise EclipsError("only a linear or closed-loop run can be cycled", where=run.name)
+        raise EclipsError("this run holds nothing that could be rendered and reconstructed again", where=run.name)
     if is_levelled(run):
         raise EclipsError("levelled heights are not those of the images", where=run.name, hint="Take the run itself.")
     known, signal = _params(run), signal_of(run)
@@ -107,7 +108,7 @@ def cycle_request(
     same = {f.name: getattr(known, f.name) for f in fields(known)}
     rows, columns = segment_set.shape
     same["axis_px"] = known.axis_px or ((rows - 1) / 2, (columns - 1) / 2)
-    if run.step == _EXACT and same["grey_per_electron"] is None:
+    if run.step in EXACT and same["grey_per_electron"] is None:
         same["grey_per_electron"] = signal.noise  # images without noise tell none
     params = Cycle(**same, method=_METHODS[run.step], dose_grey=signal.noise if noise else None)
     grey = measured(run, segment_set)

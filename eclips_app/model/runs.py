@@ -105,7 +105,8 @@ def given_by_runs(options: Options, segment_set: SegmentSet, run_of: Callable[[s
     """
     if options.method == "linear":
         return {}
-    asked = [("start", "height", options.start_run_id)] if options.start_run_id else []
+    starts = options.method == "closed-loop" and options.start_run_id
+    asked = [("start", "height", options.start_run_id)] if starts else []
     if options.fit.brightness == "known":
         asked.append(("rho", "rho", options.rho_run_id))
     given = {}
@@ -161,6 +162,11 @@ def extra_inputs(segment_set: SegmentSet) -> dict[str, NDArray[Any]]:
 def outer_steps(info: Mapping[str, Any]) -> int:
     """Give how many outer steps a fit took, by what it reported."""
     return len(info.get("inner_steps", ()))
+
+
+def rounds(info: Mapping[str, Any]) -> int:
+    """Give how many rounds a self-supervised loop took, by what it reported."""
+    return max(len(info.get("chi2_steps", ())) - 1, 0)
 
 
 def has_values(run: Run, name: str) -> bool:

@@ -12,7 +12,7 @@ from pytestqt.qtbot import QtBot
 
 from eclips_app.commands import edits
 from eclips_app.core.detector import presets
-from eclips_app.core.steps import ClosedLoop, StepResult
+from eclips_app.core.steps import ClosedLoop, Learned, StepResult
 from eclips_app.core.tolerance import Tolerances
 from eclips_app.gui.flows import reconstruct
 from eclips_app.gui.panels.reconstruct import fit_texts, presenter
@@ -124,7 +124,7 @@ def test_every_number_goes_with_the_run_and_back_to_automatic(
     assert isinstance(params.draws, int)
     assert (params.coarse_to_fine, params.brightness) == (not ClosedLoop().coarse_to_fine, "uniform")
     qtbot.mouseClick(panel.fit.automatic, LEFT)
-    assert reconstruct.flow_of(held).options.fit == ClosedLoop()
+    assert reconstruct.flow_of(held).options.fit == Learned()
     assert all(field.text() == "" for field in panel.fit.fields.values())
     assert panel.fit_section.head.text() == "Fit"
 
@@ -132,7 +132,7 @@ def test_every_number_goes_with_the_run_and_back_to_automatic(
 def test_a_number_out_of_range_is_not_taken(panel: ReconstructPanel, held: Session, qtbot: QtBot) -> None:
     enter(panel.fit.fields["draws"], "1000", qtbot)
     enter(panel.fit.fields["steps"], "2.5", qtbot)
-    assert reconstruct.flow_of(held).options.fit == ClosedLoop()
+    assert reconstruct.flow_of(held).options.fit == Learned()
     assert "2 to 64" in panel.fit.fields["draws"].toolTip()
     assert "whole number" in panel.fit.fields["steps"].toolTip()
 
@@ -140,7 +140,7 @@ def test_a_number_out_of_range_is_not_taken(panel: ReconstructPanel, held: Sessi
 def test_a_fit_starts_from_an_earlier_run(panel: ReconstructPanel, held: Session, qtbot: QtBot) -> None:
     add_run(held, "small", (10, 10))
     earlier = add_run(held, "earlier")
-    assert texts(panel.fit.start) == ["Result of Live", "earlier"]
+    assert texts(panel.fit.start) == ["Result of Live", "U-Net", "earlier"]
     choose(panel.fit.start, "earlier")
     job = start(panel, held, qtbot)
     assert job.inputs["start"] is earlier.arrays["height"]

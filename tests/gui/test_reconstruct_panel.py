@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from learned_samples import small_unet
 from panel_samples import COLUMNS, PIXEL_NM, ROWS, detector, fill, held_session, make_run, make_set
 from PySide6.QtTest import QTest
 
@@ -18,7 +19,7 @@ from eclips_app.core import schema
 from eclips_app.core.context import SilentContext
 from eclips_app.core.detector import Beam, Bias, presets
 from eclips_app.core.emission import Emission
-from eclips_app.core.steps import ClosedLoop, SaveProject, run_step
+from eclips_app.core.steps import ClosedLoop, Learned, SaveProject, run_step
 from eclips_app.gui.flows import reconstruct
 from eclips_app.gui.flows.methods import METHODS, method_of_run
 from eclips_app.gui.flows.readiness import changed_since, checklist, slope_limit_deg
@@ -371,13 +372,16 @@ def test_previews_finer_than_their_start_are_shown_whole(panel: ReconstructPanel
 
 
 def test_runs_of_all_methods_are_saved_loaded_and_made_again(tmp_path: Path) -> None:
+    network = str(small_unet(tmp_path))
     images = make_set("scan0", crop=(0, 0, 24, 32))
     inputs = step_inputs(images)
     ring = detector(beam=Beam(10.0, 1.0))
     made = []
     for method in METHODS:
-        fit = ClosedLoop(emission=Emission("tabulated", "Cu"), azimuths=8, draws=2)
+        fit = Learned(emission=Emission("tabulated", "Cu"), azimuths=8, draws=2, network=network)
         options = method.chosen(Options(device="cpu", fit=fit))
+        if method.is_learned:
+            options = replace(options, fit=replace(options.fit, rounds=min(options.fit.rounds, 2)))
         params = replace(parameters(images, ring, options), scan_parallax=False)
         result = run_step(options.step, inputs, params, SilentContext())
         made.append(make_finished(images, options.step, params, result, 1.0, method.name))
@@ -385,7 +389,7 @@ def test_runs_of_all_methods_are_saved_loaded_and_made_again(tmp_path: Path) -> 
     path = tmp_path / "all.eclips"
     run_step("save-project", saved, SaveProject(str(path), state), SilentContext())
     back = verify.run(argparse.Namespace(project=path), SilentContext())
-    assert [each["run"] for each in back["runs"]] == ["Live", "Standard", "Metrology"]
+    assert [each["run"] for each in back["runs"]] == [method.name for method in METHODS]
     assert back["identical"], back["runs"]
     loaded = [item for item in from_state(*read_project(path, SilentContext())).items if isinstance(item, Run)]
     assert [method_of_run(run).name for run in loaded] == [run.name for run in made]

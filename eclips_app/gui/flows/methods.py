@@ -1,14 +1,21 @@
-"""The ways to reconstruct under the names that the user knows them by: method and quality in one choice."""
+"""The ways to reconstruct under the names that the user knows them by: method, quality and what else makes it, in one choice."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from eclips_app.core.detector import Detector
+from eclips_app.core.steps import ClosedLoop, Learned
 from eclips_app.model.items import Run
 from eclips_app.model.runs import Options
+
+_OF_OPTIONS = {f.name: f.default for f in fields(Options)}
+#: What a network adds to the parameters of a fit.
+LEARNED_FIELDS = tuple(f.name for f in fields(Learned) if f.name not in {g.name for g in fields(ClosedLoop)})
+_OF_NETWORK = {name: Learned.__dataclass_fields__[name].default for name in LEARNED_FIELDS}
+_DEFAULTS = {**_OF_NETWORK, **_OF_OPTIONS}
 
 
 @dataclass(frozen=True)
@@ -19,15 +26,33 @@ class Method:
     method: str  #: as in `model.runs.Options`
     quality: str
     text: str
+    own: Mapping[str, Any] = field(default_factory=dict)  #: what it sets of `Options` and of `core.steps.Learned`
 
     @property
     def is_exact(self) -> bool:
-        """Whether it fits the heights through the exact forward model, with an emission to choose."""
+        """Whether it fits the heights through the exact forward model."""
+        return self.method == "closed-loop"
+
+    @property
+    def is_learned(self) -> bool:
+        """Whether a network finds the normals."""
+        return self.method == "learned"
+
+    @property
+    def has_emission(self) -> bool:
+        """Whether the emission can be chosen."""
         return self.method != "linear"
 
     def chosen(self, options: Options) -> Options:
-        """Give the options with this method."""
-        return replace(options, method=self.method, fit=replace(options.fit, quality=self.quality))
+        """Give the options with this method; what the method before it has set is taken back."""
+        old = method_of(options)
+        if old is self:
+            return options
+        before = {name: _DEFAULTS[name] for name in old.own if name in _DEFAULTS}
+        values = {**before, **{name: value for name, value in self.own.items() if name in _DEFAULTS}}
+        fit = {name: value for name, value in values.items() if name in _OF_NETWORK}
+        rest = {name: value for name, value in values.items() if name in _OF_OPTIONS}
+        return replace(options, method=self.method, fit=replace(options.fit, quality=self.quality, **fit), **rest)
 
 
 LIVE = Method(
@@ -47,19 +72,56 @@ INTEGRATORS = {
     LEAST_SQUARES: "Least squares", "wiener": "Wiener (shrinks noise)", "bilateral": "Bilateral (cliffs)",
     "pinn": "Network (PINN)",
 }  # fmt: skip
-METHODS = (LIVE, STANDARD, METROLOGY)
+UNET = Method(
+    "U-Net", "learned", "standard",
+    "A network trained on rendered surfaces sees the normals, which are then integrated: slower than Live, faster than a fit, "
+    "and only as good as its training fits your surface.",
+    {"rounds": 0},
+)  # fmt: skip
+LOOP = Method(
+    "U-Net + loop", "learned", "standard",
+    "The U-Net goes on learning on these images until its surface, rendered exactly, explains them: each round takes a rendering "
+    "and a training step, so it is the slowest.",
+    {"rounds": 60, "renderer": "bsesm", "finetune": False},
+)  # fmt: skip
+PAPER = Method(
+    "Paper", "learned", "standard",
+    "The chain as published: U-Net, self-supervised loop through a network that renders (VFT), corrected by another (Finetune), "
+    "and a network that integrates (PINN); slow, and approximate in each of its parts.",
+    {"rounds": 200, "renderer": "vft", "finetune": True, "integrator": "pinn"},
+)  # fmt: skip
+#: The forward models of the loop, under the names that the user knows.
+RENDERERS = {"bsesm": "Horizons (exact)", "vft": "VFT, a network", "dsm": "DSM, a network"}
+METHODS = (LIVE, STANDARD, METROLOGY, UNET, LOOP, PAPER)
 
 
 def method_of(options: Options) -> Method:
     """Give the method that is chosen."""
-    return next((m for m in METHODS[1:] if (m.method, m.quality) == (options.method, options.fit.quality)), LIVE)
+    values = {f.name: getattr(options.fit, f.name) for f in fields(options.fit)}
+    return _method(options.method, {**values, **{name: getattr(options, name) for name in _OF_OPTIONS}})
 
 
 def method_of_run(run: Run) -> Method:
     """Give the method that a run was made with."""
-    if run.step == Options(method=LIVE.method).step:
-        return LIVE
-    return METROLOGY if run.params.get("quality") == METROLOGY.quality else STANDARD
+    return _method(run.step.removeprefix("reconstruct-"), run.params)
+
+
+def name_of(options: Options) -> str:
+    """Give the name that a run with these options gets."""
+    method = method_of(options)
+    starts_learned = method.is_exact and options.fit.starter == "unet" and not options.start_run_id
+    return f"{method.name} from U-Net" if starts_learned else method.name
+
+
+def _method(method: str, values: Mapping[str, Any]) -> Method:
+    """Name a method by its parameters; the paper's chain is only that which is as published, for as many rounds as you like."""
+    if method == "learned":
+        made = {name: wanted for name, wanted in PAPER.own.items() if name in values and name != "rounds"}
+        is_paper = all(values[name] == wanted for name, wanted in made.items())
+        return UNET if not values.get("rounds") else PAPER if is_paper else LOOP
+    if method == "closed-loop":
+        return METROLOGY if values.get("quality") == METROLOGY.quality else STANDARD
+    return LIVE
 
 
 def emission_text(emission: Mapping[str, Any]) -> str:
@@ -73,7 +135,7 @@ def emission_text(emission: Mapping[str, Any]) -> str:
 def needs_beam(options: Options, detector: Detector | None) -> bool:
     """Whether the emission that is chosen is one of a material, which depends on the beam energy."""
     emission = options.fit.emission if detector is None else options.emission_for(detector)
-    return method_of(options).is_exact and emission.needs_table
+    return method_of(options).has_emission and emission.needs_table
 
 
 def lacks_beam(options: Options, detector: Detector | None) -> bool:

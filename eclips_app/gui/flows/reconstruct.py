@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from eclips_app.commands import edits
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.steps import Reconstruct, StepResult
 from eclips_app.gui.actions import ActionInfo
-from eclips_app.gui.flows.methods import lacks_beam, method_of
+from eclips_app.gui.flows.methods import lacks_beam, method_of_run, name_of
 from eclips_app.gui.flows.readiness import Check, checklist
 from eclips_app.gui.qt import QtCore, Signal
 from eclips_app.gui.session import Session
@@ -28,6 +28,7 @@ from eclips_app.model.runs import (
     make_run,
     outer_steps,
     parameters,
+    rounds,
     without_gaps,
 )
 
@@ -42,21 +43,29 @@ class Request:
     given: Mapping[str, Given]  #: what comes from earlier runs
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """A reconstruction that is still to come."""
+
+    set_id: str
+    options: Options
+
+
 class ReconstructFlow(QtCore.QObject):
-    """Runs one reconstruction at a time; the sets that wait are in `queue`."""
+    """Runs one reconstruction at a time; those that wait are in `queue`."""
 
     changed = Signal()  #: readiness, options, queue, progress or the running task
     previewed = Signal(object, dict)  #: unfinished heights [row, col] in nm, and facts
-    stepped = Signal(object)  #: chi-square so far, [n, 2]: outer step and chi-square per degree of freedom
+    stepped = Signal(object)  #: chi-square so far, [n, 2]: outer step or round, and chi-square per degree of freedom
+    missed = Signal(object)  #: what the images miss so far, residuals [k, row, col]
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._session = session
         self.options = Options(as_calibrated=True)
         self.task: Task | None = None
-        self.queue: list[str] = []
+        self.queue: list[Waiting] = []
         self._batch_size = 0
-        self._batch_options = Options()  #: all frames of a series get the same
         session.project.changed.connect(self._on_project)
         session.project.selection_changed.connect(self._on_selection)
 
@@ -73,7 +82,7 @@ class ReconstructFlow(QtCore.QObject):
 
     def can_run(self) -> bool:
         """Whether the selected set can be reconstructed now."""
-        return self.task is None and self._missing(self._session.project.segment_set, self.options) is None
+        return self.task is None and self.missing(self._session.project.segment_set, self.options) is None
 
     def can_run_all(self) -> bool:
         """Whether there are several sets and none is in work."""
@@ -82,25 +91,35 @@ class ReconstructFlow(QtCore.QObject):
     def run(self) -> None:
         """Reconstruct the selected set, or say what is missing."""
         segment_set = self._session.project.segment_set
-        missing = self._missing(segment_set, self.options)
+        missing = self.missing(segment_set, self.options)
         if missing is not None:
             self._session.notify(f"{missing.text}.", "warning")
             self._session.show_panel(missing.panel)
         elif segment_set is not None and self.task is None:
             self._batch_size = 0
             self._start(segment_set, self.options)
+            self._session.show_panel("reconstruct")
 
     def run_all(self) -> None:
         """Reconstruct all sets one after another; sets that are not ready are named and left out."""
         ready = []
         for each in self._session.project.of_kind(SegmentSet):
-            missing = self._missing(each, self.options)
+            missing = self.missing(each, self.options)
             if missing is None:
-                ready.append(each.id)
+                ready.append(Waiting(each.id, self.options))  # all frames of a series get the same
             else:
                 self._session.notify(f"{each.name} is left out: {missing.text}.", "warning")
-        self.queue, self._batch_size, self._batch_options = ready, len(ready), self.options
+        self.run_queue(ready)
+        self._session.show_panel("reconstruct")
+
+    def run_queue(self, queue: Sequence[Waiting]) -> None:
+        """Run some reconstructions one after another; what is no longer ready when its turn comes is left out."""
+        self.queue, self._batch_size = list(queue), len(queue)
         self._next()
+
+    def missing(self, segment_set: SegmentSet | None, options: Options) -> Check | None:
+        """Give the first thing that stands against a reconstruction."""
+        return next((check for check in self._checks(segment_set, options) if check.state == "error"), None)
 
     def stop(self) -> None:
         """Stop the running reconstruction and forget the sets that wait."""
@@ -110,9 +129,10 @@ class ReconstructFlow(QtCore.QObject):
 
     def _next(self) -> None:
         while self.queue and self.task is None:
-            segment_set = self._session.project.get(SegmentSet, self.queue.pop(0))
-            if segment_set is not None and self._missing(segment_set, self._batch_options) is None:
-                self._start(segment_set, self._batch_options)
+            waiting = self.queue.pop(0)
+            segment_set = self._session.project.get(SegmentSet, waiting.set_id)
+            if segment_set is not None and self.missing(segment_set, waiting.options) is None:
+                self._start(segment_set, waiting.options)
         self.changed.emit()
 
     def _checks(self, segment_set: SegmentSet | None, options: Options) -> tuple[Check, ...]:
@@ -134,10 +154,6 @@ class ReconstructFlow(QtCore.QObject):
     def _given(self, segment_set: SegmentSet, options: Options) -> dict[str, Given]:
         return given_by_runs(options, segment_set, lambda run_id: self._session.project.get(Run, run_id))
 
-    def _missing(self, segment_set: SegmentSet | None, options: Options) -> Check | None:
-        """Give the first thing that stands against a reconstruction."""
-        return next((check for check in self._checks(segment_set, options) if check.state == "error"), None)
-
     def _start(self, segment_set: SegmentSet, options: Options) -> None:
         detector = self._session.project.detector
         assert detector is not None  # a set without one is not ready
@@ -154,7 +170,6 @@ class ReconstructFlow(QtCore.QObject):
         self.task = task
         task.changed.connect(self.changed)
         task.finished.connect(self._on_finished)
-        self._session.show_panel("reconstruct")
         self.changed.emit()
 
     def _show_preview(self, name: str, array: NDArray[Any], info: dict[str, Any]) -> None:
@@ -162,6 +177,8 @@ class ReconstructFlow(QtCore.QObject):
             self.previewed.emit(array, info)
         elif name == "chi2":
             self.stepped.emit(array)
+        elif name == "residual":
+            self.missed.emit(array)
 
     def _keep(self, task: Task, result: StepResult) -> None:
         request: Request = task.data
@@ -173,7 +190,7 @@ class ReconstructFlow(QtCore.QObject):
                 self._session.notify("The images were removed meanwhile; the reconstruction was dropped.", "warning")
             return
         ending = " (stopped)" if was_stopped else ""
-        name = _free_name(method_of(request.options).name, ending, project.runs_of(segment_set.id))
+        name = _free_name(name_of(request.options), ending, project.runs_of(segment_set.id))
         seconds = result.info["duration_s"]
         run = make_run(request.segment_set, request.options.step, request.params, result, seconds, name, request.given)
         self._session.do(edits.add(f"Reconstruct {segment_set.name}", run))
@@ -184,10 +201,9 @@ class ReconstructFlow(QtCore.QObject):
     def _tell(self, segment_set: SegmentSet, run: Run) -> None:
         """Say that a run is there, and what it warns of."""
         if run.info.get("stopped"):
-            count = outer_steps(run.info)
-            after = f"after {count} step" if count == 1 else f"after {count} steps"
-            text = f"{segment_set.name}: {run.name} {after}; its best heights are kept, without standard deviations of their own."
-            self._session.notify(text)
+            after = f"after {steps_text(run)}"
+            lacking = "" if method_of_run(run).is_learned else ", without standard deviations of their own"
+            self._session.notify(f"{segment_set.name}: {run.name} {after}; its best heights are kept{lacking}.")
         else:
             self._session.notify(f"{segment_set.name}: {run.name} is ready.", "good")
         for warning in run.info.get("warnings", ()):
@@ -231,6 +247,13 @@ def register(session: Session) -> None:
         ),
     ):  # fmt: skip
         session.actions.add(info)
+
+
+def steps_text(run: Run) -> str:
+    """Count the steps that a fit took, or the rounds of a loop."""
+    is_loop = method_of_run(run).is_learned
+    count, word = (rounds(run.info), "round") if is_loop else (outer_steps(run.info), "step")
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
 def _arrays(segment_set: SegmentSet, given: Mapping[str, Given]) -> dict[str, ArrayInput]:

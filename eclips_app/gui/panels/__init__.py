@@ -93,6 +93,14 @@ PANELS = (
         help="How far the result explains the images",
     ),
     PanelInfo(
+        "methods",
+        "Methods",
+        "methods",
+        "Ctrl+Alt+M",
+        f"{_P}.methods.view:MethodsPanel",
+        help="Several methods on the same images, side by side",
+    ),
+    PanelInfo(
         "reconstruct",
         "Reconstruct",
         "run",

@@ -13,7 +13,7 @@ from eclips_app.gui.theme import Theme
 from eclips_app.gui.widgets.image_pane import ImagePane
 
 _MARGIN_PX = 8  #: of the screen around a fitted image
-_WHOLE_PX = 1 << 20  #: larger images are read as far as they are visible, as fine as the screen shows them
+_WHOLE_PX = 1 << 20
 
 Part = tuple[slice, slice]
 
@@ -23,6 +23,7 @@ class Source:
     """An image that is read in parts: `read` gives [row, col] for slices of rows and columns.
 
     The other fields are those of `ImagePane.set_image`; `levels` must be given, for a part does not tell those of the whole.
+    An image of more than `whole_px` pixels is read as far as it is visible, as fine as the screen shows it.
     """
 
     read: Callable[[Part], NDArray[Any]]
@@ -31,6 +32,7 @@ class Source:
     pixel_size_nm: float | None = None
     origin_px: tuple[int, int] = (0, 0)
     colormap: str | None = None
+    whole_px: int = _WHOLE_PX
 
 
 class LinkedView(ImagePane):
@@ -70,7 +72,7 @@ class LinkedView(ImagePane):
 
     def _visible(self, source: Source) -> Part:
         rows, columns = source.shape
-        if rows * columns <= _WHOLE_PX:
+        if rows * columns <= source.whole_px:
             return slice(0, rows, 1), slice(0, columns, 1)
         step = max(1, int(self.box.viewPixelSize()[0]))
         rect = self.box.viewRect().translated(-source.origin_px[1], -source.origin_px[0])

@@ -16,7 +16,7 @@ from eclips_app.gui.widgets.image_pane import percentile_levels
 from eclips_app.gui.widgets.linked_views import Part, Source
 from eclips_app.metrology.evidence import regional_chi2
 from eclips_app.metrology.honesty import Judgement, judge
-from eclips_app.model.check import Signal, maps_of, measured, signal_of
+from eclips_app.model.check import EXACT, Signal, maps_of, measured, signal_of
 from eclips_app.model.items import Run, SegmentSet
 from eclips_app.model.runs import has_values
 
@@ -105,7 +105,7 @@ class Shown:
 
 def prepare(run: Run, segment_set: SegmentSet | None) -> Shown:
     """Read and judge a run; some seconds for large images, so not in the window's thread."""
-    notes = [] if run.step == "reconstruct-closed-loop" else [_LINEAR]
+    notes = [] if run.step in EXACT else [_LINEAR]
     grey: Float | None = None
     if segment_set is None:
         notes.insert(0, "The images are gone: only the difference is shown.")

@@ -24,7 +24,7 @@ _MOST_PX = 1 << 18  #: of a map that has to be sampled to be shown
 
 @dataclass(frozen=True)
 class Layer:
-    """An array to show; `unit` is "nm" or empty, `diverging` asks for levels even about zero."""
+    """An array to show; `unit` is "nm", "°" or empty, `diverging` asks for levels even about zero."""
 
     key: str
     name: str
@@ -39,7 +39,7 @@ class Layer:
         """Write a value of this layer."""
         if self.key == FLAGS:
             return ", ".join(flag_names(int(value))) or "not doubtful"
-        return format_length(value, 4) if self.unit == "nm" else f"{value:.4g}"
+        return format_length(value, 4) if self.unit == "nm" else f"{value:.4g}{self.unit}"
 
 
 def layers(project: Project, height_colormap: str) -> list[Layer]:
@@ -84,6 +84,10 @@ def _run_layers(run: Run, segment_set: SegmentSet | None, height_colormap: str) 
         found.append(Layer("chi2", "χ²", arrays["chi2"], origin, "magma"))
     if has_values(run, "chi2_known"):
         found.append(Layer("chi2_known", "χ², brightness of the material", arrays["chi2_known"], origin, "magma"))
+    if "normal_error" in arrays:
+        found.append(
+            Layer("normal_error", "Error of normals, by the network", arrays["normal_error"], origin, "magma", "°")
+        )
     if FLAGS in arrays:
         found.append(Layer(FLAGS, "Doubtful areas", arrays[FLAGS], origin))
     names = [segment["name"] for segment in run.params.get("detector", {}).get("quadrants", [])]

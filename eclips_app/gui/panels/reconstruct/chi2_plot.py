@@ -1,4 +1,4 @@
-"""How chi-square falls over the outer steps of a fit, while it runs and afterwards."""
+"""How chi-square falls over the outer steps of a fit or the rounds of a loop, while it runs and afterwards."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from eclips_app.gui.qt import QtCore
 from eclips_app.gui.theme import Theme
 from eclips_app.gui.widgets.plot_colors import color_plot
 
+_MANY = 30  #: rounds, whose axis has coarser ticks
 _FEW_DECADES = 3  #: so many have room for more than one label each
 _TIP = (
     "χ² per degree of freedom; dashed: the cost (misfit and prior) in proportion to it, which rises where the smoothing "
@@ -44,7 +45,7 @@ class Chi2Plot(pg.PlotWidget):
         theme.changed.connect(self._use_theme)
         self._use_theme()
 
-    def show_curve(self, points: NDArray[np.float64], cost: Sequence[float] = ()) -> None:
+    def show_curve(self, points: NDArray[np.float64], cost: Sequence[float] = (), *, of_rounds: bool = False) -> None:
         """Show a curve.
 
         Parameters
@@ -53,7 +54,11 @@ class Chi2Plot(pg.PlotWidget):
             Outer step and chi-square per degree of freedom.
         cost : sequence of float, optional
             The cost at the last of these steps, those at full size: misfit and prior together, whose fall ends a fit.
+        of_rounds : bool
+            Whether the steps are rounds of a self-supervised loop.
         """
+        self.setLabel("bottom", "Round" if of_rounds else "Outer step")
+        self.getAxis("bottom").setTickSpacing(*((50, 10) if of_rounds and len(points) > _MANY else (5, 1)))
         steps, chi2 = points[:, 0], points[:, 1]
         is_wide = bool((chi2 > 0).all() and chi2.max(initial=1.0) > _DECADE * chi2.min(initial=np.inf))
         self.setLogMode(y=is_wide)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 
+from eclips_app.gui.flows.methods import method_of_run
 from eclips_app.gui.flows.readiness import changed_since
 from eclips_app.gui.panels.reconstruct import presenter
 from eclips_app.gui.panels.reconstruct.chi2_plot import Chi2Plot
@@ -64,7 +65,7 @@ class RunDetails(QtWidgets.QWidget):
         curve = presenter.chi2_curve(run)
         self.curve.setVisible(curve is not None)
         if curve is not None:
-            self.curve.show_curve(*curve)
+            self.curve.show_curve(*curve, of_rounds=method_of_run(run).is_learned)
 
     def show_provenance(self) -> None:
         """Open the window that tells how the run was made."""

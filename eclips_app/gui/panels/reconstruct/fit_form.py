@@ -13,7 +13,9 @@ from eclips_app.gui.session import Session
 from eclips_app.gui.widgets.automatic_fields import AutomaticFields
 from eclips_app.gui.widgets.calm_combo import CalmCombo, offer
 
-_START_TIP = "Heights to start from: those that Live finds, or those of an earlier run, which saves steps"
+_START_TIP = (
+    "Heights to start from: those that Live finds, those of the U-Net, or those of an earlier run, which saves steps"
+)
 _BRIGHTNESS_TIP = (
     "How bright the material is: each pixel's own, one value for the field, or known: the factors that an earlier run found.\n"
     "Fewer unknowns see more, and err more where they are wrong."
@@ -46,7 +48,7 @@ class FitForm(AutomaticFields):
         options, project = self._flow.options, self._session.project
         self.show_values(options.fit, fit_texts.automatic_texts(options.fit))
         offer(self.brightness, fit_texts.brightness_choices(project, options), fit_texts.brightness_key(options))
-        offer(self.start, fit_texts.start_choices(project, options), options.start_run_id)
+        offer(self.start, fit_texts.start_choices(project, options), fit_texts.start_key(options))
         self.coarse_to_fine.setChecked(options.fit.coarse_to_fine)
         self.automatic.setEnabled(fit_texts.count_fit_changes(options) > 0)
 
@@ -58,7 +60,7 @@ class FitForm(AutomaticFields):
         self._flow.set_options(fit_texts.with_brightness(self._flow.options, self.brightness.currentData()))
 
     def _choose_start(self, _: object) -> None:
-        self._flow.set_options(replace(self._flow.options, start_run_id=self.start.currentData()))
+        self._flow.set_options(fit_texts.with_start(self._flow.options, self.start.currentData()))
 
     def _choose_levels(self, wanted: bool) -> None:
         self._choose("coarse_to_fine", wanted)

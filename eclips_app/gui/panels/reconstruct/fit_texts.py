@@ -6,25 +6,26 @@ from dataclasses import fields, replace
 
 from eclips_app.core.detector import Detector
 from eclips_app.core.schema import rule_of
-from eclips_app.core.steps import ClosedLoop, automatic
+from eclips_app.core.steps import ClosedLoop, Learned, automatic
 from eclips_app.core.tolerance import Tolerances, parameters_of, stated, std_of
 from eclips_app.gui.widgets.quantity_edit import quantity_text
 from eclips_app.model.items import Run
 from eclips_app.model.project import Project
 from eclips_app.model.runs import FIT_FIELDS, Options, crop_shape
 
-_AUTOMATIC = ClosedLoop()
-_OWN_ROWS = ("emission", "quality", "brightness", "tolerances", "coarse_to_fine")  #: fields that are no plain numbers
+_AUTOMATIC = Learned()
+_OWN_ROWS = ("emission", "quality", "brightness", "tolerances", "coarse_to_fine", "starter")  #: no plain numbers
 FIT_NUMBERS = tuple(name for name in FIT_FIELDS if name not in _OWN_ROWS)
 #: What the program does where the value is None.
 _FOUND = {"grey_per_electron": "from images", "smoothing": "from surface", "tile_px": "where needed"}
 _KNOWN = "known:"
+_UNET = "unet:"  #: as a start; no run has such an id
 
 
-def automatic_texts(fit: ClosedLoop) -> dict[str, str]:
+def automatic_texts(fit: ClosedLoop, names: tuple[str, ...] = FIT_NUMBERS) -> dict[str, str]:
     """Say for each number of a fit what it is while nobody chooses it."""
     texts = {}
-    for name in FIT_NUMBERS:
+    for name in names:
         default = getattr(_AUTOMATIC, name)
         if default is None:
             default = getattr(automatic(ClosedLoop(quality=fit.quality)), name, None)
@@ -53,8 +54,20 @@ def with_brightness(options: Options, key: str) -> Options:
 
 
 def start_choices(project: Project, options: Options) -> list[tuple[str, str]]:
-    """Give what a fit can start from as (text, key): the linear reconstruction, or a run of the same size."""
-    return [("Result of Live", ""), *_usable_runs(project, "height", options.start_run_id)]
+    """Give what a fit can start from as (text, key): the linear reconstruction, the network's, or a run of the same size."""
+    return [("Result of Live", ""), ("U-Net", _UNET), *_usable_runs(project, "height", options.start_run_id)]
+
+
+def start_key(options: Options) -> str:
+    """Give the key of the start that is chosen; a run goes before the rest."""
+    return options.start_run_id or (_UNET if options.fit.starter == "unet" else "")
+
+
+def with_start(options: Options, key: str) -> Options:
+    """Give the options with the start of a key."""
+    is_learned = key == _UNET
+    fit = replace(options.fit, starter="unet" if is_learned else "linear")
+    return replace(options, fit=fit, start_run_id="" if is_learned else key)
 
 
 def _usable_runs(project: Project, array: str, chosen: str) -> list[tuple[str, str]]:
@@ -71,7 +84,7 @@ def _usable_runs(project: Project, array: str, chosen: str) -> list[tuple[str, s
 
 def count_fit_changes(options: Options) -> int:
     """Count the choices of a fit that are not the automatic ones."""
-    names = (*FIT_NUMBERS, "brightness", "coarse_to_fine")
+    names = (*FIT_NUMBERS, "brightness", "coarse_to_fine", "starter")
     changed = sum(getattr(options.fit, name) != getattr(_AUTOMATIC, name) for name in names)
     return int(changed) + bool(options.start_run_id)
 
@@ -82,10 +95,10 @@ def count_tolerances(options: Options) -> int:
 
 
 def with_automatic_fit(options: Options) -> Options:
-    """Give the options with every choice of the fit made by itself; quality, emission and tolerances stay."""
-    fit = options.fit
-    kept = ClosedLoop(quality=fit.quality, emission=fit.emission, tolerances=fit.tolerances)
-    return replace(options, fit=kept, start_run_id="", rho_run_id="")
+    """Give the options with every choice of the fit made by itself; quality, emission, tolerances and networks stay."""
+    kept = ("quality", "emission", "tolerances")
+    fit = replace(options.fit, **{name: getattr(_AUTOMATIC, name) for name in FIT_FIELDS if name not in kept})
+    return replace(options, fit=fit, start_run_id="", rho_run_id="")
 
 
 def tolerance_texts(detector: Detector | None, options: Options) -> dict[str, str]:

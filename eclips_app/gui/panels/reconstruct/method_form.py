@@ -1,4 +1,4 @@
-"""How the heights are found: the method, and for the exact ones how electrons leave the surface."""
+"""How the heights are found: the method, and for those with an emission how electrons leave the surface."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from eclips_app.gui.widgets.calm_combo import CalmCombo, offer
 
 _EMISSIONS = [("Cosine law (Lambert)", "lambert"), ("Table of the material", "tabulated"), ("Parametric", "parametric")]
 _CALIBRATED = "calibrated"
+_ABREAST = 3  #: methods in a row
 
 
 class MethodForm(QtWidgets.QWidget):
@@ -25,16 +26,17 @@ class MethodForm(QtWidgets.QWidget):
         super().__init__()
         self._session, self._flow = session, flow
         self.group = QtWidgets.QButtonGroup(self)
-        row = QtWidgets.QHBoxLayout()
-        row.setSpacing(14)
+        row = QtWidgets.QGridLayout()
+        row.setHorizontalSpacing(14)
+        row.setVerticalSpacing(4)
+        row.setColumnStretch(_ABREAST, 1)
         for index, method in enumerate(METHODS):
             button = QtWidgets.QRadioButton(method.name)
             button.setToolTip(method.text)
             button.setAccessibleName(f"Method: {method.name}")
             button.setAccessibleDescription(method.text)
             self.group.addButton(button, index)
-            row.addWidget(button)
-        row.addStretch(1)
+            row.addWidget(button, *divmod(index, _ABREAST))
         self.text = _faint()
         self.emission = CalmCombo("Emission", "How electrons leave the surface; the wrong choice reads wrong angles")
         self.material = CalmCombo("Material", "Whose emission is used")
@@ -71,7 +73,7 @@ class MethodForm(QtWidgets.QWidget):
         choices = [("As calibrated", _CALIBRATED), *_EMISSIONS] if is_offered else _EMISSIONS
         offer(self.emission, choices, _CALIBRATED if is_chosen else options.fit.emission.model)
         self.material.show_data(options.fit.emission.material)
-        self._form.setRowVisible(self.emission, method.is_exact)
+        self._form.setRowVisible(self.emission, method.has_emission)
         needs_table = needs_beam(replace(options, as_calibrated=is_chosen), detector)
         self._form.setRowVisible(self.material, needs_table)
         self._form.setRowVisible(self.beam, needs_table)

@@ -6,6 +6,7 @@ import datetime
 import json
 import math
 from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,14 +15,22 @@ from eclips_app.core import schema
 from eclips_app.core.detector import Detector
 from eclips_app.core.levelling import recipe_text
 from eclips_app.core.schema import rule_of
-from eclips_app.core.steps import STEPS, ClosedLoop, Reconstruct
+from eclips_app.core.steps import STEPS, Learned, Reconstruct
 from eclips_app.core.units import format_length
-from eclips_app.gui.flows.methods import INTEGRATORS, LEAST_SQUARES, LIVE, Method, emission_text, method_of_run
+from eclips_app.gui.flows.methods import (
+    INTEGRATORS,
+    LEAST_SQUARES,
+    LIVE,
+    RENDERERS,
+    Method,
+    emission_text,
+    method_of_run,
+)
 from eclips_app.gui.flows.readiness import changed_since, slope_limit_deg
 from eclips_app.model.items import Run
 from eclips_app.model.levelling import LEVELLING, is_levelled
 from eclips_app.model.project import Project
-from eclips_app.model.runs import outer_steps
+from eclips_app.model.runs import outer_steps, rounds
 
 _WORDS = {
     "detector": "detector",
@@ -37,10 +46,16 @@ _WORDS = {
     "tolerances": "uncertainties",
     "coarse_to_fine": "coarse to fine",
     "draws": "random draws",
+    "network": "U-Net",
+    "rounds": "rounds",
+    "renderer_weights": "weights of the forward model",
+    "finetune": "Finetune",
+    "finetune_weights": "weights of Finetune",
 }
-_EXACT_ONLY = {f.name for f in fields(ClosedLoop)} - {f.name for f in fields(Reconstruct)}  #: no choice in a linear run
+_EXACT_ONLY = {f.name for f in fields(Learned)} - {f.name for f in fields(Reconstruct)}  #: no choice in a linear run
 _TOLD = {"quality", "emission"}  #: in words of their own
 _GIVEN = {"start": "Started from", "rho": "Brightness from", "materials": "Materials from"}
+_LEAST_POINTS = 2  #: of a curve
 _UNKNOWNS = 3  #: of a pixel: two slopes and the brightness
 _DEVICES = {"cuda": "graphics card", "cuda:0": "graphics card", "cpu": "processor"}
 
@@ -63,6 +78,8 @@ def method_text(detector: Detector | None, method: Method = LIVE) -> str:
     """Say what is computed, and for which tilts and electrons it holds with this detector."""
     if method.is_exact:
         text = "Exact forward model: shadows, facets that turn away, and the probe's size."
+    elif method.is_learned:
+        text = "Normals by a network, judged by the exact forward model; what it has not learnt from, it gets wrong."
     else:
         is_known = bool(detector and (detector.calibration or {}).get("emission"))
         text = f"Linear photometric stereo, {'emission as calibrated' if is_known else 'Lambertian emission'}."
@@ -71,7 +88,7 @@ def method_text(detector: Detector | None, method: Method = LIVE) -> str:
     bias = detector.bias
     is_biased = bias is not None and bool(bias.specimen_v or bias.detector_v)
     flight = "Electrons follow the field of the bias." if is_biased else "Electrons fly straight."
-    if method.is_exact:
+    if method.has_emission:
         probe = "" if detector.beam else " The detector gives no beam: the probe counts as a point."
         return f"{text} {flight}{probe}"
     if is_biased:
@@ -122,13 +139,13 @@ def differences(before: Run, run: Run) -> list[str]:
 
 def _default(key: str) -> Any:
     """Give what holds where a run does not tell a parameter: it is None, or newer than the run."""
-    field = ClosedLoop.__dataclass_fields__.get(key)
+    field = Learned.__dataclass_fields__.get(key)
     return None if field is None or field.default is MISSING else schema.dump(field.default)
 
 
 def _word(key: str) -> str:
     """Name a parameter: in words of its own, else by the label that the forms give it."""
-    label = rule_of(ClosedLoop, key).label if key in ClosedLoop.__dataclass_fields__ else ""
+    label = rule_of(Learned, key).label if key in Learned.__dataclass_fields__ else ""
     return _WORDS.get(key) or label.lower() or key
 
 
@@ -150,8 +167,10 @@ def facts(run: Run) -> list[tuple[str, str]]:
     height = run.arrays.get("height")
     method = method_of_run(run)
     found = [("Method", method.name)]
-    if method.is_exact:
+    if method.has_emission:
         found.append(("Emission", emission_text(run.params.get("emission", {}))))
+    if method.is_learned:
+        found += _learned_facts(run)
     if height is not None:
         low, high = height_range_nm(height)
         rows_, columns = height.shape
@@ -162,12 +181,27 @@ def facts(run: Run) -> list[tuple[str, str]]:
     found.append(("Pixel size", format_length(run.pixel_size_nm)))
     if _is_number(run.info.get("residual_rms_grey")):
         found.append(("Residual rms", f"{residual_text(run)} grey values"))
-    found += _exact_facts(run) if method.is_exact else _linear_facts(run)
+    found += _exact_facts(run) if method.has_emission else _linear_facts(run)
     if height is not None and (masked := run.info.get("masked_px", 0)):
         found.append(("Without data", f"{100 * masked / height.size:.2g} % of the pixels"))
     if is_levelled(run):
         found.append(("Levelled", f"{recipe_text(run.info[LEVELLING])}; from {run.info['levelled_from']['name']}"))
     found.append(("Time taken", f"{run.duration_s:.2g} s on {_DEVICES.get(str(run.info.get('device')), 'processor')}"))
+    return found
+
+
+def _learned_facts(run: Run) -> list[tuple[str, str]]:
+    """Give which networks a run was made with."""
+    network = run.params.get("network")
+    found = [("U-Net", Path(network).name if network else "of the program")]
+    if run.params.get("rounds"):
+        weights = run.params.get("renderer_weights")
+        renderer = RENDERERS.get(run.params.get("renderer", ""), "")
+        found.append(("Rendered by", f"{renderer}, {Path(weights).name}" if weights else renderer))
+        found.append(("Finetune", _short(bool(run.params.get("finetune")))))
+    error, mask = run.arrays.get("normal_error"), run.arrays.get("mask")
+    if error is not None and (known := _sample(error, mask)).size:
+        found.append(("Normals may err by", f"{float(np.median(known)):.2g}°, median, as the network says"))
     return found
 
 
@@ -191,9 +225,11 @@ def _exact_facts(run: Run) -> list[tuple[str, str]]:
         found.append(("χ²", f"{chi2:.3g}" if tests else f"{chi2:.3g}: three segments test nothing"))
     if steps := outer_steps(run.info):
         found.append(("Steps", str(steps)))
+    elif taken := rounds(run.info):
+        found.append(("Rounds", str(taken)))
     if stopping := run.info.get("stopping"):
         found.append(("Ended", str(stopping)))
-    if _is_number(smoothing := run.info.get("smoothing")):
+    if _is_number(smoothing := run.info.get("smoothing")) and smoothing:
         found.append(("Smoothing", f"{smoothing:.3g}"))
     std, mask = run.arrays.get("height_std"), run.arrays.get("mask")
     if std is not None and (known := _sample(std, mask)).size:
@@ -207,7 +243,7 @@ def _exact_facts(run: Run) -> list[tuple[str, str]]:
 def chi2_curve(run: Run) -> tuple[np.ndarray, list[float]] | None:
     """Give chi-square [n, 2] over the outer steps of a fit, and the cost at the same steps; None where it is not told."""
     chi2 = run.info.get("chi2_steps")
-    if not chi2:
+    if not chi2 or len(chi2) < _LEAST_POINTS:
         return None
     at = np.arange(len(chi2))
     at[-1] = max(at[-1], outer_steps(run.info))  # where gains are fitted, the heights settle in steps that are not told

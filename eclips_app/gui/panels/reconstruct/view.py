@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from eclips_app.gui.flows.methods import method_of
+from eclips_app.gui.flows.methods import Method, method_of
 from eclips_app.gui.flows.reconstruct import flow_of
 from eclips_app.gui.panels.reconstruct import fit_texts
 from eclips_app.gui.panels.reconstruct.checklist import Checklist
 from eclips_app.gui.panels.reconstruct.chi2_plot import Chi2Plot
 from eclips_app.gui.panels.reconstruct.details import RunDetails
 from eclips_app.gui.panels.reconstruct.fit_form import FitForm
+from eclips_app.gui.panels.reconstruct.learned_form import LearnedForm
 from eclips_app.gui.panels.reconstruct.method_form import MethodForm
 from eclips_app.gui.panels.reconstruct.options import OptionsForm
 from eclips_app.gui.panels.reconstruct.presenter import method_text
@@ -21,7 +23,7 @@ from eclips_app.gui.panels.reconstruct.tolerance_form import ToleranceForm
 from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
 from eclips_app.gui.session import Session
 from eclips_app.gui.widgets.collapsible import Collapsible
-from eclips_app.gui.widgets.image_pane import ImagePane
+from eclips_app.gui.widgets.image_pane import ImagePane, percentile_levels
 from eclips_app.model.items import ProfileLine
 from eclips_app.model.project import Selection
 
@@ -43,7 +45,9 @@ class ReconstructPanel(QtWidgets.QWidget):
         self.options = OptionsForm(session, self._flow)
         self.fit = FitForm(session, self._flow)
         self.tolerances = ToleranceForm(session, self._flow)
+        self.learned = LearnedForm(session, self._flow)
         self.fit_section = Collapsible("Fit", self.fit)
+        self.learned_section = Collapsible("Network", self.learned)
         self.tolerance_section = Collapsible("Uncertainties", self.tolerances)
         self.button = _Primary(session, self._flow.run)
         self.progress = _Progress(session, self._flow.stop)
@@ -51,6 +55,10 @@ class ReconstructPanel(QtWidgets.QWidget):
         self.preview.setFixedHeight(190)
         self.preview.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.preview.hide()
+        self.missed = ImagePane(session.theme, "Residuals of the segments")
+        self.missed.setFixedHeight(96)
+        self.missed.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.missed.hide()
         self.curve = Chi2Plot(session.theme)
         self.curve.hide()
         self.runs_heading = _heading("Runs")
@@ -61,6 +69,7 @@ class ReconstructPanel(QtWidgets.QWidget):
         self._flow.changed.connect(self.refresh)
         self._flow.previewed.connect(self._show_preview)
         self._flow.stepped.connect(self._show_curve)
+        self._flow.missed.connect(self._show_missed)
         session.project.changed.connect(self._on_project)
         session.project.selection_changed.connect(self._on_selection)
         self.refresh()
@@ -76,7 +85,7 @@ class ReconstructPanel(QtWidgets.QWidget):
         self.choice.refresh()
         self.method.setText(method_text(project.detector, method))
         self.options.refresh()
-        self._refresh_fit(method.is_exact)
+        self._refresh_fit(method)
         self.button.setVisible(task is None)
         self.button.setEnabled(self._flow.can_run())
         self.progress.setVisible(task is not None)
@@ -84,23 +93,26 @@ class ReconstructPanel(QtWidgets.QWidget):
             self.progress.show_task(task.text, task.detail, task.fraction, task.seconds_left)
         else:
             self._drawn = ()
-            self.preview.hide()
-            self.curve.hide()
+            for live in (self.preview, self.missed, self.curve):
+                live.hide()
         has_runs = bool(project.runs_of(project.selection.set_id))
         self.runs_heading.setVisible(has_runs)
         self.runs.setVisible(has_runs)
         self.details.refresh()
 
-    def _refresh_fit(self, is_exact: bool) -> None:
-        """Show the forms that concern a fit, with the number of choices that are not automatic."""
+    def _refresh_fit(self, method: Method) -> None:
+        """Show the forms that concern the method, with the number of choices that are not automatic."""
+        self.learned_section.setVisible(method.is_learned)
+        if method.is_learned:
+            self.learned.refresh()
         options = self._flow.options
         for section, form, title, count in (
             (self.fit_section, self.fit, "Fit", fit_texts.count_fit_changes(options)),
             (self.tolerance_section, self.tolerances, "Uncertainties", fit_texts.count_tolerances(options)),
         ):
-            section.setVisible(is_exact)
+            section.setVisible(method.is_exact)
             section.head.setText(f"{title} ({count} chosen)" if count else title)
-            if is_exact:
+            if method.is_exact:
                 form.refresh()
 
     def _lay_out(self) -> None:
@@ -111,11 +123,13 @@ class ReconstructPanel(QtWidgets.QWidget):
         layout.addWidget(self.checklist)
         layout.addWidget(self.choice)
         layout.addWidget(self.fit_section)
+        layout.addWidget(self.learned_section)
         layout.addWidget(self.tolerance_section)
         layout.addWidget(Collapsible("Options", self.options))
         layout.addWidget(self.button)
         layout.addWidget(self.progress)
         layout.addWidget(self.preview)
+        layout.addWidget(self.missed)
         layout.addWidget(self.curve)
         layout.addWidget(self.method)
         layout.addWidget(self.runs_heading)
@@ -143,9 +157,23 @@ class ReconstructPanel(QtWidgets.QWidget):
             self.preview.fit()
 
     def _show_curve(self, points: NDArray[Any]) -> None:
-        if self._flow.task is not None:
-            self.curve.show_curve(points)
+        task = self._flow.task
+        if task is not None:
+            self.curve.show_curve(points, of_rounds=task.data.options.method == "learned")
             self.curve.show()
+
+    def _show_missed(self, residual: NDArray[Any]) -> None:
+        """Show the residuals [k, row, col] beside each other, zero in the middle of the colours."""
+        if self._flow.task is None:
+            return
+        gap = np.full((len(residual), residual.shape[1], 4), np.nan, residual.dtype)
+        row = np.hstack(list(np.concatenate([residual, gap], axis=2)))[:, :-4]
+        reach = percentile_levels(np.abs(row), 0.0, 99.0)[1]
+        was_hidden = self.missed.isHidden()
+        self.missed.set_image(row, levels=(-reach, reach), colormap="CET-D1A")
+        self.missed.show()
+        if was_hidden:
+            self.missed.fit()
 
     def _on_project(self, ids: frozenset[str]) -> None:
         if any(self._session.project.get(ProfileLine, item_id) is None for item_id in ids):

@@ -49,6 +49,9 @@ def textures_of(run: Run | HeightMap, project: Project) -> tuple[Texture, ...]:
     for key, label in (("chi2", "χ²"), ("chi2_known", "χ², brightness of the material")):
         if has_values(run, key):
             found.append(Texture(key, label, "cividis", partial(run.arrays.__getitem__, key)))
+    if "normal_error" in run.arrays:
+        label = "Error of normals, by the network"
+        found.append(Texture("normal_error", label, "cividis", lambda: run.arrays["normal_error"], unit="°"))
     for k in range(len(run.arrays.get("residual", ()))):
         name = names[k] if k < len(names) else str(k + 1)
         found.append(

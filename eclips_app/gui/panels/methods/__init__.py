@@ -1,0 +1,1 @@
+"""The Methods panel: several methods on the same images, side by side."""
