@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from eclips_app.cli import bench_methods_cost
+from eclips_app.cli import bench_finetune, bench_methods_cost
 from eclips_app.cli.bench_accuracy import Known, figures
 from eclips_app.cli.bench_figures import lines_across
 from eclips_app.cli.bench_known import AZIMUTHS, SUBPIXELS, Case, fresh_recipes, shared_cases
 from eclips_app.cli.tables import Table
 from eclips_app.core.context import Context, SilentContext
-from eclips_app.core.steps import STEPS, StepResult, run_step
+from eclips_app.core.steps import STEPS, Cycle, Reconstruct, StepResult, run_step
 
 DOSES = (1e3, 1e4, 1e5)  #: electrons on a flat, per pixel and segment
 ROUNDS = 60  #: of the self-supervised loop
@@ -24,10 +24,12 @@ COLUMNS = (
     "case", "dose", "method", "rms_error_nm", "over_linear", "normal_error_deg", "normal_over_linear", "facet_bias_deg", "chi2",
     "outer_steps", "cpu_s",
 )  # fmt: skip
+_CYCLE = ("method", "rms_percent", "largest_nm", "normal_error_deg")
 _SUMMARY = ("cases", "method", "count", "over_linear", "normal_over_linear", "cpu_s")
 _SHADOWED = ("grating78", "particles", "spiral45", "steps46", "three_segments", "nonlambert_steps", "composition")
-#: Fresh surfaces that loops, which take a minute each, are run on; all others get the methods without rounds.
+#: Surfaces that loops, which take a minute each, are run on, and doses; all others get the methods without rounds.
 _LOOPED = ("steps46", "grating78", "rough", "fresh steps46", "fresh grating78", "fresh rough")
+_LOOPED_DOSES = (None, 1e3, 1e4)
 _QUICK = ("fresh steps46",), 96, (1e3,)
 
 
@@ -44,14 +46,18 @@ class Way:
         """Whether it takes a minute."""
         return bool(self.given.get("rounds"))
 
-    def run(self, case: Case) -> StepResult:
-        """Reconstruct a case, whose images hold no scan parallax; what it needs no draws for has few."""
+    def params(self, case: Case) -> Reconstruct:
+        """Give the parameters for a case, whose images hold no scan parallax; what it needs no draws for has few."""
         kind = STEPS[self.step].params
         shared: dict[str, Any] = {"scan_parallax": False, "device": "cpu"}
         if self.step != "reconstruct-linear":
             shared["draws"] = 2
-        params = kind(case.detector, case.pixel_size_nm, **shared, **self.given)
-        return run_step(self.step, {"segments": case.segments}, params, SilentContext())
+        made: Reconstruct = kind(case.detector, case.pixel_size_nm, **shared, **self.given)
+        return made
+
+    def run(self, case: Case) -> StepResult:
+        """Reconstruct a case."""
+        return run_step(self.step, {"segments": case.segments}, self.params(case), SilentContext())
 
 
 def ways(*, rounds: int = ROUNDS) -> tuple[Way, ...]:
@@ -85,8 +91,13 @@ def tables(
     )
     yield Table("Methods on known surfaces", COLUMNS, tuple(tuple(row[n] for n in COLUMNS) for row in rows), notes)
     yield _summary(rows)
-    if not only:
-        yield from bench_methods_cost.tables(context, quick=quick)
+    if only:
+        return
+    seen = [case for dose, case in chosen if case.name == _QUICK[0][0] and dose in (DOSES[1], _QUICK[2][0])][-1]
+    yield _cycles(seen, ways(rounds=2 if quick else ROUNDS), context)
+    if shared is not None and not quick:
+        yield from bench_finetune.tables(shared, context)
+    yield from bench_methods_cost.tables(context, quick=quick)
 
 
 def _cases(shared: Path | None, *, quick: bool, seed: int, only: Sequence[str]) -> Iterator[tuple[float | None, Case]]:
@@ -105,7 +116,7 @@ def _rows(
     known = Known(case, lines_across(case.normals), None)
     linear_deg = 1.0
     for way in methods:
-        if way.is_looped and case.name not in _LOOPED:
+        if way.is_looped and (case.name not in _LOOPED or dose not in _LOOPED_DOSES):
             continue
         context.progress(done, f"{case.name}: {way.name}")
         start = time.process_time()
@@ -118,6 +129,24 @@ def _rows(
             "outer_steps": len(result.info["inner_steps"]) if result.info.get("inner_steps") else None,
             "cpu_s": time.process_time() - start,
         }  # fmt: skip
+
+
+def _cycles(case: Case, methods: Sequence[Way], context: Context) -> Table:
+    """Render what each method has found, have it reconstruct the images, and compare."""
+    rows = []
+    for way in methods:
+        context.progress(0.9, f"cycle: {way.name}")
+        params, result = way.params(case), way.run(case)
+        same = {f.name: getattr(params, f.name) for f in fields(params)}
+        if way.step != "reconstruct-linear":
+            same["grey_per_electron"] = result.info["grey_per_electron"]  # images without noise tell none
+        flat = float(np.median(case.segments))
+        inputs = {name: result.arrays[name] for name in ("height", "mask")} | {"rho": result.arrays["rho"] * flat}
+        request = Cycle(**same, method=way.step.removeprefix("reconstruct-"))
+        info = run_step("cycle", inputs, request, SilentContext()).info
+        rows.append((way.name, *(info[column] for column in _CYCLE[1:])))
+    note = f"Of {case.name}. A small cycle error does not prove a method: any that is wrong and consistent passes."
+    return Table("Cycle consistency", _CYCLE, tuple(rows), (note,))
 
 
 def _summary(rows: Sequence[dict[str, Any]]) -> Table:
