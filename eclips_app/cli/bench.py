@@ -1,23 +1,22 @@
 """Run benchmarks and print their tables.
 
-accuracy: figures of all methods on reference cases (--shared or ECLIPS_SHARED) and on fresh ones, beside targets and
-bounds. calibration: intervals of calibrated detectors, and facets measured with them. coverage: how often stated intervals
-hold the truth. emission: our electron scattering against published figures. engine and solver: time and memory of the
-linear reconstruction and of the closed loop. forward: the same of the forward model, errors of its derivatives, reference
-cases rendered. metrology: measurements on known surfaces, beside independent libraries, and of reconstructed steps. optics:
-field and flight of electrons. raytrace: ray tracer against renderer. real: what both methods leave of measured images.
-startup: of commands and window. The others: how quickly the window answers.
-accuracy: figures of all methods on reference cases (--shared or ECLIPS_SHARED) and on fresh ones, beside targets and bounds.
-calibration: intervals of calibrated detectors, and facets measured with them. coverage: how often stated intervals hold the
-truth. emission: our electron scattering against published figures. engine and solver: time and memory of the linear
-reconstruction and of the closed loop. facets: slopes of facets on known bodies and on reconstructions. forward: time and memory
-of the forward model, errors of its derivatives, reference cases rendered. optics: field and flight of electrons. raytrace: ray
-tracer against renderer. real: what both methods leave of measured images. startup: of commands and window. The others: how
-quickly the window answers.
-reconstruction and of the closed loop. forward: the same of the forward model, errors of its derivatives, reference cases
-rendered. optics: field and flight of electrons. raytrace: ray tracer against renderer. real: what both methods leave of measured
-images. registration: pairs of AFM maps found again. startup: of commands and window. surrogates: networks that
-stand in for the forward model, beside it. The others: how quickly the window answers.
+accuracy: exact methods on reference cases (--shared or ECLIPS_SHARED) and on fresh ones, beside targets and bounds.
+calibration: intervals of calibrated detectors, and facets measured with them.
+coverage: how often stated intervals hold the truth.
+emission: our electron scattering against published figures.
+engine and solver: time and memory of the linear reconstruction and of the closed loop.
+facets: slopes of facets on known bodies and on reconstructions.
+forward: time and memory of the forward model, errors of its derivatives, reference cases rendered.
+integrators: slopes to heights.
+methods: learned and exact reconstruction side by side, at three doses.
+metrology: measurements on known surfaces, beside independent libraries, and of reconstructed steps.
+optics: field and flight of electrons.
+raytrace: ray tracer against renderer.
+real: what both methods leave of measured images.
+registration: pairs of AFM maps found again.
+startup: of commands and window.
+surrogates: networks that stand in for the forward model, beside it.
+The others: how quickly the window answers.
 """
 
 from __future__ import annotations
@@ -42,6 +41,8 @@ _OWN = (
     "engine",
     "facets",
     "forward",
+    "methods",
+    "integrators",
     "metrology",
     "optics",
     "raytrace",
@@ -67,15 +68,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="accuracy, calibration, coverage, emission, facets, metrology, real, registration, solver, "
-        "surrogates: a small version",
+        help="a small version, of benchmarks that have one",
     )
     parser.add_argument("--cases", type=int, help="calibration, coverage: random cases; default: 50, 200")
     parser.add_argument(
-        "--seed", type=int, default=1, help="accuracy, calibration, coverage, facets, registration: of the random cases"
+        "--seed",
+        type=int,
+        default=1,
+        help="accuracy, calibration, coverage, facets, methods, registration: of the random cases",
     )
     parser.add_argument(
-        "--case", action="append", default=[], metavar="NAME", help="accuracy, real: only this case; may be repeated"
+        "--case",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="accuracy, methods, real: only this case; may be repeated",
     )
     parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="real: write pictures of heights and residuals")
     shared = Path(os.environ.get("ECLIPS_SHARED", paths.root().parent / "shared"))
@@ -112,6 +119,8 @@ def _tables(name: str, args: argparse.Namespace, context: Context) -> list[dict[
         "engine": lambda: [made.table(large=args.large)],
         "facets": lambda: made.tables(args.shared, context, quick=args.quick, seed=args.seed),
         "forward": lambda: made.tables(args.shared, context, large=args.large),
+        "methods": lambda: made.tables(args.shared, context, quick=args.quick, seed=args.seed, only=args.case),
+        "integrators": lambda: made.tables(args.shared, context, quick=args.quick),
         "metrology": lambda: made.tables(args.shared, context, quick=args.quick),
         "optics": lambda: made.tables(context),
         "raytrace": lambda: [made.table(context)],

@@ -149,7 +149,12 @@ def recipe(
 
 
 def fresh_cases(seed: int, pixels: int = 256) -> dict[str, Callable[[], Case]]:
-    """Give one case of each kind by name, made when called; the surfaces' parameters are drawn by `seed`."""
+    """Give one case of each kind by name, made when called; see `fresh_recipes`."""
+    return {each.name: each.made for each in fresh_recipes(seed, pixels)}
+
+
+def fresh_recipes(seed: int, pixels: int = 256) -> tuple[Recipe, ...]:
+    """Give the recipe of one case of each kind; the surfaces' parameters are drawn by `seed`."""
     rng = np.random.default_rng(seed)
 
     def draw(low: float, high: float) -> float:
@@ -163,7 +168,7 @@ def fresh_cases(seed: int, pixels: int = 256) -> dict[str, Callable[[], Case]]:
 
     edge = pixels * PIXEL_NM
     made = partial(recipe, pixels=pixels)
-    recipes = (
+    return (
         made("fresh steps46", "steps", whole(), slope_angle_deg=46.0, azimuth_deg=turn(), step_height_nm=draw(14, 22),
              terrace_nm=draw(60, 90), spread=0.3),
         made("fresh spiral", "spiral", whole(), slope_angle_deg=draw(38, 48), step_height_nm=draw(12, 18),
@@ -178,7 +183,6 @@ def fresh_cases(seed: int, pixels: int = 256) -> dict[str, Callable[[], Case]]:
         made("fresh composition", "steps", whole(), patches=True, slope_angle_deg=draw(28, 36), azimuth_deg=turn(),
              step_height_nm=draw(14, 22), terrace_nm=draw(60, 90)),
     )  # fmt: skip
-    return {each.name: each.made for each in recipes}
 
 
 def annulus(count: int) -> Detector:

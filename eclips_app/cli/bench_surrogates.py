@@ -31,7 +31,7 @@ def tables(shared: Path, context: Context, *, quick: bool = False) -> Iterable[T
     net, learnt = read_vft()
     unseen = figures.specimens(4 if quick else 24, 128)
     sets = {"specimens as trained on": unseen, "surfaces with usual parameters": figures.defaults(96 if quick else 192)}
-    maps = _measured(shared / "data" / "afm", 3 if quick else 12)
+    maps = measured_maps(shared / "data" / "afm", 3 if quick else 12)
     if maps:
         sets["AFM maps"] = maps
         sets["AFM maps, slopes stretched to 0.5 rms"] = [figures.stretched(m, 0.5) for m in maps]
@@ -63,7 +63,7 @@ def _table(title: str, rows: list[dict[str, Any]], note: str) -> Table:
     return Table(title, columns, tuple(tuple(row[name] for name in columns) for row in rows), (note,))
 
 
-def _measured(folder: Path, most: int) -> list[NDArray[np.float64]]:
+def measured_maps(folder: Path, most: int) -> list[NDArray[np.float64]]:
     """Read measured maps, levelled, in pixels, the middle of each; those that cannot serve are left out."""
     found = []
     for path in sorted(folder.glob("*")) if folder.is_dir() else []:

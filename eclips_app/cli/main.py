@@ -27,6 +27,7 @@ COMMANDS = {
     "simulate": "segment images of a known surface",
     "surface": "a synthetic surface to simulate",
     "train": "a network that stands in for the exact forward model",
+    "finetune": "a correction of rendered images for a microscope, with images of a known surface",
     "emission": "how a material backscatters electrons, by Monte Carlo",
     "vision-field": "how far away a surface can still cast a shadow",
     "profile": "heights along a line, polyline, circle or rectangle",

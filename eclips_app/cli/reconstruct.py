@@ -20,7 +20,8 @@ from eclips_app.cli.segment_images import Preparation, add_preparation, prepared
 from eclips_app.core.calibration_match import differences
 from eclips_app.core.context import Context
 from eclips_app.core.detector import Detector, read_detector
-from eclips_app.core.steps import STEPS, ClosedLoop, SaveProject, run_step
+from eclips_app.core.schema import rule_of
+from eclips_app.core.steps import STEPS, ClosedLoop, Reconstruct, SaveProject, run_step
 from eclips_app.core.units import format_length
 from eclips_app.model.acquisition import acquisition_of
 from eclips_app.model.items import DetectorItem, Item, Run, SegmentSet, new_id
@@ -48,6 +49,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="gains of the detector file, or those that make the image level; auto: level for a typical preset, else file",
     )
     parser.add_argument("--no-scan-parallax", action="store_true", help="leave the scan parallax in the height")
+    integrator = rule_of(Reconstruct, "integrator")
+    parser.add_argument(
+        "--integrator", choices=integrator.choices, default=Reconstruct().integrator, help=integrator.help
+    )
     add_fit(parser)
 
 
@@ -89,7 +94,9 @@ def _reconstruct(
     segment_set: SegmentSet, detector: Detector, fit: ClosedLoop, args: argparse.Namespace, context: Context
 ) -> Run:
     assert segment_set.pixel_size_nm is not None  # settled by _prepare
-    options = Options(args.balance, not args.no_scan_parallax, args.device, args.method, fit)
+    options = Options(
+        args.balance, not args.no_scan_parallax, args.device, args.method, fit, integrator=args.integrator
+    )
     params = parameters(segment_set, detector, options)
     given = given_by_files(args, segment_set, context)
     inputs = {**step_inputs(segment_set), **{name: each.array for name, each in given.items()}}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import dataclass
 from typing import Any, Protocol, TextIO
 
 from numpy.typing import NDArray
@@ -33,6 +34,38 @@ class SilentContext:
 
     def preview(self, name: str, array: NDArray[Any], **info: float) -> None:
         """Do nothing."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a step's progress, as the context of what does that part.
+
+    Attributes
+    ----------
+    context : Context
+    start, share : float
+        Of the progress, 0 to 1.
+    quiet : bool
+        Show no previews: they would be taken for others.
+    """
+
+    context: Context
+    start: float
+    share: float
+    quiet: bool = False
+
+    def progress(self, fraction: float, text: str = "") -> None:
+        """Report the part done."""
+        self.context.progress(self.start + self.share * fraction, text)
+
+    def check(self) -> None:
+        """Raise `Cancelled` if the user asked to stop."""
+        self.context.check()
+
+    def preview(self, name: str, array: NDArray[Any], **info: float) -> None:
+        """Show an unfinished result."""
+        if not self.quiet:
+            self.context.preview(name, array, **info)
 
 
 class TerminalContext(SilentContext):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from eclips_app.core.detector import Detector
 from eclips_app.core.emission import Emission
+from eclips_app.core.reconstruction import Reconstruct
 from eclips_app.core.schema import choice, quantity
 
 
@@ -20,9 +21,9 @@ class Train:
     """
 
     network: str = choice(
-        "vft", "vft", "dsm", "unet", label="Network",
+        "vft", "vft", "dsm", "unet", "pinn", label="Network",
         help="vft: horizons from slopes (Vision Field Transformer). dsm: images of one detector from slopes. unet: normals from "
-        "images.",
+        "images. pinn: heights from noisy slopes.",
     )  # fmt: skip
     output: str = ""  #: file of the weights (.safetensors); the card and the checkpoint stand beside it
     steps: int = quantity(20_000, label="Steps at most", low=1, high=100_000_000)
@@ -47,3 +48,6 @@ class Train:
         help="bsesm: the exact model. mc: Monte Carlo, a hundred times slower.",
     )  # fmt: skip
     rays: int = quantity(400, label="Electrons followed per sample (mc)", low=1, high=1_000_000)
+    initial: str = ""  #: file of weights that the training of a unet begins with; empty: random ones
+    #: How the images are read that a unet is trained on beside scenes: inputs ``pair/0/segments`` … (see `engine.learned.pairs`).
+    pairs: tuple[Reconstruct, ...] = ()

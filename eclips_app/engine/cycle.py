@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
-from eclips_app.core.context import Context
+from eclips_app.core.context import Context, Part
 from eclips_app.core.emission import Emission
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.steps import (
@@ -37,22 +37,6 @@ CAVEAT = (
 _AZIMUTHS = 64  #: for the images of a linear run, whose method has none
 _RENDER_SHARE = 0.2  #: of the progress
 _FEW_DRAWS = 2  #: the second run's standard deviations are not used
-
-
-class _Part:
-    """A part of a step's progress; previews of the second run would be taken for those of the first."""
-
-    def __init__(self, context: Context, start: float, share: float) -> None:
-        self._context, self._start, self._share = context, start, share
-
-    def progress(self, fraction: float, text: str = "") -> None:
-        self._context.progress(self._start + self._share * fraction, text)
-
-    def check(self) -> None:
-        self._context.check()
-
-    def preview(self, name: str, array: NDArray[np.generic], **info: float) -> None:
-        pass
 
 
 def cycle_step(inputs: Arrays, params: Cycle, context: Context) -> StepResult:
@@ -81,13 +65,13 @@ def cycle_step(inputs: Arrays, params: Cycle, context: Context) -> StepResult:
     """
     height, rho, mask = _checked(inputs)
     again = _second(params)
-    segments = _images(height, rho, again, params, _Part(context, 0.0, _RENDER_SHARE))
+    segments = _images(height, rho, again, params, Part(context, 0.0, _RENDER_SHARE, quiet=True))
     extra = {name: inputs[name] for name in ("materials",) if name in inputs}
     if isinstance(again, ClosedLoop) and again.brightness == "known":
         extra["rho"] = (rho / np.median(rho[mask])).astype(np.float32)
     found = run_step(
         f"reconstruct-{params.method}", {"segments": segments, "exclude": ~mask, **extra}, again,
-        _Part(context, _RENDER_SHARE, 1.0 - _RENDER_SHARE),
+        Part(context, _RENDER_SHARE, 1.0 - _RENDER_SHARE, quiet=True),
     )  # fmt: skip
     second = found.arrays["height"]
     difference = _without_plane(second - height, mask)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 _BLOCK_ELEMENTS = 1 << 18  #: some milliseconds of work each
+RINGS = 48  #: of spatial frequency
 
 
 def nothing() -> None:
@@ -36,6 +37,16 @@ def idct2(field: Tensor, check: Callable[[], None] = nothing) -> Tensor:
 def eigenvalues(count: int) -> NDArray[np.float64]:
     """Eigenvalues of the one-dimensional Laplacian with free ends, ``2 - 2 cos(pi i / count)``."""
     return 4.0 * np.sin(np.pi * np.arange(count) / (2 * count)) ** 2
+
+
+def rings(shape: tuple[int, int], rows: slice) -> NDArray[np.intp]:
+    """Give the ring of each cosine mode [row, col] of some rows; their widths grow with the logarithm of the frequency."""
+    longest = max(shape)
+    along = [np.arange(n) * (longest / n) for n in shape]
+    frequency = np.hypot(along[0][rows, None], along[1][None, :])
+    number = np.log(np.maximum(frequency, 1.0)) / np.log(np.sqrt(2.0) * longest) * RINGS
+    found: NDArray[np.intp] = np.minimum(number.astype(np.intp), RINGS - 1)
+    return found
 
 
 def _transform(

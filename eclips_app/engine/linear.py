@@ -23,7 +23,7 @@ from eclips_app.engine import solve
 from eclips_app.engine.device import choose_device, one_thread
 from eclips_app.engine.fill import BLOCK_PX, block_means
 from eclips_app.engine.geometry import geometry
-from eclips_app.engine.integrate import Integration, integrate
+from eclips_app.engine.integrators import Integration, integrate_by
 from eclips_app.engine.linear_emission import Readings, readings
 from eclips_app.engine.noise import noise_scale
 from eclips_app.engine.optics.watch import watched
@@ -140,7 +140,7 @@ class LinearReconstruction:
         )
         if min(p.shape) < 4:
             return
-        height, _ = integrate(p, q, mask)
+        height, _ = integrate_by("least-squares", p, q, mask)
         height *= self.params.pixel_size_nm * step
         self.context.preview("height", height.numpy(), pixel_size_nm=self.params.pixel_size_nm * step)
 
@@ -148,9 +148,10 @@ class LinearReconstruction:
         """Integrate the slopes to a height in nm."""
         p, q = (self._tensor(each) for each in self._true_slopes())
         mask = None if self.mask.all() else self._tensor(self.mask)
-        height, how = integrate(
-            p, q, mask, lambda part: self.context.progress(0.5 + 0.25 * part, "integrating the slopes")
-        )
+        height, how = integrate_by(
+            self.params.integrator, p, q, mask,
+            lambda part: self.context.progress(0.5 + 0.25 * part, "integrating the slopes"),
+        )  # fmt: skip
         height *= self.params.pixel_size_nm
         return height.cpu().numpy(), how
 
@@ -272,7 +273,7 @@ def _reconstruct(inputs: Arrays, params: Reconstruct, context: Context) -> StepR
     residual, chi2 = run.residuals(normals, length, scale)
     run.correct(normals, length)
     np.divide(length, float(np.median(length[run.mask])), out=length)
-    std = height_std(run.signals.shape, slope_std, context.check)
+    std = height_std(run.signals.shape, slope_std, context.check, how.error_share)
     std *= params.pixel_size_nm
     arrays = {
         "height": height,
@@ -305,10 +306,11 @@ def _facts(
         "tilt_limited_px": run.counts["limited"],
         "grey_per_electron": scale**2,
         "slope_std": float(slope_std),
-        "height_std_holds": "noise of the signals alone, taken as white and even over the field; no error of model or geometry",
+        "height_std_holds": how.std_holds,
         "degrees_of_freedom": run.signals.count - 3,
         "chi2_median": float(np.nanmedian(chi2)) if np.isfinite(chi2).any() else None,
         "scan_parallax_radius_mm": list(radius) if run.params.scan_parallax else None,
+        "integrator": run.params.integrator,
         "integration": how.method,
         "integration_iterations": how.iterations,
         "integration_residual": how.residual,

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from eclips_app.engine.dct import nothing
-from eclips_app.engine.integrate import increments
+from eclips_app.engine.integrators.least_squares import increments
 
 _SD_PER_MAD = 1.4826  #: standard deviation of a Gaussian over its median absolute deviation
 _LOOP_POWER = 340 / 288  #: variance of the loop sum of fourth-order increments for var(p) + var(q) = 1

@@ -38,6 +38,7 @@ class Options:
     as_calibrated: bool = (
         False  #: the emission that the detector was calibrated with goes before that of `fit`, if there is one
     )
+    integrator: str = "least-squares"  #: how slopes become heights, of which closed-loop starts
 
     @property
     def step(self) -> str:
@@ -78,6 +79,7 @@ def parameters(segment_set: SegmentSet, detector: Detector, options: Options) ->
         balance=options.balance_for(detector),
         scan_parallax=options.scan_parallax,
         device=options.device,
+        integrator=options.integrator,
     )
     if options.method == "linear":
         return common

@@ -22,13 +22,13 @@ def test_measured_maps_are_cut_levelled_and_in_pixels(eclips: Eclips, tmp_path: 
         made = eclips("surface", "rough", "--pixel-size", "4nm", "--size", size, "-o", tmp_path / f"{name}.tif")
         assert made.status == 0
     (tmp_path / "notes.txt").write_text("no map at all")
-    (found,) = bench_surrogates._measured(tmp_path, 5)
+    (found,) = bench_surrogates.measured_maps(tmp_path, 5)
     assert found.shape == (120, 256)
     assert found.mean() == pytest.approx(0.0, abs=1e-6)
     assert np.polyfit(np.arange(256), found.mean(0), 1)[0] == pytest.approx(0.0, abs=1e-3)
     down, right = np.gradient(found)
     assert 0.1 < np.sqrt((down**2 + right**2).mean()) < 0.5  # slopes: 0.3, not 4 nm times as much
-    assert bench_surrogates._measured(tmp_path / "none", 5) == []
+    assert bench_surrogates.measured_maps(tmp_path / "none", 5) == []
 
 
 def test_tables_of_the_shipped_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from eclips_app.core.detector import Beam
 from tests.cli.conftest import DETECTOR, Outcome
 
 Eclips = Callable[..., Outcome]
@@ -93,7 +94,7 @@ def test_weights_without_a_network_and_networks_without_a_detector_are_refused(
     outcome = eclips("train", "dsm", "-o", tmp_path / "a.safetensors", *_SMALL)
     assert "one detector" in outcome.err
     outcome = eclips("train", "vft", "--detector", detector, "-o", tmp_path / "a.safetensors", *_SMALL)
-    assert "no detector enters a VFT" in outcome.err
+    assert "no detector enters a vft" in outcome.err
 
 
 def test_a_file_of_the_other_network_is_refused(
@@ -102,3 +103,20 @@ def test_a_file_of_the_other_network_is_refused(
     outcome = simulate(eclips, surface, detector, tmp_path / "a.tif", "--model", "vft", "--weights", weights)
     assert outcome.status == 1
     assert "weights of this program's Vision Field Transformer" in outcome.err
+
+
+def test_monte_carlo_teaches_with_a_table_and_is_judged_without_its_noise(
+    eclips: Eclips, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eclips_app.engine.surrogates.distil._JUDGED", 3)
+    monkeypatch.setattr("eclips_app.engine.surrogates.distil.steepest_learnt", lambda _: 2.0)
+    file, path = tmp_path / "det.json", tmp_path / "mine.safetensors"
+    file.write_text(json.dumps(replace(DETECTOR, beam=Beam(15.0, 2.0)).to_json()), encoding="utf-8")
+    given = ("--detector", file, "--teacher", "mc", "--rays", "32", "--emission", "tabulated", "--material", "Si")
+    outcome = eclips("train", "dsm", *given, "-o", path, *_SMALL)
+    assert outcome.status == 0
+    assert "noise taken out" in outcome.out
+    card = path.with_suffix(".md").read_text(encoding="utf-8")
+    assert "Monte Carlo, 32 electrons a sample" in card
+    assert "Emission: tabulated" in card
+    assert "| step | seconds | loss | error | plain | bsesm |" in card

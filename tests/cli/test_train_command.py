@@ -26,6 +26,17 @@ def test_train_writes_weights_and_a_card(eclips: Eclips, tmp_path: Path) -> None
     assert output.with_suffix(".md").is_file()
 
 
+def test_real_maps_of_many_makers_are_split_by_file(eclips: Eclips, tmp_path: Path, shared_data: Path) -> None:
+    names = ("di-1.di", "NanoSurf_20160301.nid", "matrix-4.txt", "sample_0.jpk-qi-image", "spot_1-1000nm.ibw")
+    maps = [word for name in names for word in ("--afm", shared_data / "data" / "afm" / name)]
+    output = tmp_path / "mine.safetensors"
+    outcome = eclips("train", "vft", "-o", output, *_SMALL, *maps, "--json")
+    assert outcome.status == 0
+    assert 0 < outcome.json["history"][0]["error"] < 0.2
+    card = output.with_suffix(".md").read_text(encoding="utf-8")
+    assert "Measured maps, split by file: 4 to train on, 1 to judge by." in card
+
+
 @pytest.mark.parametrize(
     ("argv", "words"),
     [

@@ -6,7 +6,7 @@ import scipy.fft
 import torch
 
 from eclips_app.engine.dct import dct2, dct_by_fft, idct2, idct_by_fft
-from eclips_app.engine.integrate import integrate
+from eclips_app.engine.integrators.least_squares import integrate
 from eclips_app.engine.uncertainty import height_std
 
 ROWS, COLUMNS = 96, 130

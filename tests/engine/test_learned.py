@@ -10,15 +10,15 @@ import torch
 from eclips_app.core.context import SilentContext
 from eclips_app.core.detector import Beam, Detector, Segment
 from eclips_app.core.emission import Emission
-from eclips_app.core.errors import EclipsError
-from eclips_app.core.steps import Learned, Reconstruct, Simulate, run_step
+from eclips_app.core.errors import Cancelled, EclipsError
+from eclips_app.core.steps import ClosedLoop, Learned, Reconstruct, Simulate, run_step
 from eclips_app.core.training import Train
 from eclips_app.engine.learned import predict
 from eclips_app.engine.learned.features import CHANNELS, planes, seen, to_slopes, to_stereographic, turned
 from eclips_app.engine.learned.network import NormalsNet, Widths
 from eclips_app.engine.learned.scenes import detected, random_detector, scene
 from eclips_app.engine.learned.task import NormalsTask, sample_of
-from eclips_app.engine.learned.weights import FORMAT, read_unet
+from eclips_app.engine.learned.weights import FORMAT, read_unet, shipped
 from eclips_app.engine.surfaces import KINDS
 from eclips_app.engine.training.specimens import Recipe
 from eclips_app.engine.training.weights import write_weights
@@ -177,7 +177,7 @@ def test_noise_is_that_of_the_dose():
 def test_training_lowers_the_loss(monkeypatch):
     monkeypatch.setattr("eclips_app.engine.learned.task._JUDGED", 1)
     torch.manual_seed(0)
-    task = NormalsTask(Recipe(32, 1))
+    task = NormalsTask(Recipe(32, 1), Recipe(32, 2))
     noisy = sample_of(scene(Recipe(32, 1), 3), np.random.default_rng(0), dose=100.0)
     batch = {n: torch.from_numpy(v)[None] for n, v in noisy.items()}
     optimiser = torch.optim.Adam(task.net.parameters(), 1e-2)
@@ -258,3 +258,74 @@ def test_emission_that_is_known_is_taken_out(weights):
         ).arrays["height"]
         errors.append(np.std(found - truth))
     assert errors[1] < 0.6 * errors[0]
+
+
+class Watched(SilentContext):
+    """Notes previews, and stops after so many rounds."""
+
+    def __init__(self, rounds=None):
+        self.shown, self.rounds = [], rounds
+
+    def preview(self, name, array, **info):
+        self.shown.append((name, array))
+
+    def check(self):
+        chi2 = [array for name, array in self.shown if name == "chi2"]
+        if self.rounds is not None and chi2 and len(chi2[-1]) > self.rounds:
+            raise Cancelled
+
+
+def test_the_loop_refines_what_the_step_gives(weights):
+    segments, _ = case()
+    context = Watched()
+    found = run_step("reconstruct-learned", {"segments": segments}, learned(weights, rounds=12), context)
+    steps = found.info["chi2_steps"]
+    assert min(steps) < 0.9 * steps[0]
+    assert found.info["rounds_taken"] <= 12
+    assert len(found.info["chi2_steps"]) == found.info["rounds_taken"] + 1
+    assert not found.info["stopped"]
+    assert {"height", "chi2", "residual"} <= {name for name, _ in context.shown}
+
+
+def test_a_loop_that_is_stopped_keeps_its_best(weights):
+    segments, _ = case()
+    found = run_step("reconstruct-learned", {"segments": segments}, learned(weights, rounds=500), Watched(3))
+    assert found.info["stopped"]
+    assert "Stopped" in found.info["stopping"]
+    assert np.isfinite(found.arrays["height"]).all()
+
+
+def test_the_closed_loop_starts_from_the_network():
+    """The shipped network's start is closer than the linear one, and the fit ends at the same surface."""
+    segments, height = case()
+    results = []
+    for starter in ("linear", "unet"):
+        params = ClosedLoop(ring(4), 2.0, scan_parallax=False, device="cpu", draws=2, starter=starter)
+        results.append(run_step("reconstruct-closed-loop", {"segments": segments}, params, SilentContext()))
+    linear, unet = (np.std(each.arrays["height"] - height) for each in results)
+    assert unet == pytest.approx(linear, rel=0.3)
+    assert results[1].info["cost"][0] < 1.5 * results[0].info["cost"][0]
+
+
+@pytest.mark.parametrize("count", [3, 4, 6])
+def test_the_shipped_network_is_better_than_the_linear_solution(count):
+    """On a surface of its own, at 1000 electrons: it halves the error of the normals, as its card says of unseen scenes."""
+    height = KINDS["spiral"]((192, 192), 1.0, 7) / 2
+    params = Simulate(ring(count, 20.0), 2.0, 1e3, 20.0, subpixels=2, azimuths=32)
+    segments = run_step("simulate", {"height": height}, params, SilentContext()).arrays["segments"]
+    mean = height.reshape(96, 2, 96, 2).mean(axis=(1, 3))
+    down, right = np.gradient(mean, 2.0)
+    truth = np.stack([-right, down, np.ones_like(right)]) / np.sqrt(1 + right**2 + down**2)
+    errors = []
+    for step, kind in (("reconstruct-linear", Reconstruct), ("reconstruct-learned", Learned)):
+        given = kind(ring(count, 20.0), 2.0, scan_parallax=False, device="cpu")
+        found = run_step(step, {"segments": segments}, given, SilentContext()).arrays["normals"]
+        errors.append(np.rad2deg(np.arccos(np.clip((found * truth).sum(0), -1, 1))).mean())
+    assert errors[1] < 0.6 * errors[0]
+
+
+def test_the_shipped_file_is_small_and_has_its_card():
+    path = shipped()
+    assert path.stat().st_size < 5_000_000
+    assert "U-Net for normals" in path.with_suffix(".md").read_text(encoding="utf-8")
+    assert sum(p.numel() for p in read_unet().parameters()) > 100_000

@@ -197,12 +197,26 @@ def test_options_go_with_the_run(panel: ReconstructPanel, held: Session, qtbot) 
     options = panel.options
     options.balance.setCurrentIndex(options.balance.findData("level"))
     options.balance.activated.emit(options.balance.currentIndex())
+    options.integrator.setCurrentIndex(options.integrator.findData("wiener"))
+    options.integrator.activated.emit(options.integrator.currentIndex())
     options.parallax.click()
     options.clip_high.setText("60000")
     qtbot.keyClick(options.clip_high, Qt.Key.Key_Return)
     qtbot.mouseClick(panel.button, LEFT)
     params = held.jobs.jobs[0].params  # type: ignore[attr-defined]
     assert (params.balance, params.scan_parallax, params.clip_high) == ("level", False, 60000.0)
+    assert params.integrator == "wiener"
+
+
+def test_integrator_other_than_least_squares_stands_with_a_live_run(held: Session) -> None:
+    run = make_run(make_set(), "a")
+    assert "Integrator" not in dict(presenter.facts(run))
+    older = replace(run, params={name: value for name, value in run.params.items() if name != "integrator"})
+    assert presenter.differences(older, run) == ["nothing"]
+    assert (
+        dict(presenter.facts(replace(run, params={**run.params, "integrator": "pinn"})))["Integrator"]
+        == "Network (PINN)"
+    )
 
 
 def pick(combo: CalmCombo, data: str) -> None:

@@ -23,6 +23,7 @@ from eclips_app.core.context import SilentContext
 from eclips_app.core.detector import Detector, Segment
 from eclips_app.core.errors import Cancelled, EclipsError
 from eclips_app.core.schema import dump
+from eclips_app.core.schema import load as load_params
 from eclips_app.core.shapes import SHAPES
 from eclips_app.core.steps import LoadProject, Reconstruct, SaveProject
 from eclips_app.io import project_file
@@ -440,7 +441,7 @@ def test_first_version_opens() -> None:
     run = next(item for item in shot.items if isinstance(item, Run))
     expected = next(item for item in small_project() if isinstance(item, Run))
     assert same(run.arrays, expected.arrays)
-    assert run.params == expected.params
+    assert load_params(Reconstruct, run.params) == load_params(Reconstruct, expected.params)  # it lacks newer fields
     assert shot.selection.line_id == "line"
 
 

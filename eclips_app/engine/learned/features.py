@@ -134,6 +134,13 @@ def turned(given: Tensor, quarters: int) -> Tensor:
     return found
 
 
+def turned_slopes(slopes: NDArray[np.float32], quarters: int) -> NDArray[np.float32]:
+    """Turn slopes (right, up) [2, row, col] by quarter turns to the left."""
+    right, up = np.rot90(slopes, quarters, (1, 2))
+    along = (right + 1j * up) * 1j**quarters
+    return np.stack([along.real, along.imag]).astype(np.float32)
+
+
 def _corrected(stereographic: Tensor, readings: Readings) -> tuple[Tensor, Tensor]:
     """Give the true coordinates of those read, and brightness read over true brightness."""
     p, q = to_slopes(stereographic).cpu().numpy()

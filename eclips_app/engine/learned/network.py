@@ -6,16 +6,20 @@ computed in tiles. Any detector of three segments or more; see `features`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from eclips_app.engine.learned.features import BLURS_PX, CHANNELS, SOLUTIONS, to_slopes
+from eclips_app.engine.optics.watch import check
 from eclips_app.engine.training.layers import Convolution
 
+TILE_PX = 512
 REACH_PX = 64  #: how far a pixel looks, in whole places of the coarsest level
 _OUTPUTS = 4 + len(BLURS_PX)  #: stereographic coordinates, brightness, error; weights of the blurred solutions
 _SHARPEST = 3.0  #: logarithm of the first weight of the solution that is not blurred, over the others
@@ -124,3 +128,31 @@ def _level(norm: nn.LayerNorm, x: Tensor) -> Tensor:
     """Normalise the features of each pixel."""
     found: Tensor = norm(x.movedim(1, -1)).movedim(-1, 1)
     return found
+
+
+def corrections(net: NormalsNet, planes: Tensor, report: Callable[[float], None] | None = None) -> Tensor:
+    """Give the corrections [n, row, col] for planes [CHANNELS, row, col] of any size, in tiles that leave no trace."""
+    rows, columns = planes.shape[1:]
+    strips = []
+    for top in range(0, rows, TILE_PX):
+        strip = []
+        for left in range(0, columns, TILE_PX):
+            check()
+            strip.append(_tile(net, planes, top, left))
+            if report is not None:
+                report((top * columns + min(left + TILE_PX, columns) * min(TILE_PX, rows - top)) / (rows * columns))
+        strips.append(torch.cat(strip, -1))
+    return torch.cat(strips, -2)
+
+
+def _tile(net: NormalsNet, planes: Tensor, top: int, left: int) -> Tensor:
+    first_row, first_column = max(top - REACH_PX, 0), max(left - REACH_PX, 0)
+    part = planes[None, :, first_row : top + TILE_PX + REACH_PX, first_column : left + TILE_PX + REACH_PX]
+    if (
+        torch.is_grad_enabled() and max(planes.shape[1:]) > TILE_PX
+    ):  # memory for one tile, computed again on the way back
+        made: Tensor = checkpoint(net, part, use_reentrant=False)
+    else:
+        made = net(part)
+    found = made[0, :, top - first_row :, left - first_column :]
+    return found[:, :TILE_PX, :TILE_PX]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from eclips_app.engine import solve
 from eclips_app.engine.geometry import Geometry, geometry
-from eclips_app.engine.integrate import integrate
+from eclips_app.engine.integrators import Integration, integrate_by
 from eclips_app.engine.learned.features import Seen, planes, seen
 from eclips_app.engine.learned.network import REACH_PX, Estimate, NormalsNet
 from eclips_app.engine.learned.weights import read_unet
@@ -91,18 +91,20 @@ def _joined(parts: list[Estimate], along: int) -> Estimate:
     )  # fmt: skip
 
 
-def heights(slopes: Tensor, measured: Measured) -> Tensor:
-    """Integrate slopes [2, row, col] to heights in nm."""
+def heights(slopes: Tensor, measured: Measured) -> tuple[Tensor, Integration]:
+    """Integrate slopes [2, row, col] to heights in nm by the integrator that was chosen."""
     mask = None if measured.mask.all() else torch.from_numpy(measured.mask).to(slopes.device)
-    height, _ = integrate(slopes[0].contiguous(), slopes[1].contiguous(), mask)
-    return height * measured.params.pixel_size_nm
+    right, up = (each.contiguous() for each in slopes)
+    height, how = integrate_by(measured.params.integrator, right, up, mask)
+    return height * measured.params.pixel_size_nm, how
 
 
 def start_heights(measured: Measured) -> NDArray[np.float32]:
     """Give the heights in nm to start a fit from: those of the network that comes with the program."""
     field = measured.field(0, measured.shape[0], 0, measured.shape[1])
     found = estimated(read_unet(device=measured.device), shown(measured, field))
-    return np.asarray(heights(limited(found.slopes[0], STEEPEST_DEG), measured).cpu().numpy(), np.float32)
+    height, _ = heights(limited(found.slopes[0], STEEPEST_DEG), measured)
+    return np.asarray(height.cpu().numpy(), np.float32)
 
 
 def normals(slopes: Tensor) -> NDArray[np.float32]:

@@ -1,19 +1,24 @@
-"""The step: a U-Net's normals, integrated, and judged by the exact forward model as every other reconstruction is."""
+"""The step: a U-Net's normals, refined by the loop or not, integrated, and judged as every other reconstruction is."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
 
-from eclips_app.core.context import Context
+from eclips_app.core.context import Context, Part, SilentContext
 from eclips_app.core.steps import Arrays, Learned, StepResult
 from eclips_app.engine import linear
 from eclips_app.engine.device import one_thread
-from eclips_app.engine.learned.network import Estimate
+from eclips_app.engine.forward import cells
+from eclips_app.engine.integrators import Integration
+from eclips_app.engine.learned.loop import refine
+from eclips_app.engine.learned.network import NormalsNet
 from eclips_app.engine.learned.predict import estimated, heights, limited, normals, shown
 from eclips_app.engine.learned.weights import read_unet
 from eclips_app.engine.linear import STEEPEST_DEG
@@ -21,11 +26,17 @@ from eclips_app.engine.optics.watch import watched
 from eclips_app.engine.refine.brightness import Brightness
 from eclips_app.engine.refine.field import Field
 from eclips_app.engine.refine.judgement import known_left
+from eclips_app.engine.refine.levels import finer
 from eclips_app.engine.refine.measured import Measured
 from eclips_app.engine.refine.result import Course, step_result
 from eclips_app.engine.refine.window import Window
 from eclips_app.engine.uncertainty import height_std
 
+_LOOP_START, _LOOP_END = 0.1, 0.9  #: of the progress
+_HOLDS = (
+    "the errors that the network foretells for its normals, taken as white and even over the field; nothing of what training and "
+    "specimen do not have in common"
+)
 _SIGMA_PER_MEAN = float(
     np.sqrt(2.0 / np.pi)
 )  #: of a slope, for the mean angle between normals (Rayleigh's distribution)
@@ -39,29 +50,64 @@ def reconstruct_step(inputs: Arrays, params: Learned, context: Context) -> StepR
     EclipsError
         If the images do not fit the detector or the parameters, no pixel can be solved, or weights cannot be read.
     """
-    with one_thread(), watched(context.check):
-        context.progress(0.0, "linear solution")
-        measured = Measured(inputs, params, linear.reconstruct_step(inputs, params, context))
-        field = measured.field(0, measured.shape[0], 0, measured.shape[1])
-        context.progress(0.2, "normals by the network")
-        net = read_unet(Path(params.network) if params.network else None, measured.device)
-        found = estimated(net, shown(measured, field))
-        slopes = limited(found.slopes[0], STEEPEST_DEG)
-        context.progress(0.6, "integrating the slopes")
-        height = heights(slopes, measured)
-        context.progress(0.8, "residuals")
-        return _result(measured, field, found, slopes, height)
+    with one_thread():
+        with watched(context.check):
+            context.progress(0.0, "linear solution")
+            measured = Measured(
+                inputs, params, linear.reconstruct_step(inputs, params, Part(context, 0.0, _LOOP_START))
+            )
+            field = measured.field(0, measured.shape[0], 0, measured.shape[1])
+            context.progress(_LOOP_START, "normals by the network")
+            net = read_unet(Path(params.network) if params.network else None, measured.device)
+            found = _found(net, measured, field, params, context)
+        left = SilentContext() if found.facts["stopped"] else context  # what there is by then is kept
+        with watched(left.check):
+            left.progress(_LOOP_END, "integrating the slopes")
+            height, how = heights(found.slopes, measured)
+            left.progress(0.95, "residuals")
+            return _result(measured, field, found, height, how)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What the network says, alone or after the loop: tensors [.., row, col]."""
+
+    slopes: Tensor
+    log_rho: Tensor
+    log_error: Tensor
+    chi2: tuple[float, ...] = ()
+    facts: dict[str, Any] = dataclass_field(
+        default_factory=lambda: {"stopping": "The network was asked once.", "stopped": False}
+    )
+
+
+def _found(net: NormalsNet, measured: Measured, field: Field, params: Learned, context: Context) -> _Found:
+    given = shown(measured, field)
+    first = estimated(net, given)
+    error = first.log_error[0]
+    if params.rounds == 0:
+        return _Found(limited(first.slopes[0], STEEPEST_DEG), first.log_rho[0], error)
+    part = Part(context, _LOOP_START, _LOOP_END - _LOOP_START)
+    loop = refine(net, given.planes(), field, given.brightness, params, part)
+    facts = {
+        "stopping": loop.stopping,
+        "stopped": loop.stopped,
+        "rounds_taken": loop.rounds,
+        "finetuned": loop.finetune,
+    }
+    return _Found(limited(loop.slopes, STEEPEST_DEG), loop.log_rho, error, tuple(loop.chi2), facts)
 
 
 def judged(field: Field, height_nm: Tensor, slopes: Tensor, subpixels: int) -> tuple[Window, float]:
     """Render heights [row, col] by the exact model; gives what is left of the images, and chi-square per degree of freedom.
 
-    Each pixel has the brightness that fits best, as in the closed loop. Heights between pixels are interpolated.
+    Each pixel has the brightness that fits best, and slopes are those of cells between heights at corners, as in the closed loop.
     """
     model = field.model(subpixels)
-    fine = interpolate(height_nm[None, None], scale_factor=subpixels, mode="bicubic", align_corners=False)[0, 0]
-    samples = model.samples(np.ascontiguousarray(fine.cpu().numpy(), np.float64)).to(height_nm.device)
-    images = (model.response(samples) / model.flat).to(field.data.signal)
+    corners = finer(cells.corners_of(height_nm), subpixels)
+    with torch.no_grad():
+        tangents = cells.slopes(corners / model.spacing_nm)
+        images = model.images(cells.heights(corners), normal_slopes=tangents)
     signal = field.data.signal
     weight = field.data.weight(Brightness(images, signal, field.data.weight(signal), field.material).model)
     fitted = Brightness(images, signal, weight, field.material)
@@ -73,25 +119,22 @@ def judged(field: Field, height_nm: Tensor, slopes: Tensor, subpixels: int) -> t
     return Window(height, normals(slopes), factor, *rest), float(left.double().sum()) / max(used, 1.0)
 
 
-def _result(measured: Measured, field: Field, found: Estimate, slopes: Tensor, height: Tensor) -> StepResult:
+def _result(measured: Measured, field: Field, found: _Found, height: Tensor, how: Integration) -> StepResult:
     params = measured.params
-    window, chi2 = judged(field, height, slopes, params.subpixels)
-    course = Course(0.0, [], [], chi2, [chi2], "The network was asked once.")
+    window, chi2 = judged(field, height, found.slopes, params.subpixels)
+    course = Course(0.0, [], [], chi2, list(found.chi2) or [chi2], "")
     made = step_result(measured, window, None, course)
-    error = np.rad2deg(found.log_error[0].exp().cpu().numpy())
+    error = np.rad2deg(found.log_error.exp().cpu().numpy())
     slope_std = _SIGMA_PER_MEAN * float(np.deg2rad(np.sqrt(np.mean(error[measured.mask].astype(np.float64) ** 2))))
-    rho = found.log_rho[0].exp().cpu().numpy()
+    rho = found.log_rho.exp().cpu().numpy()
+    std = height_std(measured.shape, slope_std, error_share=how.error_share)
     arrays = {
-        **made.arrays, "height_std": height_std(measured.shape, slope_std) * np.float32(params.pixel_size_nm),
+        **made.arrays, "height_std": std * np.float32(params.pixel_size_nm),
         "rho": np.where(measured.mask, rho / np.median(rho[measured.mask]), np.float32(np.nan)),
         "normal_error": np.where(measured.mask, error, np.float32(np.nan)).astype(np.float32),
     }  # fmt: skip
-    return StepResult(arrays, made.info | _facts(slope_std))
-
-
-def _facts(slope_std: float) -> dict[str, Any]:
-    return {
-        "method": "learned", "stopped": False, "slope_std": slope_std,
-        "height_std_holds": "the errors that the network foretells for its normals, taken as white and even over the field; "
-        "nothing of what training and specimen do not have in common",
+    facts = {
+        "method": "learned", "integrator": params.integrator, "integration": how.method, "slope_std": slope_std,
+        "height_std_holds": _HOLDS,
     }  # fmt: skip
+    return StepResult(arrays, made.info | facts | found.facts)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from eclips_app.engine.integrate import solve_poisson
+from eclips_app.engine.integrators.poisson import solve_poisson
 from eclips_app.engine.refine.window import Window
 
 Float = NDArray[np.float32]

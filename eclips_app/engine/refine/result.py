@@ -17,7 +17,14 @@ from eclips_app.engine.refine.window import Window
 
 Float = NDArray[np.float32]
 
-_OF_THE_START = ("chi2_median", "slope_std", "integration", "integration_iterations", "integration_residual")
+_OF_THE_START = (
+    "chi2_median",
+    "slope_std",
+    "integrator",
+    "integration",
+    "integration_iterations",
+    "integration_residual",
+)
 #: Heights that the data determine per pixel, where that was not found out.
 _USUAL_FITTED = 0.5
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from eclips_app.core.context import Context
+from eclips_app.core.context import Context, Part
 from eclips_app.core.errors import Cancelled
 from eclips_app.core.steps import Arrays, ClosedLoop, StepResult, automatic
 from eclips_app.engine import linear
@@ -30,24 +28,6 @@ _LINEAR_SHARE, _SOLVER_SHARE = 0.05, 0.6  #: of the progress
 _PREVIEW_PX = 512
 
 
-@dataclass(frozen=True)
-class _Part:
-    """A part of a step's progress."""
-
-    context: Context
-    start: float
-    share: float
-
-    def progress(self, fraction: float, text: str = "") -> None:
-        self.context.progress(self.start + self.share * fraction, text)
-
-    def check(self) -> None:
-        self.context.check()
-
-    def preview(self, name: str, array: NDArray[Any], **info: float) -> None:
-        self.context.preview(name, array, **info)
-
-
 def reconstruct_step(inputs: Arrays, params: ClosedLoop, context: Context) -> StepResult:
     """Reconstruct the height from segment images; see `core.steps.ClosedLoop` for inputs and results.
 
@@ -58,12 +38,12 @@ def reconstruct_step(inputs: Arrays, params: ClosedLoop, context: Context) -> St
     """
     with one_thread():
         with watched(context.check):
-            start = linear.reconstruct_step(inputs, params, _Part(context, 0.0, _LINEAR_SHARE))
+            start = linear.reconstruct_step(inputs, params, Part(context, 0.0, _LINEAR_SHARE))
             measured = Measured(inputs, params, start)
             if params.starter == "unet" and "start" not in inputs:
                 start.arrays["height"] = start_heights(measured)
             if is_tiled(measured):
-                return step_result(measured, *solve_tiled(measured, _Part(context, _LINEAR_SHARE, 1.0 - _LINEAR_SHARE)))
+                return step_result(measured, *solve_tiled(measured, Part(context, _LINEAR_SHARE, 1.0 - _LINEAR_SHARE)))
         return _Run(measured, context).result()
 
 
@@ -99,7 +79,7 @@ class _Run:
         self._show(solver)
         base = on_pixels(field, solver)
         moved = cells.heights(extrapolate(field, solver, base, self.context.check)).cpu().numpy()
-        part = _Part(self.context, _LINEAR_SHARE + _SOLVER_SHARE, 1.0 - _LINEAR_SHARE - _SOLVER_SHARE)
+        part = Part(self.context, _LINEAR_SHARE + _SOLVER_SHARE, 1.0 - _LINEAR_SHARE - _SOLVER_SHARE)
         count, left = automatic(measured.params).draws, solver.left.cpu().numpy()
         spread = spread_of(field, base, left, measured.stated, count, part)
         self.spread = replace(spread, deviations=spread.deviations.with_map("model", "samples", moved))

@@ -6,6 +6,7 @@ knows beyond the tables; its noise averages out in the squared error, whose best
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -39,6 +40,12 @@ _STEEP = 1.0, 3.5  #: slopes of their steep parts, in units of that of the lowes
 _LEAST_LOWEST, _MOST_STRETCH = 0.3, 8.0
 _RARE = 1e-3  #: steeper slopes than these are too rare to learn from
 _OTHER_SEED = 1 << 20  #: of the specimens to judge by
+_SCORES = {
+    "bsesm": "error, p99: mean and 99th percentile over pixels and segments, in parts of the exact signal, or of "
+    f"{DARK:g} of a flat's where that is larger. plain, plain_p99: the same without the network.",
+    "mc": "Root mean squares of the differences to the images of Monte Carlo without the part of their noise, in parts of a "
+    "flat. plain: without the network; bsesm: of the exact model.",
+}
 
 
 @dataclass(frozen=True)
@@ -117,12 +124,17 @@ class Distillation:
         """Give errors on held-out specimens, in parts of the exact signal, or of `DARK` flats where that is larger.
 
         ``error``: mean; ``p99``: 99th percentile; ``plain`` and ``plain_p99``: those of the reflectance without the network.
+        Of noisy images, what is left of root mean squares when the noise is taken out, in parts of a flat: ``error``,
+        ``plain``, and ``bsesm``, that of the exact model.
         """
         batch = self._held_out
         with torch.no_grad():
             found = [net(part) for part in torch.split(batch["around"], 8)]
             made = torch.cat(found) * batch["reflectance"]
         exact = batch["images"]
+        if self.lesson.teacher == "mc":
+            images = {"error": made, "plain": batch["reflectance"], "bsesm": batch["bsesm"]}
+            return {name: _true_rms(image - exact, batch["noise"]) for name, image in images.items()}
         ours, plain = ((x - exact).abs() / exact.clamp(min=DARK) for x in (made, batch["reflectance"]))
         return {
             "error": float(ours.mean()), "p99": _high(ours), "plain": float(plain.mean()), "plain_p99": _high(plain),
@@ -133,7 +145,11 @@ class Distillation:
         recipe = self.lesson.recipe
         other = Recipe(recipe.size, recipe.seed + _OTHER_SEED, recipe.maps, recipe.map_share)
         device = next(self.net.parameters()).device
-        made = [self._labelled(self._steepened(specimen(other, i), i), i) for i in range(_JUDGED)]
+        heights = [self._steepened(specimen(other, i), i) for i in range(_JUDGED)]
+        made = [self._labelled(height, i) for i, height in enumerate(heights)]
+        if self.lesson.teacher == "mc":
+            exact = [np.asarray(self.model.samples(height) / self.model.flat, np.float32) for height in heights]
+            made = [{**each, "bsesm": image} for each, image in zip(made, exact, strict=True)]
         return {name: torch.from_numpy(np.stack([each[name] for each in made])).to(device) for name in made[0]}
 
     def _steepened(self, height: NDArray[np.float64], index: int) -> NDArray[np.float64]:
@@ -150,19 +166,21 @@ class Distillation:
         with torch.no_grad():
             plain = reflectance(self.model, tangents) / self.model.flat
         around = nn.functional.pad(tangents, (self.layout.reach,) * 4)
-        images = self._images(np.require(height, np.float64, ["C", "W"]), index) / self.model.flat
-        return {"around": around.numpy(), "reflectance": plain.numpy(), "images": images.astype(np.float32)}
+        images, noise = self._images(np.require(height, np.float64, ["C", "W"]), index)
+        return {"around": around.numpy(), "reflectance": plain.numpy(), "images": images, "noise": noise}
 
-    def _images(self, height: NDArray[np.float64], index: int) -> NDArray[np.floating]:
+    def _images(self, height: NDArray[np.float64], index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Give images [k, row, col] in units of a flat, and the standard deviation of their noise."""
         lesson = self.lesson
         if lesson.teacher != "mc":
-            return np.asarray(self.model.samples(height))
+            exact = np.asarray(self.model.samples(height) / self.model.flat, np.float32)
+            return exact, np.zeros((1, 1, 1), np.float32)
         shape = None if lesson.emission.model == "lambert" else from_density(density(lesson.detector, lesson.emission))
-        signal, _ = trace_image(
+        signal, noise = trace_image(
             height, 1.0, lesson.detector, lesson.rays, index, emission=shape,
             spectrum=emitted_spectrum(lesson.detector, lesson.emission),
         )  # fmt: skip
-        return np.asarray(signal)
+        return (signal / self.model.flat).astype(np.float32), (noise / self.model.flat).astype(np.float32)
 
 
 def steepest_learnt(task: Distillation, count: int = 48) -> float:
@@ -215,9 +233,14 @@ def card(task: Distillation) -> Card:
         f"Random specimens: {lesson.recipe.words()}; {100 * _STEEPENED:.0f} % of them stretched until their steep parts are "
         f"{_STEEP[0]:g} to {_STEEP[1]:g} times as steep as the lowest ray that the detector takes. Images by the {teacher}.",
         "Other detectors and emission models are refused, steeper slopes and occluders out of sight are flagged. On a processor "
-        "the exact model is faster and has no error. plain and plain_p99 below: the same without the network. Errors are in "
-        f"parts of the exact signal, or of {DARK:g} of a flat's where that is larger.",
+        "the exact model is faster and has no error.",
+        _SCORES[lesson.teacher],
     )
+
+
+def _true_rms(differences: Tensor, noise: Tensor) -> float:
+    """Give the root mean square of differences without the part of their noise."""
+    return math.sqrt(max(float((differences.double().square() - noise.double().square()).mean()), 0.0))
 
 
 def _high(values: Tensor) -> float:

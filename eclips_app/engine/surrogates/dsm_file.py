@@ -103,13 +103,13 @@ def check_match(made: Distilled, detector: Detector, emission: Emission, where: 
     EclipsError
         Says what differs.
     """
-    if made.emission != emission:
+    if _physics(made.emission) != _physics(emission):
         raise EclipsError(
             f"this DSM was distilled for {_emission_words(made.emission)}, not for {_emission_words(emission)}", where=where,
             hint=_DISTIL,
         )  # fmt: skip
-    for name, value in _essence(made.detector, emission).items():
-        wanted = _essence(detector, emission)[name]
+    for name, value in essence(made.detector, emission).items():
+        wanted = essence(detector, emission)[name]
         if wanted != value:
             raise EclipsError(
                 f"this DSM was distilled for another detector ({made.detector.name}): {name} is {_words(value)} there, not "
@@ -117,7 +117,12 @@ def check_match(made: Distilled, detector: Detector, emission: Emission, where: 
             )  # fmt: skip
 
 
-def _essence(detector: Detector, emission: Emission) -> dict[str, Any]:
+def _physics(emission: Emission) -> Emission:
+    """Give an emission without a material that has no effect on it."""
+    return emission if emission.needs_table else dataclasses.replace(emission, material="")
+
+
+def essence(detector: Detector, emission: Emission) -> dict[str, Any]:
     """Give what of a detector changes what its segments see."""
     found = detector.to_json()
     for name in ("schema", "name", "calibration"):

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from eclips_app.engine.surrogates.chords import Chords
 from eclips_app.engine.training.labels import directions
 
 _SHARPNESS = 32.0  #: of the smooth maximum of occluder and tangent plane, per unit of slope
@@ -49,3 +50,15 @@ class TangentOnly(HorizonNet):
     def forward(self, slopes: Tensor) -> Tensor:
         """Give the tangent plane."""
         return self.tangents(slopes)
+
+
+class ChordsOnly(HorizonNet):
+    """No network: the horizon by the steepest chords near each pixel, which fixed filters give; what a `Vft` corrects."""
+
+    def __init__(self, azimuths: int) -> None:
+        super().__init__(azimuths)
+        self.chords = Chords(directions(azimuths))
+
+    def forward(self, slopes: Tensor) -> Tensor:
+        """Give the larger of the tangent plane and the steepest chord."""
+        return self.horizon(slopes, self.chords(slopes).amax(1))

@@ -21,6 +21,7 @@ from eclips_app.core.errors import EclipsError
 from eclips_app.core.paths import resource
 from eclips_app.engine.forward.model import ForwardModel, slopes
 from eclips_app.engine.surrogates import dsm, limits, physics
+from eclips_app.engine.surrogates.dsm import DSM
 from eclips_app.engine.surrogates.dsm_file import Distilled, check_match, read_dsm
 from eclips_app.engine.surrogates.render import horizon
 from eclips_app.engine.surrogates.vft import Vft
@@ -85,6 +86,15 @@ def imitate(subject: Subject, model: ForwardModel, height_nm: torch.Tensor, repo
     if subject.name not in _WAYS:
         raise EclipsError(f"there is no network '{subject.name}'", hint=f"Choose {' or '.join(_WAYS)}.")
     return _WAYS[subject.name](subject, model, height_nm, report)
+
+
+def network_of(subject: Subject) -> Vft | DSM:
+    """Give the network that renders for a subject; errors as of `imitate`."""
+    if subject.name == "vft":
+        return _vft(*_version(subject.path))[0]
+    made = _dsm(*_version(subject.path))
+    check_match(made, subject.detector, subject.emission, subject.path.name)
+    return made.network
 
 
 def _by_vft(subject: Subject, model: ForwardModel, height_nm: torch.Tensor, _: Report | None) -> Imitated:

@@ -22,11 +22,10 @@ from eclips_app.engine.surrogates.vft_weights import FORMAT, statistics
 from eclips_app.engine.training.card import Card
 from eclips_app.engine.training.labels import horizons, slopes
 from eclips_app.engine.training.loop import Batch, Plan, Sample, Trained
-from eclips_app.engine.training.specimens import Recipe, specimen, split_files
-from eclips_app.engine.training.step import Prepared, measured_maps
+from eclips_app.engine.training.specimens import Recipe, specimen
+from eclips_app.engine.training.step import Prepared, recipes
 
 _JUDGED = 24  #: held-out specimens
-_JUDGED_SEED = 1 << 20  #: beside which the seed of no training lies: those are added to it
 _LARGEST_POLAR = float(np.deg2rad(80.0))  #: no detector reaches flatter directions
 _FLATTEST = float(np.tan(np.deg2rad(10.0)))  #: slope of a horizon there
 _EMITTED_SCALE, _ANGLE_SCALE = (
@@ -82,10 +81,7 @@ class HorizonTask:
 def prepare(inputs: Mapping[str, NDArray[Any]], params: Train) -> Prepared:
     """Prepare the training; measured maps are split by file."""
     size = VftSize()
-    maps = measured_maps(inputs, params)
-    known, held_out = split_files(list(maps)) if maps else ([], [])
-    recipe = Recipe(params.size_px, params.seed, [maps[name] for name in known])
-    judged = Recipe(params.size_px, _JUDGED_SEED + params.seed, [maps[name] for name in held_out])
+    recipe, judged = recipes(inputs, params)
     net = Vft(size)
     plan = Plan(
         steps=params.steps, minutes=params.minutes, batch=params.batch, seed=params.seed, rate=5e-3, judge_every=100
@@ -98,7 +94,7 @@ def prepare(inputs: Mapping[str, NDArray[Any]], params: Train) -> Prepared:
             "statistics": json.dumps(statistics(net, recipe)), "steps": str(trained.steps), "error": f"{error:.6f}",
         }  # fmt: skip
 
-    return Prepared(HorizonTask(net, recipe, judged), plan, _card(size, recipe), metadata)
+    return Prepared(HorizonTask(net, recipe, judged), plan, _card(size, recipe, len(judged.maps)), metadata)
 
 
 def _sample(height_px: NDArray[np.float64], azimuths: int) -> dict[str, NDArray[np.float32]]:
@@ -119,7 +115,9 @@ def _emitted(net: HorizonNet, slopes: Tensor, horizon: Tensor) -> tuple[Tensor, 
     return toward * (open_to.clamp(max=_LARGEST_POLAR) - m * sine_squared) + inverse * sine_squared, open_to
 
 
-def _card(size: VftSize, recipe: Recipe) -> Card:
+def _card(size: VftSize, recipe: Recipe, judged_by: int) -> Card:
+    known = len(recipe.maps)
+    split = f" Measured maps, split by file: {known} to train on, {judged_by} to judge by." if known else ""
     return Card(
         "Vision Field Transformer",
         "Gives the horizon in each azimuth from the slopes of a surface; the detector enters afterwards, in the physics layer.",
@@ -127,7 +125,7 @@ def _card(size: VftSize, recipe: Recipe) -> Card:
         f"{size.patch} px tokens, {size.depth} blocks of attention in windows of {size.window} x {size.window} tokens, "
         f"every second one shifted, width {size.width}, {size.heads} heads; {size.detail} features at full resolution; "
         f"{size.azimuths} azimuths.",
-        f"Random specimens, made while training and never twice but for hard ones: {recipe.words()}. Exact horizons.",
+        f"Random specimens, made while training and never twice but for hard ones: {recipe.words()}. Exact horizons.{split}",
         "Slopes or relief beyond those trained on are flagged. What a slope map cannot tell is lost: steps within a pixel, "
         "shadows from beyond the window. On a CPU the exact model is faster and has no such error.",
         "error, p99: mean and 99th percentile over pixels and segments of a usual detector (15 to 60°), difference to the exact "

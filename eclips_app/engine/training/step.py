@@ -19,6 +19,7 @@ from eclips_app.core.training import Train
 from eclips_app.engine.device import choose_device
 from eclips_app.engine.training.card import Card, write_card
 from eclips_app.engine.training.loop import Plan, Task, Trained, train
+from eclips_app.engine.training.specimens import Recipe, split_files
 from eclips_app.engine.training.weights import write_weights
 
 #: Networks that can be trained: a function that gives what is trained on what, from the step's inputs and parameters.
@@ -26,7 +27,10 @@ NETWORKS = {
     "vft": "eclips_app.engine.surrogates.vft_task:prepare",
     "dsm": "eclips_app.engine.surrogates.distil:prepare",
     "unet": "eclips_app.engine.learned.task:prepare",
+    "pinn": "eclips_app.engine.integrators.pinn_task:prepare",
 }
+_JUDGED_SEED = 1 << 20  #: beside which the seed of no training lies: those are added to it
+_SMALLEST_MAP = 16  #: pixels along its shorter edge
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ def measured_maps(inputs: Mapping[str, NDArray[Any]], params: Train) -> dict[str
     Raises
     ------
     EclipsError
-        One has holes, or the pixel size of one is missing.
+        One has holes or is too small, or the pixel size of one is missing.
     """
     names = sorted((name for name in inputs if name.startswith("map/")), key=lambda name: int(name[4:]))
     if len(names) != len(params.map_pixels_nm):
@@ -59,7 +63,25 @@ def measured_maps(inputs: Mapping[str, NDArray[Any]], params: Train) -> dict[str
     maps = {n: np.asarray(inputs[n], np.float64) / nm for n, nm in zip(names, params.map_pixels_nm, strict=True)}
     if not all(np.isfinite(height).all() for height in maps.values()):
         raise EclipsError("a height map to train on has holes", hint="Fill them first, or leave the map out.")
+    if any(min(height.shape) < _SMALLEST_MAP for height in maps.values()):
+        raise EclipsError(
+            f"a height map to train on has an edge of less than {_SMALLEST_MAP} pixels", hint="Leave it out."
+        )
     return maps
+
+
+def recipes(inputs: Mapping[str, NDArray[Any]], params: Train, pixels: int | None = None) -> tuple[Recipe, Recipe]:
+    """Give what specimens are drawn from, to train on and to judge by; measured maps are split by file.
+
+    `pixels` is the edge of a specimen, by default that of the parameters.
+    """
+    maps = measured_maps(inputs, params)
+    known, held_out = split_files(list(maps)) if maps else ([], [])
+    size = pixels or params.size_px
+    return (
+        Recipe(size, params.seed, [maps[name] for name in known]),
+        Recipe(size, _JUDGED_SEED + params.seed, [maps[name] for name in held_out]),
+    )
 
 
 def train_step(inputs: Mapping[str, NDArray[Any]], params: Train, context: Context) -> StepResult:

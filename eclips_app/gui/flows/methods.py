@@ -66,6 +66,12 @@ METROLOGY = Method(
     "Metrology", "closed-loop", "metrology",
     "As Standard, ten times closer to the minimum, with twice the azimuths and random draws: some 15 s for 512 × 512 px.",
 )  # fmt: skip
+#: How slopes become heights, under the names that the user knows.
+LEAST_SQUARES = "least-squares"
+INTEGRATORS = {
+    LEAST_SQUARES: "Least squares", "wiener": "Wiener (shrinks noise)", "bilateral": "Bilateral (cliffs)",
+    "pinn": "Network (PINN)",
+}  # fmt: skip
 UNET = Method(
     "U-Net", "learned", "standard",
     "A network trained on rendered surfaces sees the normals, which are then integrated: slower than Live, faster than a fit, "

@@ -48,6 +48,7 @@ class SimulateFlow(QtCore.QObject):
         self.reach = LiveVisionField(session.jobs, self)  #: how far away the surface can hide the detector
         self.comparison = LiveComparison(session.jobs, self)  #: a network's images beside the exact ones
         self.compares = False  #: whether that is wanted
+        self.trained: dict[str, str] = {}  #: networks trained in this session: file of weights to "vft" or "dsm"
         self._is_watched = False
         self._reading = ReadHeightMap()
         self._background = Background(self)
@@ -96,6 +97,11 @@ class SimulateFlow(QtCore.QObject):
             self.setup = setup
             self.changed.emit()
             self.refresh()
+
+    def know_weights(self, network: str, path: str) -> None:
+        """Offer a network that was trained, from now on."""
+        self.trained[path] = network
+        self.changed.emit()
 
     def choose_specimen(self, **fields: Any) -> None:
         """Generate another surface; keywords are fields of `Specimen`. Another kind begins with values of its own."""

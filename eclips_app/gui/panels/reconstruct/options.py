@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from eclips_app.commands import edits
 from eclips_app.core.schema import Rule
+from eclips_app.gui.flows.methods import INTEGRATORS
 from eclips_app.gui.flows.reconstruct import ReconstructFlow
 from eclips_app.gui.qt import QtCore, QtWidgets
 from eclips_app.gui.session import Session
@@ -13,6 +14,11 @@ from eclips_app.gui.widgets.quantity_edit import QuantityEdit
 
 _BALANCE = (("auto", "Automatic"), ("file", "From the detector file"), ("level", "Make the surface level"))
 _DEVICES = (("auto", "Automatic"), ("cpu", "Processor"), ("cuda", "Graphics card"))
+_INTEGRATOR_TIP = (
+    "How slopes become heights. Least squares is linear: measure with it. Wiener shrinks what is mostly noise.\n"
+    "Bilateral is for cliffs within a pixel. The network takes noise away and keeps edges; what it takes for noise is lost.\n"
+    "Standard and Metrology only start from these heights."
+)
 _LOW = Rule("Clipped at or below", "grey", help="Pixels at or below this grey value do not count.")
 _HIGH = Rule("Clipped at or above", "grey", help="Pixels at or above this grey value do not count.")
 
@@ -29,6 +35,7 @@ class OptionsForm(QtWidgets.QWidget):
             "Gains and offsets of the detector file, or gains that make the median of the image level.\n"
             "Automatic: level as long as the detector's dimensions are typical ones, else the detector file's.",
         )
+        self.integrator = _combo("Integrator", tuple(INTEGRATORS.items()), _INTEGRATOR_TIP)
         self.device = _combo("Device", _DEVICES, "Where the numbers are worked out")
         self.parallax = QtWidgets.QCheckBox("Correct scan parallax")
         self.parallax.setToolTip(
@@ -43,8 +50,10 @@ class OptionsForm(QtWidgets.QWidget):
         form.addRow(self.parallax)
         form.addRow("Clipped at or below", self.clip_low)
         form.addRow("Clipped at or above", self.clip_high)
+        form.addRow("Integrator", self.integrator)
         form.addRow("Device", self.device)
         self.balance.activated.connect(self._choose)
+        self.integrator.activated.connect(self._choose)
         self.device.activated.connect(self._choose)
         self.parallax.clicked.connect(self._choose)
         self.clip_low.committed.connect(self._set_clips)
@@ -55,6 +64,7 @@ class OptionsForm(QtWidgets.QWidget):
         """Show the options of the flow and the clip levels of the selected set."""
         options, segment_set = self._flow.options, self._session.project.segment_set
         self.balance.setCurrentIndex(self.balance.findData(options.balance))
+        self.integrator.setCurrentIndex(self.integrator.findData(options.integrator))
         self.device.setCurrentIndex(self.device.findData(options.device))
         self.parallax.setChecked(options.scan_parallax)
         for field, value in (
@@ -72,6 +82,7 @@ class OptionsForm(QtWidgets.QWidget):
                 balance=self.balance.currentData(),
                 scan_parallax=self.parallax.isChecked(),
                 device=self.device.currentData(),
+                integrator=self.integrator.currentData(),
             )
         )
 

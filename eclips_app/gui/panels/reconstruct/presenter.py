@@ -5,18 +5,27 @@ from __future__ import annotations
 import datetime
 import json
 import math
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from eclips_app.core import schema
 from eclips_app.core.detector import Detector
 from eclips_app.core.levelling import recipe_text
 from eclips_app.core.schema import rule_of
 from eclips_app.core.steps import STEPS, Learned, Reconstruct
 from eclips_app.core.units import format_length
-from eclips_app.gui.flows.methods import LIVE, RENDERERS, Method, emission_text, method_of_run
+from eclips_app.gui.flows.methods import (
+    INTEGRATORS,
+    LEAST_SQUARES,
+    LIVE,
+    RENDERERS,
+    Method,
+    emission_text,
+    method_of_run,
+)
 from eclips_app.gui.flows.readiness import changed_since, slope_limit_deg
 from eclips_app.model.items import Run
 from eclips_app.model.levelling import LEVELLING, is_levelled
@@ -115,7 +124,7 @@ def differences(before: Run, run: Run) -> list[str]:
     found = _method_differences(before, run)
     told = _TOLD if before.step == run.step else _EXACT_ONLY
     for key in (key for key in dict.fromkeys([*before.params, *run.params]) if key not in told):
-        old, new = before.params.get(key), run.params.get(key)
+        old, new = (each.params.get(key, _default(key)) for each in (before, run))
         if old != new:
             word = _word(key)
             found.append(f"{word}: {_short(new)}" if _short(new) else word)
@@ -126,6 +135,12 @@ def differences(before: Run, run: Run) -> list[str]:
     if before.input_sha256 != run.input_sha256:
         found.append("images")
     return found or ["nothing"]
+
+
+def _default(key: str) -> Any:
+    """Give what holds where a run does not tell a parameter: it is None, or newer than the run."""
+    field = Learned.__dataclass_fields__.get(key)
+    return None if field is None or field.default is MISSING else schema.dump(field.default)
 
 
 def _word(key: str) -> str:
@@ -192,6 +207,8 @@ def _learned_facts(run: Run) -> list[tuple[str, str]]:
 
 def _linear_facts(run: Run) -> list[tuple[str, str]]:
     found = []
+    if (integrator := run.params.get("integrator", LEAST_SQUARES)) != LEAST_SQUARES:
+        found.append(("Integrator", INTEGRATORS.get(integrator, integrator)))
     if _is_number(chi2 := run.info.get("chi2_median")):
         found.append(("χ², median", f"{chi2:.3g}"))
     slope = run.info.get("slope_std")

@@ -90,7 +90,9 @@ class ModelForm(QtWidgets.QWidget):
         """Show the choices."""
         setup = self._flow.setup
         self.model.show_data(setup.model)
-        files = [(Path(setup.weights).name, setup.weights)] if setup.weights else []
+        paths = [path for path, network in self._flow.trained.items() if network == setup.model]
+        paths += [setup.weights] if setup.weights and setup.weights not in paths else []
+        files = [(Path(path).name, path) for path in paths]
         offer(self.weights, [("Of the program", _SHIPPED), *files, ("File…", _OPEN)], setup.weights)
         for widget in (self._weights_caption, self.weights, self.advice):
             widget.setVisible(setup.is_network)
