@@ -79,14 +79,14 @@ UNET = Method(
 )  # fmt: skip
 LOOP = Method(
     "U-Net + loop", "learned", "standard",
-    "The U-Net goes on learning on these images until its surface, rendered exactly, explains them: each round takes a rendering "
-    "and a training step, so it is the slowest.",
+    "The U-Net goes on learning on these images until its surface, rendered exactly, explains them: each round costs a rendering "
+    "and a training step.",
     {"rounds": 60, "renderer": "bsesm", "finetune": False},
 )  # fmt: skip
 PAPER = Method(
     "Paper", "learned", "standard",
     "The chain as published: U-Net, self-supervised loop through a network that renders (VFT), corrected by another (Finetune), "
-    "and a network that integrates (PINN); slow, and approximate in each of its parts.",
+    "and a network that integrates (PINN): many rounds, and approximate in each of its parts.",
     {"rounds": 200, "renderer": "vft", "finetune": True, "integrator": "pinn"},
 )  # fmt: skip
 #: The forward models of the loop, under the names that the user knows.
