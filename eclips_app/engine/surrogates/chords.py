@@ -39,12 +39,14 @@ class Chords(nn.Module):
     Beyond the border all is level. `directions` [2, a] are cosine (right) and sine (up) of the azimuths.
     """
 
+    along: Tensor
     filter: Tensor
     gaussian: Tensor
 
     def __init__(self, directions: NDArray[np.float64]) -> None:
         super().__init__()
         self._directions = [(float(right), float(up)) for right, up in directions.T]
+        self.register_buffer("along", torch.from_numpy(directions).float(), persistent=False)
         self.register_buffer("filter", _filter(), persistent=False)
         self.register_buffer("gaussian", _gaussian(), persistent=False)
 
@@ -54,24 +56,28 @@ class Chords(nn.Module):
 
     def forward(self, slopes: Tensor) -> Tensor:
         """Give the steepest chords of each range of distances; differentiable."""
+        return self.inner(F.pad(slopes, (REACH_PX,) * 4))
+
+    def inner(self, around: Tensor) -> Tensor:
+        """Give the same for all but `REACH_PX` pixels along the border of slopes [n, 2, row, col]."""
         edge = CHORDS_PX + 1
-        wide = F.pad(slopes, (edge,) * 4)
-        relief = self.relief(wide)[:, 0]
-        smooth = self._smooth(wide)
+        relief = F.conv2d(around, self.filter.to(around))[:, 0]
+        smooth = self._smooth(around)
         found = []
         for direction in self._directions:
-            if torch.is_grad_enabled() and slopes.requires_grad:  # what lies on the rays would fill the memory
+            if torch.is_grad_enabled() and around.requires_grad:  # what lies on the rays would fill the memory
                 found.append(checkpoint(_steepest, relief, smooth, direction, edge, use_reentrant=False))
             else:
                 found.append(_steepest(relief, smooth, direction, edge))
         return torch.stack(found, 2)
 
     def _smooth(self, slopes: Tensor) -> Tensor:
-        n, two, rows, columns = slopes.shape
-        line = self.gaussian.to(slopes)
-        flat = slopes.reshape(n * two, 1, rows, columns)
-        flat = F.conv2d(flat, line[None, None, None], padding=(0, _GAUSSIAN_REACH))
-        return F.conv2d(flat, line[None, None, :, None], padding=(_GAUSSIAN_REACH, 0)).view(slopes.shape)
+        """Blur slopes [n, 2, row, col], less as many pixels along the border as the filter of the relief takes."""
+        n, two = slopes.shape[:2]
+        line, less = self.gaussian.to(slopes), _FILTER_REACH - _GAUSSIAN_REACH
+        flat = slopes.flatten(0, 1)[:, None, less:-less, less:-less]
+        flat = F.conv2d(F.conv2d(flat, line[None, None, None]), line[None, None, :, None])
+        return flat.view(n, two, *flat.shape[-2:])
 
 
 def _steepest(relief: Tensor, smooth: Tensor, direction: tuple[float, float], edge: int) -> Tensor:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -77,6 +77,11 @@ class Lesson:
     seed: int = 0
 
 
+def surfaces(size: int, seed: int) -> Recipe:
+    """Give what specimens are drawn from, without the noise of measured maps: stretching would make walls of it."""
+    return Recipe(size, seed, noise_share=0.0)
+
+
 def layout_for(segments: int, lowest: float, channels: int = 48) -> Layout:
     """Give a network that sees far enough for the slope of the lowest ray: what hides a low ray may stand far away."""
     dilations = (1, 1, 2, 2, 1, 1) if lowest > 0.5 else (1, 2, 3, 3, 2, 1)
@@ -143,7 +148,7 @@ class Distillation:
     @cached_property
     def _held_out(self) -> Batch:
         recipe = self.lesson.recipe
-        other = Recipe(recipe.size, recipe.seed + _OTHER_SEED, recipe.maps, recipe.map_share)
+        other = replace(recipe, seed=recipe.seed + _OTHER_SEED)
         device = next(self.net.parameters()).device
         heights = [self._steepened(specimen(other, i), i) for i in range(_JUDGED)]
         made = [self._labelled(height, i) for i, height in enumerate(heights)]
@@ -205,7 +210,7 @@ def prepare(inputs: Mapping[str, NDArray[Any]], params: Train) -> Prepared:
         raise EclipsError("a DSM learns from synthetic specimens alone", hint="Leave --afm out.")
     if params.size_px % 2:
         raise EclipsError(f"specimens of {params.size_px} px cannot be halved", hint="Give an even --size.")
-    recipe = Recipe(params.size_px, params.seed)
+    recipe = surfaces(params.size_px, params.seed)
     task = Distillation(Lesson(params.detector, params.emission, recipe, params.teacher, params.rays, seed=params.seed))
     plan = Plan(params.steps, params.minutes, params.batch, RATE, judge_every=100, seed=params.seed)
     steepest = steepest_learnt(task)
@@ -228,8 +233,9 @@ def card(task: Distillation) -> Card:
         f"DSM for {lesson.detector.name}",
         "Gives the images of one detector from the slopes of a surface: the reflectance of its tangent planes, from the tables "
         f"of the physics, times what the network leaves of it. Emission: {lesson.emission.model}.",
-        f"Local relief by a fixed filter, then {len(layout.dilations)} convolutions of 3 x 3 with {layout.channels} channels at "
-        f"half the resolution, dilations {', '.join(map(str, layout.dilations))}; it sees {layout.reach} px far.",
+        f"Local relief by a fixed filter, then {len(layout.dilations)} convolutions of 3 x 3 with "
+        f"{layout.channels} channels at half the resolution, dilations {', '.join(map(str, layout.dilations))}; it sees "
+        f"{layout.reach} px far.",
         f"Random specimens: {lesson.recipe.words()}; {100 * _STEEPENED:.0f} % of them stretched until their steep parts are "
         f"{_STEEP[0]:g} to {_STEEP[1]:g} times as steep as the lowest ray that the detector takes. Images by the {teacher}.",
         "Other detectors and emission models are refused, steeper slopes and occluders out of sight are flagged. On a processor "

@@ -15,12 +15,11 @@ from eclips_app.core.paths import resource
 from eclips_app.engine.forward.model import ForwardModel, forward_model, slopes
 from eclips_app.engine.surfaces import KINDS
 from eclips_app.engine.surrogates import dsm
-from eclips_app.engine.surrogates.distil import Distillation, Lesson
+from eclips_app.engine.surrogates.distil import Distillation, Lesson, surfaces
 from eclips_app.engine.surrogates.dsm_file import Distilled, read_dsm
 from eclips_app.engine.surrogates.figures import UNSEEN_SEED, _loss_gradient, _summary, _timed, gradient_rows
 from eclips_app.engine.surrogates.imitate import Subject, imitate
 from eclips_app.engine.surrogates.measure import DARK
-from eclips_app.engine.training.specimens import Recipe
 
 Float = NDArray[np.float64]
 Row = dict[str, Any]
@@ -37,7 +36,7 @@ class Judged:
 
     def steepened(self, count: int, size: int) -> list[Float]:
         """Give unseen specimens as steep as those that it has learnt from."""
-        task = Distillation(Lesson(self.made.detector, self.made.emission, Recipe(size, UNSEEN_SEED)))
+        task = Distillation(Lesson(self.made.detector, self.made.emission, surfaces(size, UNSEEN_SEED)))
         return [task.specimen(index) for index in range(count)]
 
     def images(self, height: Tensor) -> Tensor:
