@@ -166,7 +166,7 @@ def outer_steps(info: Mapping[str, Any]) -> int:
 
 def rounds(info: Mapping[str, Any]) -> int:
     """Give how many rounds a self-supervised loop took, by what it reported."""
-    return max(len(info.get("chi2_steps", ())) - 1, 0)
+    return int(info.get("rounds_taken") or 0)
 
 
 def has_values(run: Run, name: str) -> bool:

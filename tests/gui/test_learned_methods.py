@@ -77,7 +77,14 @@ def start(panel: ReconstructPanel, held: Session, qtbot: QtBot) -> Submitted:
 def result(chi2_steps: tuple[float, ...] = (2.0,), **info: Any) -> StepResult:
     maps = {name: np.full((ROWS, COLUMNS), 1.5, np.float32) for name in ("height", "rho", "chi2", "normal_error")}
     arrays = {**maps, "mask": np.ones((ROWS, COLUMNS), bool), "residual": np.zeros((4, ROWS, COLUMNS), np.float32)}
-    facts = {"chi2": chi2_steps[-1], "chi2_steps": list(chi2_steps), "cost": [], "inner_steps": [], "smoothing": 0.0}
+    facts = {
+        "chi2": chi2_steps[-1],
+        "chi2_steps": list(chi2_steps),
+        "cost": [],
+        "inner_steps": [],
+        "smoothing": 0.0,
+        "rounds_taken": len(chi2_steps) - 1,
+    }
     return StepResult(arrays, {**facts, "stopping": "as it was", **info})
 
 
@@ -102,7 +109,7 @@ def test_each_method_goes_with_its_run_and_is_known_by_it(panel: ReconstructPane
 def test_a_method_takes_back_what_the_one_before_has_set() -> None:
     paper = PAPER.chosen(Options())
     assert isinstance(paper.fit, Learned)
-    assert (paper.fit.renderer, paper.fit.finetune, paper.method) == ("vft", True, "learned")
+    assert (paper.fit.renderer, paper.fit.finetune, paper.method, paper.integrator) == ("vft", True, "learned", "pinn")
     live = LIVE.chosen(paper)
     assert live.fit == Options().fit
     assert live == Options()
@@ -110,6 +117,7 @@ def test_a_method_takes_back_what_the_one_before_has_set() -> None:
     assert PAPER.chosen(more) is more  # chosen once more, it keeps what was typed
     assert method_of(replace(paper, fit=replace(paper.fit, renderer="dsm"))) is LOOP
     assert method_of(replace(paper, fit=replace(paper.fit, rounds=0))) is UNET
+    assert method_of(replace(paper, integrator="wiener")) is LOOP
 
 
 def test_the_form_shows_what_counts_and_goes_with_the_run(
@@ -244,6 +252,40 @@ def test_a_network_of_ones_own_reconstructs_and_is_cycled(images: Session, qtbot
     assert cycle.result.params.network == run.params["network"]
     assert cycle.result.facts["rms_percent"] < 20.0
     assert [each.name for each in images.project.of_kind(Measurement)] == ["Cycle"]
+
+
+def test_a_real_loop_shows_how_it_goes_and_is_stopped(images: Session, qtbot: QtBot, tmp_path: Path) -> None:
+    """Through the engine process: what is missed is shown as it goes, and a stop keeps the best."""
+    panel = ReconstructPanel(images)
+    qtbot.addWidget(panel)
+    flow = reconstruct.flow_of(images)
+    chosen = LOOP.chosen(Options(device="cpu"))
+    more = {
+        "network": str(small_unet(tmp_path)),
+        "azimuths": 8,
+        "subpixels": 1,
+        "rounds": 10_000,
+        "grey_per_electron": 1e-3,
+    }
+    flow.set_options(replace(chosen, fit=replace(chosen.fit, **more)))  # type: ignore[arg-type]
+    curves: list[np.ndarray] = []
+    missed: list[np.ndarray] = []
+    flow.stepped.connect(curves.append)
+    flow.missed.connect(missed.append)
+    flow.run()
+    qtbot.waitUntil(lambda: bool(curves) and len(curves[-1]) >= 6, timeout=120_000)
+    assert missed[-1].shape == (4, ROWS, COLUMNS)
+    assert not panel.missed.isHidden()
+    flow.stop()
+    qtbot.waitUntil(lambda: flow.task is None, timeout=60_000)
+    (run,) = images.project.of_kind(Run)
+    assert run.name == "U-Net + loop (stopped)"
+    told = dict(presenter.facts(run))
+    assert int(told["Rounds"]) >= 5
+    assert told["Finetune"] == "off"
+    curve = presenter.chi2_curve(run)
+    assert curve is not None
+    assert len(curve[0]) == int(told["Rounds"]) + 1
 
 
 def test_a_cycle_keeps_the_parameters_of_a_learned_run(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from learned_samples import small_unet
+from learned_samples import small_unet, small_vft
 from panel_samples import COLUMNS, PIXEL_NM, ROWS, detector, fill, held_session, make_run, make_set
 from PySide6.QtTest import QTest
 
@@ -372,13 +372,15 @@ def test_previews_finer_than_their_start_are_shown_whole(panel: ReconstructPanel
 
 
 def test_runs_of_all_methods_are_saved_loaded_and_made_again(tmp_path: Path) -> None:
-    network = str(small_unet(tmp_path))
+    network, renderer = str(small_unet(tmp_path)), str(small_vft(tmp_path))
     images = make_set("scan0", crop=(0, 0, 24, 32))
     inputs = step_inputs(images)
     ring = detector(beam=Beam(10.0, 1.0))
     made = []
     for method in METHODS:
-        fit = Learned(emission=Emission("tabulated", "Cu"), azimuths=8, draws=2, network=network)
+        fit = Learned(
+            emission=Emission("tabulated", "Cu"), azimuths=8, draws=2, network=network, renderer_weights=renderer
+        )
         options = method.chosen(Options(device="cpu", fit=fit))
         if method.is_learned:
             options = replace(options, fit=replace(options.fit, rounds=min(options.fit.rounds, 2)))

@@ -74,6 +74,8 @@ class CompareMethodsFlow(QtCore.QObject):
         if len(self.chosen) < FEWEST:
             return "Choose two methods or more."
         lacking = [self.reconstruct.missing(segment_set, self.options(method)) for method in self._lacking()]
+        if not lacking:
+            return "All chosen methods have been run on these images."
         found = [check for check in lacking if check is not None]
         return f"{found[0].text}." if found and len(found) == len(lacking) else ""
 

@@ -48,8 +48,7 @@ class Method:
         old = method_of(options)
         if old is self:
             return options
-        before = {name: _DEFAULTS[name] for name in old.own if name in _DEFAULTS}
-        values = {**before, **{name: value for name, value in self.own.items() if name in _DEFAULTS}}
+        values = {**{name: _DEFAULTS[name] for name in old.own}, **self.own}
         fit = {name: value for name, value in values.items() if name in _OF_NETWORK}
         rest = {name: value for name, value in values.items() if name in _OF_OPTIONS}
         return replace(options, method=self.method, fit=replace(options.fit, quality=self.quality, **fit), **rest)
@@ -80,14 +79,14 @@ UNET = Method(
 )  # fmt: skip
 LOOP = Method(
     "U-Net + loop", "learned", "standard",
-    "The U-Net goes on learning on these images until its surface, rendered exactly, explains them: each round takes a rendering "
-    "and a training step, so it is the slowest.",
+    "The U-Net goes on learning on these images until its surface, rendered exactly, explains them: each round costs a rendering "
+    "and a training step.",
     {"rounds": 60, "renderer": "bsesm", "finetune": False},
 )  # fmt: skip
 PAPER = Method(
     "Paper", "learned", "standard",
     "The chain as published: U-Net, self-supervised loop through a network that renders (VFT), corrected by another (Finetune), "
-    "and a network that integrates (PINN); slow, and approximate in each of its parts.",
+    "and a network that integrates (PINN): many rounds, and approximate in each of its parts.",
     {"rounds": 200, "renderer": "vft", "finetune": True, "integrator": "pinn"},
 )  # fmt: skip
 #: The forward models of the loop, under the names that the user knows.
@@ -116,8 +115,7 @@ def name_of(options: Options) -> str:
 def _method(method: str, values: Mapping[str, Any]) -> Method:
     """Name a method by its parameters; the paper's chain is only that which is as published, for as many rounds as you like."""
     if method == "learned":
-        made = {name: wanted for name, wanted in PAPER.own.items() if name in values and name != "rounds"}
-        is_paper = all(values[name] == wanted for name, wanted in made.items())
+        is_paper = all(values.get(name) == wanted for name, wanted in PAPER.own.items() if name != "rounds")
         return UNET if not values.get("rounds") else PAPER if is_paper else LOOP
     if method == "closed-loop":
         return METROLOGY if values.get("quality") == METROLOGY.quality else STANDARD

@@ -181,7 +181,7 @@ class MethodsPanel(QtWidgets.QWidget):
             before = [entry for entry in self._entries if entry.is_chosen and entry.state == "before"]
             kept = [entry.run.name for entry in before if entry.run is not None]
             again = f"Not run again, as made before: {', '.join(kept)}." if kept else ""
-            self.note.setText(hindrance or again)
+            self.note.setText(" ".join(part for part in (hindrance, again) if part))
             return
         left = f", {task.seconds_left:.0f} s left" if task.seconds_left is not None else ""
         detail = f": {task.detail}" if task.detail else ""

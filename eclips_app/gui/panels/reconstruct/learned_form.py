@@ -8,7 +8,7 @@ from typing import Any
 
 from eclips_app.core.schema import rule_of
 from eclips_app.core.steps import Learned
-from eclips_app.gui.flows.methods import LEARNED_FIELDS, RENDERERS
+from eclips_app.gui.flows.methods import RENDERERS
 from eclips_app.gui.flows.reconstruct import ReconstructFlow
 from eclips_app.gui.panels.reconstruct import fit_texts
 from eclips_app.gui.qt import QtWidgets
@@ -36,7 +36,7 @@ class LearnedForm(AutomaticFields):
     def __init__(self, session: Session, flow: ReconstructFlow) -> None:
         super().__init__(Learned, _NUMBERS)
         self._session, self._flow = session, flow
-        self.weights = {name: CalmCombo(*_WEIGHTS[name]) for name in _WEIGHTS if name in LEARNED_FIELDS}
+        self.weights = {name: CalmCombo(*words) for name, words in _WEIGHTS.items()}
         rule = rule_of(Learned, "renderer")
         self.renderer = CalmCombo(rule.label, rule.help)
         self.brightness = CalmCombo("Brightness", "How bright the material is, where chi-square is worked out")
@@ -71,9 +71,8 @@ class LearnedForm(AutomaticFields):
         loops = fit.rounds > 0
         shown = {
             self.renderer: loops, self.finetune: loops, self.weights["renderer_weights"]: loops and fit.renderer != "bsesm",
+            self.weights[_LEARNT_HERE]: loops and fit.finetune,
         }  # fmt: skip
-        if _LEARNT_HERE in self.weights:
-            shown[self.weights[_LEARNT_HERE]] = loops and fit.finetune
         for widget, is_shown in shown.items():
             self.form.setRowVisible(widget, is_shown)
 
@@ -81,10 +80,8 @@ class LearnedForm(AutomaticFields):
         """Put the networks about the rounds, and the noise below."""
         rows: list[tuple[str, QtWidgets.QWidget]] = [
             (self.renderer.accessibleName(), self.renderer), ("Its weights", self.weights["renderer_weights"]),
-            ("", self.finetune),
+            ("", self.finetune), ("Its weights", self.weights[_LEARNT_HERE]),
         ]  # fmt: skip
-        if _LEARNT_HERE in self.weights:
-            rows.append(("Its weights", self.weights[_LEARNT_HERE]))
         self.form.insertRow(0, "U-Net", self.weights["network"])
         for place, (label, widget) in enumerate([*rows, ("Brightness", self.brightness)], 2):
             self.form.insertRow(place, label, widget) if label else self.form.insertRow(place, widget)

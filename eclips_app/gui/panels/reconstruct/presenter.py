@@ -179,6 +179,8 @@ def facts(run: Run) -> list[tuple[str, str]]:
             ("Field", f"{format_length(columns * run.pixel_size_nm)} × {format_length(rows_ * run.pixel_size_nm)}")
         )
     found.append(("Pixel size", format_length(run.pixel_size_nm)))
+    if not method.is_exact and (integrator := run.params.get("integrator", LEAST_SQUARES)) != LEAST_SQUARES:
+        found.append(("Integrator", INTEGRATORS.get(integrator, integrator)))
     if _is_number(run.info.get("residual_rms_grey")):
         found.append(("Residual rms", f"{residual_text(run)} grey values"))
     found += _exact_facts(run) if method.has_emission else _linear_facts(run)
@@ -198,17 +200,26 @@ def _learned_facts(run: Run) -> list[tuple[str, str]]:
         weights = run.params.get("renderer_weights")
         renderer = RENDERERS.get(run.params.get("renderer", ""), "")
         found.append(("Rendered by", f"{renderer}, {Path(weights).name}" if weights else renderer))
-        found.append(("Finetune", _short(bool(run.params.get("finetune")))))
+        found.append(("Finetune", _finetune_text(run)))
     error, mask = run.arrays.get("normal_error"), run.arrays.get("mask")
     if error is not None and (known := _sample(error, mask)).size:
         found.append(("Normals may err by", f"{float(np.median(known)):.2g}°, median, as the network says"))
     return found
 
 
+def _finetune_text(run: Run) -> str:
+    """Say whether rendered images were corrected, by how much, and what that is worth."""
+    scores = run.info.get("finetuned")
+    if not run.params.get("finetune") or not scores:
+        return "off"
+    return (
+        f"changes signals by {100 * scores['rms']:.2g} % rms, {100 * scores['largest']:.2g} % at most; "
+        f"χ² {scores['chi2_without']:.3g} without, {scores['chi2_with']:.3g} with it"
+    )
+
+
 def _linear_facts(run: Run) -> list[tuple[str, str]]:
     found = []
-    if (integrator := run.params.get("integrator", LEAST_SQUARES)) != LEAST_SQUARES:
-        found.append(("Integrator", INTEGRATORS.get(integrator, integrator)))
     if _is_number(chi2 := run.info.get("chi2_median")):
         found.append(("χ², median", f"{chi2:.3g}"))
     slope = run.info.get("slope_std")

@@ -24,6 +24,7 @@ from eclips_app.gui.qt import Qt, QtCore, QtGui, QtWidgets
 from eclips_app.gui.session import Session
 from eclips_app.gui.widgets.collapsible import Collapsible
 from eclips_app.gui.widgets.image_pane import ImagePane, percentile_levels
+from eclips_app.gui.widgets.linked_views import LinkedView
 from eclips_app.model.items import ProfileLine
 from eclips_app.model.project import Selection
 
@@ -55,7 +56,8 @@ class ReconstructPanel(QtWidgets.QWidget):
         self.preview.setFixedHeight(190)
         self.preview.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.preview.hide()
-        self.missed = ImagePane(session.theme, "Residuals of the segments")
+        self.missed = LinkedView(session.theme, "Residuals")
+        self.missed.has_scale_bar = False
         self.missed.setFixedHeight(96)
         self.missed.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.missed.hide()
