@@ -123,7 +123,7 @@ def _result(measured: Measured, field: Field, found: _Found, height: Tensor, how
     params = measured.params
     window, chi2 = judged(field, height, found.slopes, params.subpixels)
     course = Course(0.0, [], [], chi2, list(found.chi2) or [chi2], "")
-    made = step_result(measured, window, None, course)
+    made = step_result(measured, window, None, course, usual_fitted=0.0)  # it was not fitted to these images
     error = np.rad2deg(found.log_error.exp().cpu().numpy())
     slope_std = _SIGMA_PER_MEAN * float(np.deg2rad(np.sqrt(np.mean(error[measured.mask].astype(np.float64) ** 2))))
     rho = found.log_rho.exp().cpu().numpy()

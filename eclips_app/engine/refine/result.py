@@ -50,12 +50,17 @@ def course_of(solver: GaussNewton, chi2_steps: list[float], *, stopped: bool) ->
     )
 
 
-def step_result(measured: Measured, found: Window, spread: Spread | None, course: Course) -> StepResult:
-    """Put a solution together; without a spread it was stopped before its end."""
+def step_result(
+    measured: Measured, found: Window, spread: Spread | None, course: Course, *, usual_fitted: float = _USUAL_FITTED
+) -> StepResult:
+    """Put a solution together; without a spread it was stopped before its end.
+
+    `usual_fitted` is how many heights the data determine per pixel where no spread tells.
+    """
     mask = measured.mask
     tested = np.isfinite(measured.start.arrays["chi2"]) & mask
     segments, own = measured.signals.count, measured.params.brightness == "pixel"
-    fitted = spread.fitted_per_pixel if spread else _USUAL_FITTED
+    fitted = spread.fitted_per_pixel if spread else usual_fitted
     regions = regional(found.left / max(segments - own - fitted, 0.1), tested)
     grey = np.asarray(measured.signals.gains, np.float32)[:, None, None]
     arrays = {
