@@ -231,18 +231,26 @@ def test_the_step_gives_what_every_reconstruction_gives(weights):
 
 
 def test_chi_square_of_the_truth_is_one(weights):
-    from eclips_app.engine.learned.step import judged
+    from eclips_app.engine.learned.judged import judged
     from eclips_app.engine.refine.measured import Measured
 
     segments, height = case(dose=2e3)
     params = learned(weights, azimuths=32)
     start = run_step("reconstruct-linear", {"segments": segments}, params, SilentContext())
-    field = Measured({"segments": segments}, params, start).field(0, 48, 0, 48)
-    flat = torch.zeros(2, 48, 48)
-    _, chi2 = judged(field, torch.from_numpy(height).float(), flat, 2)
-    _, wrong = judged(field, torch.from_numpy(0.7 * height).float(), flat, 2)
+    measured, flat = Measured({"segments": segments}, params, start), torch.zeros(2, 48, 48)
+    _, chi2 = judged(measured, torch.from_numpy(height).float(), flat)
+    _, wrong = judged(measured, torch.from_numpy(0.7 * height).float(), flat)
     assert chi2 == pytest.approx(1.0, abs=0.15)  # heights between pixels are guessed
     assert wrong > 1.5 * chi2
+
+
+def test_windows_of_a_large_image_are_judged_as_the_whole(weights, monkeypatch):
+    segments, _ = case(dose=2e3)
+    whole = run_step("reconstruct-learned", {"segments": segments}, learned(weights), SilentContext())
+    monkeypatch.setattr("eclips_app.engine.learned.judged._STEP_PX", 32)
+    parts = run_step("reconstruct-learned", {"segments": segments}, learned(weights), SilentContext())
+    assert parts.info["chi2"] == pytest.approx(whole.info["chi2"], rel=1e-3)
+    np.testing.assert_allclose(parts.arrays["residual"], whole.arrays["residual"], atol=0.02 * segments.mean())
 
 
 def test_emission_that_is_known_is_taken_out(weights):

@@ -8,28 +8,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from eclips_app.core.context import Context, Part, SilentContext
 from eclips_app.core.steps import Arrays, Learned, StepResult
 from eclips_app.engine import linear
 from eclips_app.engine.device import one_thread
-from eclips_app.engine.forward import cells
 from eclips_app.engine.integrators import Integration
+from eclips_app.engine.learned.judged import judged
 from eclips_app.engine.learned.loop import refine
 from eclips_app.engine.learned.network import NormalsNet
-from eclips_app.engine.learned.predict import estimated, heights, limited, normals, shown
+from eclips_app.engine.learned.predict import estimated, heights, limited, shown
 from eclips_app.engine.learned.weights import read_unet
 from eclips_app.engine.linear import STEEPEST_DEG
 from eclips_app.engine.optics.watch import watched
-from eclips_app.engine.refine.brightness import Brightness
 from eclips_app.engine.refine.field import Field
-from eclips_app.engine.refine.judgement import known_left
-from eclips_app.engine.refine.levels import finer
 from eclips_app.engine.refine.measured import Measured
 from eclips_app.engine.refine.result import Course, step_result
-from eclips_app.engine.refine.window import Window
 from eclips_app.engine.uncertainty import height_std
 
 _LOOP_START, _LOOP_END = 0.1, 0.9  #: of the progress
@@ -65,7 +60,7 @@ def reconstruct_step(inputs: Arrays, params: Learned, context: Context) -> StepR
             left.progress(_LOOP_END, "integrating the slopes")
             height, how = heights(found.slopes, measured)
             left.progress(0.95, "residuals")
-            return _result(measured, field, found, height, how)
+            return _result(measured, found, height, how)
 
 
 @dataclass(frozen=True)
@@ -98,30 +93,9 @@ def _found(net: NormalsNet, measured: Measured, field: Field, params: Learned, c
     return _Found(limited(loop.slopes, STEEPEST_DEG), loop.log_rho, error, tuple(loop.chi2), facts)
 
 
-def judged(field: Field, height_nm: Tensor, slopes: Tensor, subpixels: int) -> tuple[Window, float]:
-    """Render heights [row, col] by the exact model; gives what is left of the images, and chi-square per degree of freedom.
-
-    Each pixel has the brightness that fits best, and slopes are those of cells between heights at corners, as in the closed loop.
-    """
-    model = field.model(subpixels)
-    corners = finer(cells.corners_of(height_nm), subpixels)
-    with torch.no_grad():
-        tangents = cells.slopes(corners / model.spacing_nm)
-        images = model.images(cells.heights(corners), normal_slopes=tangents)
-    signal = field.data.signal
-    weight = field.data.weight(Brightness(images, signal, field.data.weight(signal), field.material).model)
-    fitted = Brightness(images, signal, weight, field.material)
-    residual = signal - fitted.model
-    left = (weight * residual**2).sum(0)
-    used = float(weight.count_nonzero()) - float(weight.any(dim=0).sum())
-    parts = (height_nm, fitted.factor, residual, left, known_left(images, weight, signal))
-    height, factor, *rest = (np.asarray(part.cpu().numpy(), np.float32) for part in parts)
-    return Window(height, normals(slopes), factor, *rest), float(left.double().sum()) / max(used, 1.0)
-
-
-def _result(measured: Measured, field: Field, found: _Found, height: Tensor, how: Integration) -> StepResult:
+def _result(measured: Measured, found: _Found, height: Tensor, how: Integration) -> StepResult:
     params = measured.params
-    window, chi2 = judged(field, height, found.slopes, params.subpixels)
+    window, chi2 = judged(measured, height, found.slopes)
     course = Course(0.0, [], [], chi2, list(found.chi2) or [chi2], "")
     made = step_result(measured, window, None, course, usual_fitted=0.0)  # it was not fitted to these images
     error = np.rad2deg(found.log_error.exp().cpu().numpy())
