@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import tempfile
 import time
@@ -14,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from eclips_app.cli.bench_known import PIXEL_NM, annulus
+from eclips_app.cli.bench_process import run_module
 from eclips_app.cli.bench_solver import images
 from eclips_app.cli.memory import peak_rss_mib
 from eclips_app.cli.tables import Table
 from eclips_app.core.context import Context, SilentContext
-from eclips_app.core.errors import EclipsError
 from eclips_app.core.steps import STEPS, run_step
 
 COLUMNS = ("method", "pixels", "cpu_s", "wall_s", "over_linear_cpu", "peak_rss_mib", "chi2")
@@ -34,6 +33,7 @@ WAYS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 _SIZES, _QUICK = (512, 1024), (96,)
 _RENDER = "render"
+_SELF = "eclips_app.cli.bench_methods_cost"  #: by name: as a script this module has another
 
 
 def tables(context: Context, *, quick: bool = False) -> Iterable[Table]:
@@ -43,24 +43,16 @@ def tables(context: Context, *, quick: bool = False) -> Iterable[Table]:
     for size in sizes:
         with tempfile.TemporaryDirectory() as folder:
             path = str(Path(folder) / "segments.npy")
-            _started(_RENDER, path, str(size))
+            run_module(_SELF, _RENDER, path, str(size))
             linear_s = None
             for name in WAYS:
                 context.progress(0.95, f"{name}, {size} pixels")
-                row = json.loads(_started(name, path))
+                row = json.loads(run_module(_SELF, name, path))
                 linear_s = linear_s or row["cpu_s"]
                 row["over_linear_cpu"] = row["cpu_s"] / linear_s
                 rows.append(tuple(row[column] for column in COLUMNS))
     note = "Steps etched at 46 degrees, four segments, CPU. Each in a process of its own that has run a small image before."
     yield Table("Time and memory", COLUMNS, tuple(rows), (note,))
-
-
-def _started(*arguments: str) -> str:
-    done = subprocess.run([sys.executable, "-m", __name__, *arguments], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        last = done.stderr.strip().splitlines()[-1:] or ["no message"]
-        raise EclipsError(f"the benchmark of the methods ended with: {last[0]}")
-    return done.stdout
 
 
 def measure(name: str, segments: Any) -> dict[str, Any]:

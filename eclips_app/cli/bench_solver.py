@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import tempfile
 import time
@@ -14,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eclips_app.cli.bench_known import PIXEL_NM, annulus
+from eclips_app.cli.bench_process import run_module
 from eclips_app.cli.memory import peak_rss_mib
 from eclips_app.cli.tables import Table
 from eclips_app.core.context import Context, SilentContext
-from eclips_app.core.errors import EclipsError
 from eclips_app.core.steps import ClosedLoop, Reconstruct, Simulate, Specimen, StepResult, run_step
 
 COLUMNS = (
@@ -29,6 +28,7 @@ _LARGE = 4096
 _TARGETS_S = {("standard", 512): 8.0, ("standard", 1024): 30.0, ("metrology", 512): 120.0}
 _QUICK = {"standard": (128,)}
 _RENDER = "render"
+_SELF = "eclips_app.cli.bench_solver"  #: by name: as a script this module has another
 
 
 def table(context: Context, *, large: bool = False, quick: bool = False) -> Table:
@@ -51,17 +51,9 @@ def _in_process(method: str, size: int) -> list[tuple[Any, ...]]:
     """Measure in a process of its own; another one renders, for a process inherits its parent's peak of memory."""
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "segments.npy")
-        _started(_RENDER, path, str(size))
-        rows = json.loads(_started(method, path))
+        run_module(_SELF, _RENDER, path, str(size))
+        rows = json.loads(run_module(_SELF, method, path))
     return [tuple(row[name] for name in COLUMNS) for row in rows]
-
-
-def _started(*arguments: str) -> str:
-    done = subprocess.run([sys.executable, "-m", __name__, *arguments], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        last = done.stderr.strip().splitlines()[-1:] or ["no message"]
-        raise EclipsError(f"the benchmark of the solver ended with: {last[0]}")
-    return done.stdout
 
 
 def images(size: int) -> NDArray[Any]:
