@@ -77,6 +77,9 @@ def add_fit(parser: argparse.ArgumentParser) -> None:
         default=None,
         help="let a small network correct the rendered images, within limits",
     )
+    learned.add_argument(
+        "--finetune-weights", metavar="FILE", help="of 'eclips finetune'; default: trained in between on these images"
+    )
 
 
 def fit_of(args: argparse.Namespace, detector: Detector) -> ClosedLoop:

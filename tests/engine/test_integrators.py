@@ -17,6 +17,7 @@ from eclips_app.core.training import Train
 from eclips_app.engine.dct import RINGS, rings
 from eclips_app.engine.integrators import METHODS, integrate_by, least_squares, pinn, pinn_net, pinn_task, wiener
 from eclips_app.engine.integrators.noisy import noisy, seen_by_pixels
+from eclips_app.engine.integrators.poisson import solve_poisson
 from eclips_app.engine.training.loop import stacked
 from eclips_app.engine.training.specimens import Recipe
 from eclips_app.engine.training.weights import write_weights
@@ -138,7 +139,7 @@ def test_std_of_wiener_is_its_error() -> None:
         modes = rng.standard_normal(shape) / (1.0 + np.hypot(*np.indices(shape))) ** 1.5
         modes[0, 0] = 0.0
         fine = torch.from_numpy(modes)
-        height = pinn_net.solve_poisson(fine.clone())
+        height = solve_poisson(fine.clone())
         p, q = pinn_net.slopes_of(height).numpy() / float(height.std()) * 0.1
         truth = height.numpy() / float(height.std()) * 0.1
         noise = 0.05 * rng.standard_normal((2, *shape))
