@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import numpy as np
 
 from eclips_app.cli.bench_known import PIXEL_NM, annulus
 from eclips_app.cli.bench_process import run_module
-from eclips_app.cli.bench_solver import images
+from eclips_app.cli.bench_solver import images, timed
 from eclips_app.cli.memory import peak_rss_mib
 from eclips_app.cli.tables import Table
 from eclips_app.core.context import Context, SilentContext
@@ -61,11 +60,9 @@ def measure(name: str, segments: Any) -> dict[str, Any]:
     step, given = WAYS[name]
     params = STEPS[step].params(annulus(4), PIXEL_NM, scan_parallax=False, device="cpu", **given)
     run_step(step, {"segments": segments[:, :64, :64]}, params, SilentContext())  # imports, first calls
-    cpu, wall = time.process_time(), time.perf_counter()
-    result = run_step(step, {"segments": segments}, params, SilentContext())
+    result, took = timed(step, {"segments": segments}, params)
     return {
-        "method": name, "pixels": "{1} x {2}".format(*segments.shape), "cpu_s": time.process_time() - cpu,
-        "wall_s": time.perf_counter() - wall, "peak_rss_mib": peak_rss_mib(),
+        "method": name, "pixels": "{1} x {2}".format(*segments.shape), **took, "peak_rss_mib": peak_rss_mib(),
         "chi2": result.info.get("chi2", result.info.get("chi2_median")),
     }  # fmt: skip
 

@@ -72,30 +72,31 @@ def measure(method: str, segments: NDArray[Any]) -> list[dict[str, Any]]:
     small = {"segments": segments[:, :64, :64]}
     for step, each in (("reconstruct-linear", plain), ("reconstruct-closed-loop", params)):
         run_step(step, small, each, SilentContext())  # imports, first calls
-    linear, row = _timed("reconstruct-linear", {"segments": segments}, plain)
+    linear, row = timed("reconstruct-linear", {"segments": segments}, plain)
     shared = {"pixels": f"{size} x {size}"}
     rows = [_row(row, linear, row["cpu_s"]) | shared | {"method": "linear", "start": "–"}]
     start: dict[str, NDArray[Any]] = {}
     for name in ("cold", "warm"):
-        result, timed = _timed("reconstruct-closed-loop", {"segments": segments, **start}, params)
+        result, took = timed("reconstruct-closed-loop", {"segments": segments, **start}, params)
         target = _TARGETS_S.get((method, size)) if name == "cold" else None
         rows.append(
-            _row(timed, result, row["cpu_s"]) | shared | {"method": method, "start": name, "target_cpu_s": target}
+            _row(took, result, row["cpu_s"]) | shared | {"method": method, "start": name, "target_cpu_s": target}
         )
         start = {"start": result.arrays["height"]}
     return rows
 
 
-def _timed(step: str, inputs: dict[str, NDArray[Any]], params: Any) -> tuple[StepResult, dict[str, Any]]:
+def timed(step: str, inputs: dict[str, NDArray[Any]], params: Any) -> tuple[StepResult, dict[str, Any]]:
+    """Run a step; gives its result, and the CPU time of all threads and the time of the clock in seconds."""
     cpu, wall = time.process_time(), time.perf_counter()
     result = run_step(step, inputs, params, SilentContext())
     return result, {"cpu_s": time.process_time() - cpu, "wall_s": time.perf_counter() - wall}
 
 
-def _row(timed: dict[str, Any], result: StepResult, linear_cpu_s: float) -> dict[str, Any]:
+def _row(took: dict[str, Any], result: StepResult, linear_cpu_s: float) -> dict[str, Any]:
     inner = result.info.get("inner_steps")
     return {
-        **timed, "over_linear_cpu": timed["cpu_s"] / linear_cpu_s, "peak_rss_mib": peak_rss_mib(), "target_cpu_s": None,
+        **took, "over_linear_cpu": took["cpu_s"] / linear_cpu_s, "peak_rss_mib": peak_rss_mib(), "target_cpu_s": None,
         "outer_steps": None if inner is None else len(inner), "inner_steps": None if inner is None else sum(inner),
         "chi2": result.info.get("chi2", result.info.get("chi2_median")),
     }  # fmt: skip

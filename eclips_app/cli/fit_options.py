@@ -21,13 +21,12 @@ from eclips_app.core.schema import check, rule_of
 from eclips_app.core.steps import ClosedLoop, Learned
 from eclips_app.core.tolerance import Tolerances
 from eclips_app.model.items import SegmentSet
-from eclips_app.model.runs import FIT_FIELDS, Given, check_size
+from eclips_app.model.runs import FIT_FIELDS, LEARNED_FIELDS, Given, check_size
 
 _WITH = "with --method closed-loop"
 _CHOICES = ("quality", "brightness", "starter")
 _NUMBERS = tuple(name for name in FIT_FIELDS if name not in (*_CHOICES, "emission", "tolerances", "coarse_to_fine"))
 _OPTIONS = {"read_noise_grey": "--read-noise", "tile_px": "--tile"}
-_LEARNED = tuple(f.name for f in fields(Learned) if f.name not in {g.name for g in fields(ClosedLoop)})
 _TOLERANCES = tuple(field.name for field in fields(Tolerances))
 #: Files with maps: the brightness that each is for, and what it holds.
 _MAPS = {
@@ -95,14 +94,14 @@ def fit_of(args: argparse.Namespace, detector: Detector) -> ClosedLoop:
         names = (*_CHOICES, *_NUMBERS, "coarse_to_fine", "tolerance", *_MAPS, "start")
         _refuse(_given_of(args, names) + told, "closed-loop")
     if args.method != "learned":
-        _refuse(_given_of(args, _LEARNED), "learned")
+        _refuse(_given_of(args, LEARNED_FIELDS), "learned")
     for name, (brightness, _) in _MAPS.items():
         if (getattr(args, name) is None) == (args.brightness == brightness):
             raise EclipsError(
                 f"--{name} and --brightness {brightness} belong together", hint="Give both, or neither of them."
             )
     kind = Learned if args.method == "learned" else ClosedLoop
-    names = (*_CHOICES, *_NUMBERS, "coarse_to_fine", *(_LEARNED if kind is Learned else ()))
+    names = (*_CHOICES, *_NUMBERS, "coarse_to_fine", *(LEARNED_FIELDS if kind is Learned else ()))
     chosen = {name: value for name in names if (value := getattr(args, name)) is not None}
     emission = emission_of(args, default_emission(detector))
     fit = kind(emission=emission, tolerances=Tolerances(**dict(args.tolerance or ())), **chosen)

@@ -24,7 +24,7 @@ from eclips_app.core.context import Context
 from eclips_app.core.detector import Detector, read_detector
 from eclips_app.core.emission import Emission
 from eclips_app.core.errors import EclipsError
-from eclips_app.core.schema import check
+from eclips_app.core.schema import check, rule_of
 from eclips_app.core.steps import run_step
 from eclips_app.core.training import Train
 
@@ -33,7 +33,7 @@ _DEFAULT = Train()
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("network", choices=["vft", "dsm", "unet", "pinn"], help="what to train")
+    parser.add_argument("network", choices=rule_of(Train, "network").choices, help="what to train")
     parser.add_argument("-o", "--output", type=Path, help="weights to write (.safetensors); default: its name, here")
     parser.add_argument(
         "--minutes", type=float, help="end after this time; the learning rate then falls with the clock"

@@ -56,6 +56,8 @@ class Options:
 
 #: Fields of `ClosedLoop` that the linear reconstruction does not have.
 FIT_FIELDS = tuple(f.name for f in fields(ClosedLoop) if f.name not in {g.name for g in fields(Reconstruct)})
+#: Fields of `Learned` that the closed loop does not have.
+LEARNED_FIELDS = tuple(f.name for f in fields(Learned) if f.name not in {g.name for g in fields(ClosedLoop)})
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,6 +15,7 @@ from eclips_app.core.schema import dump, load, rule_of
 from eclips_app.core.steps import Reconstruct, run_step
 from eclips_app.core.training import Train
 from eclips_app.engine.dct import RINGS, rings
+from eclips_app.engine.forward.model import slopes
 from eclips_app.engine.integrators import METHODS, integrate_by, least_squares, pinn, pinn_net, pinn_task, wiener
 from eclips_app.engine.integrators.noisy import noisy, seen_by_pixels
 from eclips_app.engine.integrators.poisson import solve_poisson
@@ -140,7 +141,7 @@ def test_std_of_wiener_is_its_error() -> None:
         modes[0, 0] = 0.0
         fine = torch.from_numpy(modes)
         height = solve_poisson(fine.clone())
-        p, q = pinn_net.slopes_of(height).numpy() / float(height.std()) * 0.1
+        p, q = slopes(height).numpy() / float(height.std()) * 0.1
         truth = height.numpy() / float(height.std()) * 0.1
         noise = 0.05 * rng.standard_normal((2, *shape))
         found, how = integrate_by("wiener", torch.from_numpy(p + noise[0]), torch.from_numpy(q + noise[1]))

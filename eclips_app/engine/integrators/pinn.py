@@ -26,7 +26,7 @@ from eclips_app.engine.integrators.pinn_net import (
     given,
     turned_over,
 )
-from eclips_app.engine.training.weights import read_weights
+from eclips_app.engine.training.weights import put_into, read_weights
 
 _TILE_PX = 416  #: with its margins two seconds of work on a processor, and 200 MB
 _BOXES_PX = (4, 8, 16, 32)  #: edges of the squares over which residuals are averaged
@@ -81,12 +81,7 @@ def read_pinn(path: Path | None = None, device: torch.device | None = None) -> P
         raise EclipsError("these are not weights of this program's PINN", where=str(file), hint="Train it anew.")
     if not (width.isdecimal() and len(width) < 4 and 0 < int(width) <= _WIDEST and int(width) % 2 == 0):
         raise EclipsError("its metadata do not say how large the network is", where=str(file))
-    net = PinnNet(int(width))
-    try:
-        net.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise EclipsError("its tensors do not fit the network that it describes", where=str(file)) from error
-    return net.to(device or torch.device("cpu")).eval().requires_grad_(False)
+    return put_into(PinnNet(int(width)), tensors, str(file), device)
 
 
 def corrections_of(net: PinnNet, seen: Given, report: Report = nothing, tile_px: int = _TILE_PX) -> Tensor:

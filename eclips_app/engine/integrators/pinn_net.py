@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from eclips_app.engine.forward.model import slopes as slopes_of
 from eclips_app.engine.integrators import wiener
 
 FORMAT = "1"  #: of the network
@@ -121,12 +122,6 @@ def features_of(seen: Given, rows: slice = slice(None), columns: slice = slice(N
 def turned_over(features: Tensor) -> Tensor:
     """Give the features [c, row, col] of the surface with up and down exchanged."""
     return torch.cat([-features[:-2], features[-2:]])
-
-
-def slopes_of(h: Tensor) -> Tensor:
-    """Give slopes (right, up) [2, row, col] by central differences, one-sided at the borders."""
-    down, right = torch.gradient(h)
-    return torch.stack([right, -down])
 
 
 def _curl(p: Tensor, q: Tensor) -> Tensor:

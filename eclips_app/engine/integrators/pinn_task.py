@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from eclips_app.core.training import Train
+from eclips_app.engine.forward.model import slopes as slopes_of
 from eclips_app.engine.integrators import integrate_by, least_squares
 from eclips_app.engine.integrators.noisy import noisy, seen_by_pixels
-from eclips_app.engine.integrators.pinn_net import CHANNELS, FORMAT, PinnNet, features_of, given, slopes_of
+from eclips_app.engine.integrators.pinn_net import CHANNELS, FORMAT, PinnNet, features_of, given
 from eclips_app.engine.training.card import Card
 from eclips_app.engine.training.loop import Batch, Plan, Sample, Trained
 from eclips_app.engine.training.specimens import Recipe, specimen

@@ -27,7 +27,6 @@ from eclips_app.engine import acceptance
 from eclips_app.engine.learned.features import to_stereographic
 from eclips_app.engine.learned.renderers import Renderer
 from eclips_app.engine.optics.watch import check
-from eclips_app.engine.refine.brightness import Brightness
 from eclips_app.engine.refine.field import Field
 
 WIDTH = 16
@@ -170,28 +169,18 @@ def score(correction: Correction, images: Tensor, slopes: Tensor, field: Field, 
 
 def chi2(images: Tensor, field: Field, chosen: Tensor) -> float:
     """Give chi-square per degree of freedom of images on chosen pixels [row, col], the brightness fitted."""
-    missed, weight = _missed(images, field, chosen)
-    used = float(weight.count_nonzero())
-    own = 0.0 if field.material.labels is not None else float(weight.any(0).sum())
-    return float((weight * missed.square()).double().sum()) / max(used - own, 1.0)
+    fitted = field.explained(images, chosen)
+    missed = field.data.signal - fitted.model
+    return float((fitted.weight * missed.square()).double().sum()) / fitted.freedom
 
 
 def _cost(images: Tensor, field: Field, chosen: Tensor) -> Tensor:
     """Give half the chi-square for each pixel; residuals far beyond the noise, as at edges, count less."""
-    missed, weight = _missed(images, field, chosen)
-    robust = _ROBUST**2 * ((1.0 + weight * missed.square() / _ROBUST**2).sqrt() - 1.0)
-    return robust.sum() / chosen.sum().clamp(min=1)
-
-
-def _missed(images: Tensor, field: Field, chosen: Tensor) -> tuple[Tensor, Tensor]:
-    """Give measured less rendered, and the weights [k, row, col]."""
-    data, material = field.data, field.material
     with torch.no_grad():
-        weight = data.weight(data.signal) * chosen
-        fitted = Brightness(images, data.signal, weight, material)
-        weight = data.weight(fitted.model) * chosen
-        factor = Brightness(images, data.signal, weight, material).factor
-    return data.signal - factor * material.scaled(images), weight
+        fitted = field.explained(images, chosen)
+    missed = field.data.signal - fitted.factor * field.material.scaled(images)  # the factor is at its best
+    robust = _ROBUST**2 * ((1.0 + fitted.weight * missed.square() / _ROBUST**2).sqrt() - 1.0)
+    return robust.sum() / chosen.sum().clamp(min=1)
 
 
 def _held_out(shape: tuple[int, int], seed: int) -> Tensor:

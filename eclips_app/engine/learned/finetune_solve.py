@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import torch
 
 from eclips_app.core.context import Context, SilentContext
 from eclips_app.core.steps import Arrays, ClosedLoop, StepResult
-from eclips_app.engine import linear
 from eclips_app.engine.device import one_thread
 from eclips_app.engine.learned.finetune import Finetune, correction_for
+from eclips_app.engine.learned.finetune_step import field_of
 from eclips_app.engine.learned.renderers import Exact, rendered
 from eclips_app.engine.prepare import resolve_crop
-from eclips_app.engine.refine.measured import Measured
 from eclips_app.engine.refine.step import reconstruct_step
 
 ROUNDS = 3
@@ -29,19 +26,15 @@ def reconstruct_corrected(
     offsets = np.array([s.offset for s in params.detector.quadrants], np.float32)[:, None, None]
     measured = np.asarray(inputs["segments"], np.float32)
     found = reconstruct_step(inputs, params, context)
+    with one_thread():
+        field = field_of(inputs, params, SilentContext())
+        correction = correction_for(network, params.detector, Exact(field.model(params.subpixels)), field.data.signal)
     for _ in range(rounds):
         height = found.arrays["height"]
         with one_thread():
-            factors = _factors(inputs, params, network, height)
+            images, slopes = rendered(field, torch.from_numpy(height).to(field.data.signal), params.subpixels)
+            factors = correction.factors(images, slopes).detach().cpu().numpy()
         corrected = measured.copy()
         corrected[place] = (measured[place] - offsets) / factors + offsets
         found = reconstruct_step({**inputs, "segments": corrected, "start": height}, params, context)
     return found
-
-
-def _factors(inputs: Arrays, params: ClosedLoop, network: Finetune, height: np.ndarray) -> np.ndarray:
-    once = Measured(inputs, params, linear.reconstruct_step(inputs, params, SilentContext()))
-    field = replace(once.field(0, once.shape[0], 0, once.shape[1]), params=params)
-    images, slopes = rendered(field, torch.from_numpy(height), params.subpixels)
-    correction = correction_for(network, params.detector, Exact(field.model(params.subpixels)), images)
-    return np.asarray(correction.factors(images, slopes).detach().cpu().numpy())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,7 +10,7 @@ from torch import Tensor
 
 from eclips_app.core.context import Context
 from eclips_app.core.errors import EclipsError
-from eclips_app.core.steps import Arrays, StepResult, TrainFinetune
+from eclips_app.core.steps import Arrays, ClosedLoop, StepResult, TrainFinetune
 from eclips_app.engine import linear
 from eclips_app.engine.device import one_thread
 from eclips_app.engine.learned.finetune import Finetune, correction_for, train
@@ -20,6 +19,7 @@ from eclips_app.engine.learned.renderers import Exact, rendered
 from eclips_app.engine.optics.watch import watched
 from eclips_app.engine.refine.field import Field
 from eclips_app.engine.refine.measured import Measured
+from eclips_app.engine.training.weights import check_output
 
 _RENDERED = 0.2  #: of the progress
 
@@ -32,11 +32,7 @@ def train_step(inputs: Arrays, params: TrainFinetune, context: Context) -> StepR
     EclipsError
         The height is missing, has gaps or another size; the output cannot be written; errors as of `ClosedLoop`.
     """
-    output = Path(params.output)
-    if output.suffix != ".safetensors":
-        raise EclipsError(
-            "weights are written as .safetensors", where=params.output, hint="Give a name with that suffix."
-        )
+    output = check_output(params.output)
     with one_thread(), watched(context.check):
         context.progress(0.0, "rendering the known surface")
         field = field_of(inputs, params, context)
@@ -56,11 +52,9 @@ def _report(context: Context, part: float) -> None:
     context.progress(_RENDERED + (1.0 - _RENDERED) * part, "training the correction")
 
 
-def field_of(inputs: Arrays, params: TrainFinetune, context: Context) -> Field:
+def field_of(inputs: Arrays, params: ClosedLoop, context: Context) -> Field:
     """Prepare the images."""
-    start = linear.reconstruct_step(inputs, params, context)
-    measured = Measured(inputs, params, start)
-    return measured.field(0, measured.shape[0], 0, measured.shape[1])
+    return Measured(inputs, params, linear.reconstruct_step(inputs, params, context)).whole()
 
 
 def _height(inputs: Arrays, field: Field) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor
 from eclips_app.engine.forward import cells
 from eclips_app.engine.learned.predict import normals
 from eclips_app.engine.optics.watch import check
-from eclips_app.engine.refine.brightness import Brightness
+from eclips_app.engine.refine.brightness import freedom_of
 from eclips_app.engine.refine.field import Field
 from eclips_app.engine.refine.judgement import known_left
 from eclips_app.engine.refine.levels import finer
@@ -44,7 +44,7 @@ def judged(measured: Measured, height_nm: Tensor, slopes: Tensor) -> tuple[Windo
         for each in fields(Window):
             getattr(found, each.name)[(..., *inner)] = getattr(part, each.name)
         used += count
-    return found, float(found.left.sum(dtype=np.float64)) / max(used, 1.0)
+    return found, float(found.left.sum(dtype=np.float64)) / used
 
 
 def _explained(field: Field, height_nm: Tensor, slopes: Tensor, subpixels: int, inner: Inner) -> tuple[Window, float]:
@@ -54,15 +54,12 @@ def _explained(field: Field, height_nm: Tensor, slopes: Tensor, subpixels: int, 
     with torch.no_grad():
         tangents = cells.slopes(corners / model.spacing_nm)
         images = model.images(cells.heights(corners), normal_slopes=tangents)
-    signal = field.data.signal
-    weight = field.data.weight(Brightness(images, signal, field.data.weight(signal), field.material).model)
-    fitted = Brightness(images, signal, weight, field.material)
+    signal, fitted = field.data.signal, field.explained(images)
+    weight = fitted.weight
     residual = signal - fitted.model
     parts = fitted.factor, residual, (weight * residual**2).sum(0), known_left(images, weight, signal)
     height, *rest = (np.asarray(part[inner].cpu().numpy(), np.float32) for part in (height_nm, *parts))
-    weighed = weight[inner]
-    used = float(weighed.count_nonzero()) - float(weighed.any(dim=0).sum())
-    return Window(height, normals(slopes[inner]), *rest), used
+    return Window(height, normals(slopes[inner]), *rest), freedom_of(weight[inner], field.material)
 
 
 def _empty(measured: Measured) -> Window:

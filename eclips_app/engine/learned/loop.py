@@ -64,6 +64,8 @@ class Refined:
         Right and up: means over the pixels, of the network.
     log_rho : tensor [row, col]
         Logarithm of the material factor that fits best, in units of the brightness given.
+    log_error : tensor [row, col]
+        Logarithm of the angle in radians by which the normals of the network as it was given may err.
     height_nm : tensor [row, col]
         Of mean 0.
     images : tensor [k, row, col]
@@ -82,6 +84,7 @@ class Refined:
 
     slopes: Tensor
     log_rho: Tensor
+    log_error: Tensor
     height_nm: Tensor
     images: Tensor
     chi2: list[float]
@@ -139,7 +142,7 @@ class _Loop:
         self.best: _Seen | None = None
         with torch.no_grad():
             start = self.net.estimate(planes[None], corrections(self.net, planes)[None])
-            self.start, self.error = start.stereographic[0], start.log_error[0].exp()
+            self.start, self.log_error = start.stereographic[0], start.log_error[0]
             self.information = self._information(start.slopes[0])
 
     def _correction(self) -> Correction | None:
@@ -169,7 +172,7 @@ class _Loop:
         best = self.best
         floor = torch.finfo(torch.float32).tiny
         return Refined(
-            best.slopes, (best.fitted.factor / self.brightness).clamp(min=floor).log(),
+            best.slopes, (best.fitted.factor / self.brightness).clamp(min=floor).log(), self.log_error,
             best.height_px * self.field.pixel_size_nm, best.fitted.model, self.chi2, len(self.chi2) - 1, stopping, stopped,
             self._finetuned(best),
         )  # fmt: skip
@@ -226,22 +229,15 @@ class _Loop:
         height = surface(slopes)
         plain = self.renderer.images(height, slopes)
         images = plain if self.correction is None else plain * self.correction.factors(plain, slopes)
-        fitted = self._fitted(images)
+        with torch.no_grad():
+            fitted = self.field.explained(images)
         # The factor is at its best: by it the cost has no derivative.
         missed = self.field.data.signal - fitted.factor * self.field.material.scaled(images)
         misfit = (fitted.weight * missed**2).sum()
         loss = 0.5 * misfit + self._curl(height, slopes) + self._nearness(stereographic)
         loss = loss / missed[0].numel()
-        own = 0.0 if self.field.material.labels is not None else float(fitted.weight.any(0).sum())
-        chi2 = float(misfit.detach()) / max(float(fitted.weight.count_nonzero()) - own, 1.0)
+        chi2 = float(misfit.detach()) / fitted.freedom
         return _Seen(slopes.detach(), height.detach(), plain.detach(), fitted, chi2, loss, float(loss.detach()))
-
-    def _fitted(self, images: Tensor) -> Brightness:
-        """Fit the material factor, with the noise that the model has."""
-        data, material = self.field.data, self.field.material
-        with torch.no_grad():
-            first = Brightness(images, data.signal, data.weight(data.signal), material)
-            return Brightness(images, data.signal, data.weight(first.model), material)
 
     def _curl(self, height: Tensor, slopes: Tensor) -> Tensor:
         """Give what the curl of slopes costs; on steep places by the angle."""
@@ -253,7 +249,7 @@ class _Loop:
     def _nearness(self, stereographic: Tensor) -> Tensor:
         """Give what the way from the first estimate costs."""
         apart = 2.0 * (stereographic - self.start) / (1.0 + self.start.square().sum(0))
-        return _NEAR * ((1.0 + (apart / self.error).square().sum(0)).sqrt() - 1.0).sum()
+        return _NEAR * ((1.0 + (apart / self.log_error.exp()).square().sum(0)).sqrt() - 1.0).sum()
 
     def _information(self, slopes: Tensor) -> float:
         """Give what the images of a pixel tell about the angle of its slope: the mean inverse variance."""

@@ -6,7 +6,6 @@ computed in tiles. Any detector of three segments or more; see `features`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -130,7 +129,7 @@ def _level(norm: nn.LayerNorm, x: Tensor) -> Tensor:
     return found
 
 
-def corrections(net: NormalsNet, planes: Tensor, report: Callable[[float], None] | None = None) -> Tensor:
+def corrections(net: NormalsNet, planes: Tensor) -> Tensor:
     """Give the corrections [n, row, col] for planes [CHANNELS, row, col] of any size, in tiles that leave no trace."""
     rows, columns = planes.shape[1:]
     strips = []
@@ -139,8 +138,6 @@ def corrections(net: NormalsNet, planes: Tensor, report: Callable[[float], None]
         for left in range(0, columns, TILE_PX):
             check()
             strip.append(_tile(net, planes, top, left))
-            if report is not None:
-                report((top * columns + min(left + TILE_PX, columns) * min(TILE_PX, rows - top)) / (rows * columns))
         strips.append(torch.cat(strip, -1))
     return torch.cat(strips, -2)
 
@@ -148,9 +145,7 @@ def corrections(net: NormalsNet, planes: Tensor, report: Callable[[float], None]
 def _tile(net: NormalsNet, planes: Tensor, top: int, left: int) -> Tensor:
     first_row, first_column = max(top - REACH_PX, 0), max(left - REACH_PX, 0)
     part = planes[None, :, first_row : top + TILE_PX + REACH_PX, first_column : left + TILE_PX + REACH_PX]
-    if (
-        torch.is_grad_enabled() and max(planes.shape[1:]) > TILE_PX
-    ):  # memory for one tile, computed again on the way back
+    if torch.is_grad_enabled() and max(planes.shape[1:]) > TILE_PX:  # for want of memory computed again on the way back
         made: Tensor = checkpoint(net, part, use_reentrant=False)
     else:
         made = net(part)

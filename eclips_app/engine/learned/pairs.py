@@ -98,5 +98,5 @@ def _pair(own: Mapping[str, NDArray[Any]], params: Reconstruct, size: int, name:
     known = np.isfinite(slopes).all(0) & measured.mask
     if known.mean() < _LEAST_KNOWN:
         raise EclipsError("the height map covers hardly any of the image", where=name, hint="Register it first.")
-    given = shown(measured, measured.field(0, measured.shape[0], 0, measured.shape[1]))
+    given = shown(measured, measured.whole())
     return Pair(given.planes().cpu(), np.where(known, slopes, 0.0).astype(np.float32), known.astype(np.float32))

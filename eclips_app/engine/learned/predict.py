@@ -101,8 +101,7 @@ def heights(slopes: Tensor, measured: Measured) -> tuple[Tensor, Integration]:
 
 def start_heights(measured: Measured) -> NDArray[np.float32]:
     """Give the heights in nm to start a fit from: those of the network that comes with the program."""
-    field = measured.field(0, measured.shape[0], 0, measured.shape[1])
-    found = estimated(read_unet(device=measured.device), shown(measured, field))
+    found = estimated(read_unet(device=measured.device), shown(measured, measured.whole()))
     height, _ = heights(limited(found.slopes[0], STEEPEST_DEG), measured)
     return np.asarray(height.cpu().numpy(), np.float32)
 

@@ -32,9 +32,8 @@ _HOLDS = (
     "the errors that the network foretells for its normals, taken as white and even over the field; nothing of what training and "
     "specimen do not have in common"
 )
-_SIGMA_PER_MEAN = float(
-    np.sqrt(2.0 / np.pi)
-)  #: of a slope, for the mean angle between normals (Rayleigh's distribution)
+#: Standard deviation of a slope for the mean angle between normals (Rayleigh's distribution).
+_SIGMA_PER_MEAN = float(np.sqrt(2.0 / np.pi))
 
 
 def reconstruct_step(inputs: Arrays, params: Learned, context: Context) -> StepResult:
@@ -51,7 +50,7 @@ def reconstruct_step(inputs: Arrays, params: Learned, context: Context) -> StepR
             measured = Measured(
                 inputs, params, linear.reconstruct_step(inputs, params, Part(context, 0.0, _LOOP_START))
             )
-            field = measured.field(0, measured.shape[0], 0, measured.shape[1])
+            field = measured.whole()
             context.progress(_LOOP_START, "normals by the network")
             net = read_unet(Path(params.network) if params.network else None, measured.device)
             found = _found(net, measured, field, params, context)
@@ -78,19 +77,15 @@ class _Found:
 
 def _found(net: NormalsNet, measured: Measured, field: Field, params: Learned, context: Context) -> _Found:
     given = shown(measured, field)
-    first = estimated(net, given)
-    error = first.log_error[0]
     if params.rounds == 0:
-        return _Found(limited(first.slopes[0], STEEPEST_DEG), first.log_rho[0], error)
+        said = estimated(net, given)
+        return _Found(limited(said.slopes[0], STEEPEST_DEG), said.log_rho[0], said.log_error[0])
     part = Part(context, _LOOP_START, _LOOP_END - _LOOP_START)
     loop = refine(net, given.planes(), field, given.brightness, params, part)
     facts = {
-        "stopping": loop.stopping,
-        "stopped": loop.stopped,
-        "rounds_taken": loop.rounds,
-        "finetuned": loop.finetune,
-    }
-    return _Found(limited(loop.slopes, STEEPEST_DEG), loop.log_rho, error, tuple(loop.chi2), facts)
+        "stopping": loop.stopping, "stopped": loop.stopped, "rounds_taken": loop.rounds, "finetuned": loop.finetune,
+    }  # fmt: skip
+    return _Found(limited(loop.slopes, STEEPEST_DEG), loop.log_rho, loop.log_error, tuple(loop.chi2), facts)
 
 
 def _result(measured: Measured, found: _Found, height: Tensor, how: Integration) -> StepResult:

@@ -12,7 +12,7 @@ from eclips_app.core import schema
 from eclips_app.core.errors import EclipsError
 from eclips_app.core.paths import resource
 from eclips_app.engine.learned.network import NormalsNet, Widths
-from eclips_app.engine.training.weights import read_weights
+from eclips_app.engine.training.weights import put_into, read_weights
 
 FORMAT = "eclips-unet/1"
 
@@ -32,12 +32,7 @@ def read_unet(path: Path | None = None, device: torch.device | None = None) -> N
     """
     file = path or shipped()
     tensors, widths = _content(file, file.stat().st_mtime_ns if file.exists() else 0)
-    net = NormalsNet(widths)
-    try:
-        net.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise EclipsError("its tensors do not fit the network that it describes", where=str(file)) from error
-    return net.to(device or torch.device("cpu")).eval().requires_grad_(False)
+    return put_into(NormalsNet(widths), tensors, str(file), device)
 
 
 @lru_cache(maxsize=2)

@@ -51,6 +51,11 @@ class Brightness:
         self.factor = (self.material.shared((weight * self.images * signal).sum(0)) / self._norm).clamp(min=0.0)
         self.model = self.factor * self.images
 
+    @property
+    def freedom(self) -> float:
+        """Degrees of freedom of chi-square; see `freedom_of`."""
+        return freedom_of(self.weight, self.material)
+
     def changed(self, change: Tensor) -> Tensor:
         """Give the change of the fitted model for a change of the images, the part in S taken out."""
         return self.projected(self.factor * self.material.scaled(change))
@@ -65,3 +70,12 @@ class Brightness:
         weighted = self.weight * residual
         along = self.material.shared((self.images * weighted).sum(0)) / self._norm
         return self.factor * self.material.scaled(weighted - self.weight * self.images * along)
+
+
+def freedom_of(weight: Tensor, material: Material) -> float:
+    """Give how many signals count (weight [k, row, col] not 0) less the brightnesses of pixels fitted to them, one at least.
+
+    Those that many pixels share are few.
+    """
+    own = 0.0 if material.labels is not None else float(weight.any(dim=0).sum())
+    return max(float(weight.count_nonzero()) - own, 1.0)

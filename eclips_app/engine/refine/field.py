@@ -9,7 +9,7 @@ from torch.nn.functional import avg_pool2d
 
 from eclips_app.core.steps import ClosedLoop, automatic
 from eclips_app.engine.forward.model import ForwardModel, Parallax, forward_model
-from eclips_app.engine.refine.brightness import Material
+from eclips_app.engine.refine.brightness import Brightness, Material
 from eclips_app.engine.refine.solver import Data
 
 
@@ -49,6 +49,13 @@ class Field:
             subpixels=subpixels, parallax=self.parallax, dtype=torch.float32,
         )  # fmt: skip
         return made.to(self.data.signal.device, torch.float32)
+
+    def explained(self, images: torch.Tensor, chosen: torch.Tensor | None = None) -> Brightness:
+        """Fit the brightness of rendered images [k, row, col] on chosen pixels [row, col], with the noise of what is found."""
+        part = 1.0 if chosen is None else chosen
+        signal = self.data.signal
+        first = Brightness(images, signal, self.data.weight(signal) * part, self.material)
+        return Brightness(images, signal, self.data.weight(first.model) * part, self.material)
 
     def binned(self) -> Field:
         """Give the same field with pixels of twice the size; an odd last row or column is left out."""

@@ -54,8 +54,7 @@ def functional_step(inputs: Arrays, params: FunctionalStd, context: Context) -> 
 
 def _about(measured: Measured, height: np.ndarray) -> GaussNewton:
     """Take the model about given heights."""
-    rows, columns = measured.shape
-    field = measured.field(0, rows, 0, columns)
+    field = measured.whole()
     corners = cells.corners_of(torch.from_numpy(height).to(measured.device))
     given = measured.params.smoothing
     prior = Curvature(given) if given else Curvature(1.0).adapted(corners / field.pixel_size_nm)

@@ -80,6 +80,10 @@ class Measured:
         window = np.s_[first:end, left:right]
         return Field(data, self._material(window), self.params.pixel_size_nm, self._parallax(window), self.params)
 
+    def whole(self) -> Field:
+        """Give the whole crop."""
+        return self.field(0, self.shape[0], 0, self.shape[1])
+
     def heights(self) -> NDArray[np.float32]:
         """Give the heights to start from, in nm."""
         if "start" not in self.inputs:

@@ -169,9 +169,7 @@ class GaussNewton:
     @property
     def chi2(self) -> float:
         """Chi-square of the images over the number of signals less that of the brightnesses fitted to them."""
-        used = float(self.weight.count_nonzero())
-        own = 0.0 if self.material.labels is not None else float(self.weight.any(dim=0).sum())
-        return 2.0 * self.misfit / max(used - own, 1.0)
+        return 2.0 * self.misfit / self.at.fitted.freedom
 
     @property
     def left(self) -> Tensor:

@@ -72,7 +72,7 @@ class _Run:
     def _solve(self) -> None:
         """Iterate; heights and chi-square after each outer step are shown."""
         measured = self.measured
-        field = measured.field(0, measured.shape[0], 0, measured.shape[1])
+        field = measured.whole()
         corners = cells.corners_of(torch.from_numpy(measured.heights()).to(measured.device))
         solver = refined(field, corners, self.levels, measured.channels, self._report)
         settle_channels(field, solver, self.context, partial(self._settling, solver))

@@ -69,8 +69,7 @@ class _Coarse:
 
     def __init__(self, measured: Measured, context: Context) -> None:
         self.measured, self.times = measured, 1
-        rows, columns = measured.shape
-        field, height = measured.field(0, rows, 0, columns), _tensor(measured, measured.heights())
+        field, height = measured.whole(), _tensor(measured, measured.heights())
         while max(field.shape) > _COARSE_PX:
             field, height, self.times = field.binned(), avg_pool2d(height[None], 2)[0], 2 * self.times
         self.field = replace(field, params=replace(field.params, subpixels=1, smoothing=None))

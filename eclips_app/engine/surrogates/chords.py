@@ -19,12 +19,10 @@ from torch.utils.checkpoint import checkpoint
 
 _SIGMA = 6  #: standard deviation of the Gaussian in px
 _GAUSSIAN_REACH = 3 * _SIGMA
-_FILTER_REACH = (
-    24  #: heights of neighbouring pixels are known to each other only by detours: central differences skip one
-)
-_ROUGHNESS = (
-    1e-3  #: weight of curvature against slope: where central differences see nothing, heights are taken as smooth
-)
+#: Heights of neighbouring pixels are known to each other only by detours: central differences skip one.
+_FILTER_REACH = 24
+#: Weight of curvature against slope: where central differences see nothing, heights are taken as smooth.
+_ROUGHNESS = 1e-3
 _SAMPLES = 256  #: of the spectrum that the filter is made from
 _RANGES = ((1, 2, 3, 4), (5, 6, 8, 10, 12), (14, 16, 20, 24, 28, 32))  #: pixels along the longer axis, near to far
 
@@ -39,14 +37,12 @@ class Chords(nn.Module):
     Beyond the border all is level. `directions` [2, a] are cosine (right) and sine (up) of the azimuths.
     """
 
-    along: Tensor
     filter: Tensor
     gaussian: Tensor
 
     def __init__(self, directions: NDArray[np.float64]) -> None:
         super().__init__()
         self._directions = [(float(right), float(up)) for right, up in directions.T]
-        self.register_buffer("along", torch.from_numpy(directions).float(), persistent=False)
         self.register_buffer("filter", _filter(), persistent=False)
         self.register_buffer("gaussian", _gaussian(), persistent=False)
 
@@ -56,16 +52,12 @@ class Chords(nn.Module):
 
     def forward(self, slopes: Tensor) -> Tensor:
         """Give the steepest chords of each range of distances; differentiable."""
-        return self.inner(F.pad(slopes, (REACH_PX,) * 4))
-
-    def inner(self, around: Tensor) -> Tensor:
-        """Give the same for all but `REACH_PX` pixels along the border of slopes [n, 2, row, col]."""
-        edge = CHORDS_PX + 1
+        edge, around = CHORDS_PX + 1, F.pad(slopes, (REACH_PX,) * 4)
         relief = F.conv2d(around, self.filter.to(around))[:, 0]
         smooth = self._smooth(around)
         found = []
         for direction in self._directions:
-            if torch.is_grad_enabled() and around.requires_grad:  # what lies on the rays would fill the memory
+            if torch.is_grad_enabled() and slopes.requires_grad:  # what lies on the rays would fill the memory
                 found.append(checkpoint(_steepest, relief, smooth, direction, edge, use_reentrant=False))
             else:
                 found.append(_steepest(relief, smooth, direction, edge))

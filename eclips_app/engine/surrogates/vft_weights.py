@@ -18,7 +18,7 @@ from eclips_app.engine.surrogates.relief import relief
 from eclips_app.engine.surrogates.vft import Vft, VftSize
 from eclips_app.engine.training.labels import slopes as slopes_of
 from eclips_app.engine.training.specimens import Recipe, specimen
-from eclips_app.engine.training.weights import read_weights
+from eclips_app.engine.training.weights import put_into, read_weights
 
 FORMAT = "2"  #: of the network: earlier ones had no chords
 _SURVEYED = 64  #: specimens whose slopes and relief are looked at
@@ -67,11 +67,7 @@ def read_vft(path: Path | None = None, device: torch.device | None = None) -> tu
     except (KeyError, ValueError) as error:
         raise EclipsError("its metadata do not say how large the network is", where=str(file)) from error
     net = _sized(size, sum(t.numel() for t in tensors.values()), str(file))
-    try:
-        net.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise EclipsError("its tensors do not fit the network that it describes", where=str(file)) from error
-    return net.to(device or torch.device("cpu")).eval().requires_grad_(False), learnt
+    return put_into(net, tensors, str(file), device), learnt
 
 
 def statistics(net: Vft, recipe: Recipe) -> dict[str, float]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from eclips_app.engine.device import choose_device
 from eclips_app.engine.training.card import Card, write_card
 from eclips_app.engine.training.loop import Plan, Task, Trained, train
 from eclips_app.engine.training.specimens import Recipe, split_files
-from eclips_app.engine.training.weights import write_weights
+from eclips_app.engine.training.weights import check_output, write_weights
 
 #: Networks that can be trained: a function that gives what is trained on what, from the step's inputs and parameters.
 NETWORKS = {
@@ -92,13 +91,7 @@ def train_step(inputs: Mapping[str, NDArray[Any]], params: Train, context: Conte
     EclipsError
         The output cannot be written, there is one measured map alone, or the checkpoint to go on from is broken.
     """
-    output = Path(params.output)
-    if output.suffix != ".safetensors":
-        raise EclipsError(
-            "weights are written as .safetensors", where=params.output, hint="Give a name with that suffix."
-        )
-    if not output.absolute().parent.is_dir():
-        raise EclipsError("this folder does not exist", where=str(output.absolute().parent), hint="Make it first.")
+    output = check_output(params.output)
     device = choose_device(params.device)
     torch.manual_seed(params.seed)
     module, _, function = NETWORKS[params.network].partition(":")

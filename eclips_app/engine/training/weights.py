@@ -12,7 +12,7 @@ import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -29,6 +29,7 @@ _LARGEST_DIMENSION = 1 << 40
 _LARGEST_FILE = 1 << 30
 
 Tensors = dict[str, torch.Tensor]
+Net = TypeVar("Net", bound=torch.nn.Module)
 
 
 def write_weights(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> None:
@@ -152,3 +153,34 @@ def _tensor(values: bytearray, dtype: torch.dtype, shape: list[int], begin: int,
         return torch.empty(shape, dtype=dtype)
     part = torch.frombuffer(values, dtype=torch.uint8, count=end - begin, offset=begin).clone()  # aligned by the copy
     return part.view(dtype).reshape(shape)
+
+
+def check_output(path: str) -> Path:
+    """Give the path of weights to write.
+
+    Raises
+    ------
+    EclipsError
+        Another suffix than .safetensors, or no such folder.
+    """
+    output = Path(path)
+    if output.suffix != ".safetensors":
+        raise EclipsError("weights are written as .safetensors", where=path, hint="Give a name with that suffix.")
+    if not output.absolute().parent.is_dir():
+        raise EclipsError("this folder does not exist", where=str(output.absolute().parent), hint="Make it first.")
+    return output
+
+
+def put_into(net: Net, tensors: Tensors, where: str, device: torch.device | None = None) -> Net:
+    """Give a network ready to use, on the processor by default, with weights that were read.
+
+    Raises
+    ------
+    EclipsError
+        They are not those of such a network.
+    """
+    try:
+        net.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise EclipsError("its tensors do not fit the network that it describes", where=where) from error
+    return net.to(device or torch.device("cpu")).eval().requires_grad_(False)

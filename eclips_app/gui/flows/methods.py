@@ -7,13 +7,11 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from eclips_app.core.detector import Detector
-from eclips_app.core.steps import ClosedLoop, Learned
+from eclips_app.core.steps import Learned
 from eclips_app.model.items import Run
-from eclips_app.model.runs import Options
+from eclips_app.model.runs import LEARNED_FIELDS, Options
 
 _OF_OPTIONS = {f.name: f.default for f in fields(Options)}
-#: What a network adds to the parameters of a fit.
-LEARNED_FIELDS = tuple(f.name for f in fields(Learned) if f.name not in {g.name for g in fields(ClosedLoop)})
 _OF_NETWORK = {name: Learned.__dataclass_fields__[name].default for name in LEARNED_FIELDS}
 _DEFAULTS = {**_OF_NETWORK, **_OF_OPTIONS}
 
