@@ -10,8 +10,9 @@ import numpy as np
 
 from eclips_app.commands import edits
 from eclips_app.core import schema
+from eclips_app.core.context import SilentContext
 from eclips_app.core.detector import Detector, Segment
-from eclips_app.core.steps import Reconstruct, StepResult
+from eclips_app.core.steps import Reconstruct, Simulate, StepResult, run_step
 from eclips_app.gui.session import Session
 from eclips_app.gui.settings import Settings
 from eclips_app.jobs.job import Cancelled, Done, Preview, Progress
@@ -107,6 +108,15 @@ class HeldJobs:
 
     def shutdown(self) -> None:
         pass
+
+
+def hill_images(peak_nm: float) -> tuple[SegmentImage, ...]:
+    """Noisy images that `detector` gives of a hill."""
+    rows, columns = np.mgrid[:ROWS, :COLUMNS]
+    hill = peak_nm * np.exp(-((columns - 40) ** 2 + (rows - 30) ** 2) / 200.0)
+    simulated = Simulate(detector(), PIXEL_NM, dose=4000.0, azimuths=16, seed=1)
+    pages = run_step("simulate", {"height": hill}, simulated, SilentContext()).arrays["segments"]
+    return tuple(SegmentImage(name, page, sha256=name * 64) for name, page in zip("ENWS", pages, strict=True))
 
 
 def held_session(folder: Path) -> Session:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from pathlib import Path
 
 import numpy as np
 import pytest
-from panel_samples import COLUMNS, ROWS, Submitted, detector, fill, held_session, make_run, make_set
+from panel_samples import COLUMNS, ROWS, Submitted, detector, fill, make_run, make_set
 from pytestqt.qtbot import QtBot
 
 from eclips_app.commands import edits
@@ -30,11 +29,10 @@ RHO = np.ones((ROWS, COLUMNS), np.float32)
 
 
 @pytest.fixture
-def held(qapp: object, tmp_path: Path) -> Session:
-    """A session whose jobs the test answers itself."""
-    made = held_session(tmp_path)
-    reconstruct.register(made)
-    return made
+def held(held: Session) -> Session:
+    """A session whose jobs the test answers itself, with the commands of reconstructions."""
+    reconstruct.register(held)
+    return held
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 from learned_samples import small_unet
-from panel_samples import COLUMNS, PIXEL_NM, ROWS, Submitted, detector, fill, held_session, make_set
+from panel_samples import COLUMNS, PIXEL_NM, ROWS, Submitted, detector, fill, hill_images, make_set
 from pytestqt.qtbot import QtBot
 
 from eclips_app.commands import edits
 from eclips_app.core.context import SilentContext
 from eclips_app.core.emission import Emission
-from eclips_app.core.steps import Learned, Simulate, StepResult, run_step
+from eclips_app.core.steps import Learned, StepResult, run_step
 from eclips_app.gui.flows import check, reconstruct
 from eclips_app.gui.flows.methods import LIVE, LOOP, METHODS, PAPER, STANDARD, UNET, method_of, method_of_run, name_of
 from eclips_app.gui.panels.check.presenter import prepare
@@ -34,11 +34,10 @@ LEFT = Qt.MouseButton.LeftButton
 
 
 @pytest.fixture
-def held(qapp: object, tmp_path: Path) -> Session:
-    """A session whose jobs the test answers itself."""
-    made = held_session(tmp_path)
-    reconstruct.register(made)
-    return made
+def held(held: Session) -> Session:
+    """A session whose jobs the test answers itself, with the commands of reconstructions."""
+    reconstruct.register(held)
+    return held
 
 
 @pytest.fixture
@@ -222,13 +221,8 @@ def test_the_start_of_a_fit_may_be_the_network(panel: ReconstructPanel, held: Se
 @pytest.fixture
 def images(session: Session) -> Session:
     """A session with rendered images of a hill, and a real engine."""
-    rows, columns = np.mgrid[:ROWS, :COLUMNS]
-    hill = 20.0 * np.exp(-((columns - 40) ** 2 + (rows - 30) ** 2) / 200.0)
-    simulated = Simulate(detector(), PIXEL_NM, dose=4000.0, azimuths=16, seed=1)
-    pages = run_step("simulate", {"height": hill}, simulated, SilentContext()).arrays["segments"]
-    segments = tuple(SegmentImage(name, page, sha256=name * 64) for name, page in zip("ENWS", pages, strict=True))
     session.do(edits.set_detector(session.project, detector()))
-    session.do(edits.add("Open", make_set("hill", images=segments)))
+    session.do(edits.add("Open", make_set("hill", images=hill_images(20.0))))
     return session
 
 

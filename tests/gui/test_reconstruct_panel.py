@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from learned_samples import small_unet, small_vft
-from panel_samples import COLUMNS, PIXEL_NM, ROWS, detector, fill, held_session, make_run, make_set
+from panel_samples import COLUMNS, PIXEL_NM, ROWS, detector, fill, make_run, make_set
 from PySide6.QtTest import QTest
 
 from eclips_app.cli import verify
@@ -39,11 +39,10 @@ LEFT = Qt.MouseButton.LeftButton
 
 
 @pytest.fixture
-def held(qapp: object, tmp_path: Path) -> Session:
-    """A session whose jobs the test answers itself."""
-    made = held_session(tmp_path)
-    reconstruct.register(made)
-    return made
+def held(held: Session) -> Session:
+    """A session whose jobs the test answers itself, with the commands of reconstructions."""
+    reconstruct.register(held)
+    return held
 
 
 @pytest.fixture

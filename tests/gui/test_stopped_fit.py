@@ -6,17 +6,17 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from panel_samples import COLUMNS, PIXEL_NM, ROWS, detector, make_set
+from panel_samples import detector, hill_images, make_set
 from pytestqt.qtbot import QtBot
 
 from eclips_app.cli import verify
 from eclips_app.commands import edits
 from eclips_app.core.context import SilentContext
-from eclips_app.core.steps import ClosedLoop, SaveProject, Simulate, run_step
+from eclips_app.core.steps import ClosedLoop, SaveProject, run_step
 from eclips_app.gui.flows import reconstruct
 from eclips_app.gui.panels.reconstruct.view import ReconstructPanel
 from eclips_app.gui.session import Session
-from eclips_app.model.items import Run, SegmentImage
+from eclips_app.model.items import Run
 from eclips_app.model.runs import Options
 from eclips_app.model.snapshot import state_of
 
@@ -25,13 +25,8 @@ def test_a_real_fit_is_stopped_kept_and_made_again(session: Session, qtbot: QtBo
     """Through the engine process: a stop after some steps leaves a run that a replay finds bit for bit."""
     panel = ReconstructPanel(session)
     qtbot.addWidget(panel)
-    rows, columns = np.mgrid[:ROWS, :COLUMNS]
-    hill = 40.0 * np.exp(-((columns - 40) ** 2 + (rows - 30) ** 2) / 200.0)
-    simulated = Simulate(detector(), PIXEL_NM, dose=4000.0, azimuths=16, seed=1)
-    pages = run_step("simulate", {"height": hill}, simulated, SilentContext()).arrays["segments"]
-    images = tuple(SegmentImage(name, page, sha256=name * 64) for name, page in zip("ENWS", pages, strict=True))
     session.do(edits.set_detector(session.project, detector()))
-    session.do(edits.add("Open", make_set("hill", images=images)))
+    session.do(edits.add("Open", make_set("hill", images=hill_images(40.0))))
     flow = reconstruct.flow_of(session)
     fit = ClosedLoop(azimuths=16, steps=100, least_fall=1e-9, draws=64, coarse_to_fine=False)
     flow.set_options(Options(device="cpu", method="closed-loop", fit=fit))
