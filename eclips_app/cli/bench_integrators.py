@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eclips_app.cli.bench_figures import Across, lines_across, mean_angle_deg, mean_over_faces, without_plane
+from eclips_app.cli.bench_known import normals
 from eclips_app.cli.bench_surrogates import measured_maps
 from eclips_app.cli.tables import Table
 from eclips_app.core.context import Context
@@ -93,9 +94,7 @@ def _errors(height: Float, given: Any, inside: NDArray[np.bool_]) -> tuple[float
     """Give the error of heights in percent of their range, without planes, and the mean angle between normals in degrees."""
     error = height - given.height
     missed = without_plane(error)[inside] if inside.all() else error[inside] - error[inside].mean()
-    down, right = np.gradient(height)
-    normals = np.stack([-right, down, np.ones_like(height)]) / np.sqrt(1.0 + down**2 + right**2)
-    angle = mean_angle_deg(normals[:, inside], given.normals[:, inside])
+    angle = mean_angle_deg(normals(height, 1.0)[:, inside], given.normals[:, inside])
     return 100.0 * float(np.std(missed)) / float(np.ptp(given.height[inside])), angle
 
 

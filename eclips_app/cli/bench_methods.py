@@ -105,8 +105,9 @@ def _cases(shared: Path | None, *, quick: bool, seed: int, only: Sequence[str]) 
     names, pixels, doses = _QUICK if quick else ((), 256, DOSES)
     if not quick:
         yield from ((None, case) for case in shared_cases(shared) if not only or case.name in only)
+    wanted = only or names
     for recipe in fresh_recipes(seed, pixels):
-        if recipe.name in (only or names) or not (only or names):
+        if not wanted or recipe.name in wanted:
             yield from ((dose, replace(recipe, dose=dose).made()) for dose in doses)
 
 

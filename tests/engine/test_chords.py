@@ -73,7 +73,7 @@ def test_chords_of_a_plane_are_its_tangents():
 
 def test_the_filter_makes_what_a_gaussian_takes_away():
     height = 20.0 * ndimage.gaussian_filter(noise(1.0), 3.0)
-    made = Chords(AZIMUTHS).relief(slopes_of(torch.from_numpy(height))[None])[0, 0]
+    made = Chords(AZIMUTHS).with_relief(slopes_of(torch.from_numpy(height))[None])[0][0, 0]
     wanted = torch.from_numpy(height - ndimage.gaussian_filter(height, 6.0, truncate=5.0))
     assert (made - wanted)[INNER].abs().max() < 0.02 * wanted.std()
 

@@ -46,12 +46,12 @@ class Chords(nn.Module):
         self.register_buffer("filter", _filter(), persistent=False)
         self.register_buffer("gaussian", _gaussian(), persistent=False)
 
-    def relief(self, slopes: Tensor) -> Tensor:
-        """Give the heights above their surroundings [n, 1, row, col] in pixels."""
-        return F.conv2d(slopes, self.filter.to(slopes), padding=_FILTER_REACH)
-
     def forward(self, slopes: Tensor) -> Tensor:
         """Give the steepest chords of each range of distances; differentiable."""
+        return self.with_relief(slopes)[1]
+
+    def with_relief(self, slopes: Tensor) -> tuple[Tensor, Tensor]:
+        """Give the heights above their surroundings [n, 1, row, col] in pixels, and the chords."""
         edge, around = CHORDS_PX + 1, F.pad(slopes, (REACH_PX,) * 4)
         relief = F.conv2d(around, self.filter.to(around))[:, 0]
         smooth = self._smooth(around)
@@ -61,7 +61,7 @@ class Chords(nn.Module):
                 found.append(checkpoint(_steepest, relief, smooth, direction, edge, use_reentrant=False))
             else:
                 found.append(_steepest(relief, smooth, direction, edge))
-        return torch.stack(found, 2)
+        return relief[:, None, edge:-edge, edge:-edge], torch.stack(found, 2)
 
     def _smooth(self, slopes: Tensor) -> Tensor:
         """Blur slopes [n, 2, row, col], less as many pixels along the border as the filter of the relief takes."""

@@ -97,8 +97,8 @@ class Vft(HorizonNet):
 
     def framed(self, slopes: Tensor, inside: Tensor) -> Tensor:
         """Give the horizons of whole windows; `inside` [n, 1, row, col] is 1 in the image and 0 beside it."""
-        given = torch.cat([slopes, inside, self.chords.relief(slopes) / _FINE], 1)
-        chords = self.chords(slopes)
+        local, chords = self.chords.with_relief(slopes)
+        given = torch.cat([slopes, inside, local / _FINE], 1)
         above = chords - self.tangents(slopes)[:, None]
         seen = F.softsign(above).flatten(1, 2).to(given.dtype)
         pixels = F.gelu(self.local(torch.cat([given, seen], 1)))
